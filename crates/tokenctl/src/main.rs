@@ -1,0 +1,2 @@
+//! tokenctl
+fn main() {}
