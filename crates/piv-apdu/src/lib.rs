@@ -1,1 +1,12 @@
-//! See the crate's description in Cargo.toml.
+//! NIST PIV on the wire.
+
+pub mod aid;
+pub mod apdu;
+pub mod atr;
+pub mod key;
+pub mod object;
+pub mod secret;
+pub mod status;
+pub mod tlv;
+
+pub use zeroize::Zeroizing;

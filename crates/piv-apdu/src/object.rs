@@ -1,0 +1,5 @@
+//! Data objects.
+
+mod tag;
+
+pub use tag::{ObjectTag, ReadAccess};
