@@ -1,0 +1,397 @@
+//! Certificates as a person reads them: who, by whom, how long, for what.
+
+use std::fmt::{self, Write as _};
+use std::time::SystemTime;
+
+use const_oid::ObjectIdentifier;
+use const_oid::db::DB;
+use der::{Decode, Encode};
+use piv_apdu::key::{Algorithm, KeyReference};
+use piv_apdu::object::ObjectTag;
+use sha2::{Digest, Sha256};
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage as KeyUsageExtension};
+use x509_cert::name::Name;
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
+
+use crate::error::Unreadable;
+
+/// A certificate object and what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CertificateEntry {
+    /// The key that the certificate belongs to, where its object is one of the
+    /// standard's. A vendor's slot has none unless the card named it.
+    pub slot: Option<KeyReference>,
+    /// The data object that holds it.
+    pub tag: ObjectTag,
+    /// What was found there.
+    pub state: CertificateState,
+}
+
+impl CertificateEntry {
+    /// The certificate, if one was found and understood.
+    pub fn certificate(&self) -> Option<&CertificateInfo> {
+        match &self.state {
+            CertificateState::Present(info) => Some(info),
+            _ => None,
+        }
+    }
+
+    /// The certificate's bytes (DER, not compressed), also of one that this
+    /// program cannot read.
+    pub fn der(&self) -> Option<&[u8]> {
+        match &self.state {
+            CertificateState::Present(info) => Some(&info.der),
+            CertificateState::NotX509 { der, .. } => Some(der),
+            _ => None,
+        }
+    }
+}
+
+/// What was found in a certificate object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateState {
+    /// A certificate.
+    Present(Box<CertificateInfo>),
+    /// The container exists and is empty (`53 00`).
+    Empty,
+    /// There is no such object on the card (6A82).
+    Absent,
+    /// The object holds something in its certificate field that is not an
+    /// X.509 certificate this program can read. The bytes are kept.
+    NotX509 {
+        /// The bytes, uncompressed.
+        der: Vec<u8>,
+        /// What is wrong with them.
+        error: String,
+    },
+    /// The object could not be read at all, or is not a certificate object.
+    Unreadable(Unreadable),
+}
+
+/// A parsed X.509 certificate (RFC 5280).
+///
+/// The texts come from the certificate and may hold any Unicode character:
+/// make them safe before they go to a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CertificateInfo {
+    /// Subject, as RFC 4514 writes it: `CN=Jo Doe,O=Example`.
+    pub subject: String,
+    /// Issuer, as RFC 4514 writes it.
+    pub issuer: String,
+    /// Serial number: big-endian, two's complement, as in the certificate (at
+    /// most 21 bytes).
+    pub serial: Vec<u8>,
+    /// Start of validity.
+    pub not_before: SystemTime,
+    /// End of validity: still valid at this moment.
+    pub not_after: SystemTime,
+    /// Key usage; `None` if the certificate does not have the extension.
+    pub key_usage: Option<Vec<KeyUsage>>,
+    /// Extended key usage; `None` if the certificate does not have the
+    /// extension.
+    pub extended_key_usage: Option<Vec<Purpose>>,
+    /// The public key's algorithm and size.
+    pub public_key: PublicKeyAlgorithm,
+    /// What the issuer signed with, by its usual name or else its OID.
+    pub signature_algorithm: String,
+    /// SHA-256 over [`der`](Self::der).
+    pub sha256: [u8; 32],
+    /// Whether subject and issuer are the same name.
+    pub self_issued: bool,
+    /// Whether the card keeps it compressed (gzip).
+    pub compressed: bool,
+    /// The certificate itself, uncompressed.
+    pub der: Vec<u8>,
+}
+
+impl CertificateInfo {
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// A sentence on what is wrong if `der` is not exactly one X.509
+    /// certificate. A malformed key usage extension is treated as absent: it
+    /// takes nothing else down.
+    pub fn parse(der: &[u8]) -> Result<Self, String> {
+        let certificate = Certificate::from_der(der).map_err(|error| error.to_string())?;
+        let tbs = certificate.tbs_certificate();
+        Ok(Self {
+            subject: distinguished_name(tbs.subject()),
+            issuer: distinguished_name(tbs.issuer()),
+            serial: tbs.serial_number().as_bytes().to_vec(),
+            not_before: tbs.validity().not_before.to_system_time(),
+            not_after: tbs.validity().not_after.to_system_time(),
+            key_usage: tbs
+                .get_extension::<KeyUsageExtension>()
+                .ok()
+                .flatten()
+                .map(|(_, usage)| KeyUsage::all_in(usage)),
+            extended_key_usage: tbs
+                .get_extension::<ExtendedKeyUsage>()
+                .ok()
+                .flatten()
+                .map(|(_, usage)| usage.0.into_iter().map(Purpose).collect()),
+            public_key: PublicKeyAlgorithm::of(tbs.subject_public_key_info()),
+            signature_algorithm: oid_name(&certificate.signature_algorithm().oid),
+            sha256: Sha256::digest(der).into(),
+            self_issued: tbs.subject() == tbs.issuer(),
+            compressed: false,
+            der: der.to_vec(),
+        })
+    }
+
+    /// Whether the certificate is valid at `now`, by its dates alone.
+    pub fn validity(&self, now: SystemTime) -> Validity {
+        if now < self.not_before {
+            Validity::NotYetValid
+        } else if now > self.not_after {
+            Validity::Expired
+        } else {
+            Validity::Valid
+        }
+    }
+
+    /// The serial number as hexadecimal digits, two a byte.
+    pub fn serial_hex(&self) -> String {
+        hex(&self.serial)
+    }
+
+    /// The SHA-256 fingerprint as 64 hexadecimal digits.
+    pub fn sha256_hex(&self) -> String {
+        hex(&self.sha256)
+    }
+}
+
+/// Validity by dates. That a certificate is `Valid` says nothing of its
+/// signature, issuer or revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Validity {
+    /// Between its two dates, both included.
+    Valid,
+    /// Before the first date.
+    NotYetValid,
+    /// After the second date.
+    Expired,
+}
+
+impl Validity {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::NotYetValid => "not yet valid",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One key usage bit (RFC 5280 section 4.2.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the standard's own names")]
+pub enum KeyUsage {
+    DigitalSignature,
+    NonRepudiation,
+    KeyEncipherment,
+    DataEncipherment,
+    KeyAgreement,
+    KeyCertSign,
+    CrlSign,
+    EncipherOnly,
+    DecipherOnly,
+}
+
+impl KeyUsage {
+    /// The standard's name: `digitalSignature`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DigitalSignature => "digitalSignature",
+            Self::NonRepudiation => "nonRepudiation",
+            Self::KeyEncipherment => "keyEncipherment",
+            Self::DataEncipherment => "dataEncipherment",
+            Self::KeyAgreement => "keyAgreement",
+            Self::KeyCertSign => "keyCertSign",
+            Self::CrlSign => "cRLSign",
+            Self::EncipherOnly => "encipherOnly",
+            Self::DecipherOnly => "decipherOnly",
+        }
+    }
+
+    fn all_in(extension: KeyUsageExtension) -> Vec<Self> {
+        [
+            (extension.digital_signature(), Self::DigitalSignature),
+            (extension.non_repudiation(), Self::NonRepudiation),
+            (extension.key_encipherment(), Self::KeyEncipherment),
+            (extension.data_encipherment(), Self::DataEncipherment),
+            (extension.key_agreement(), Self::KeyAgreement),
+            (extension.key_cert_sign(), Self::KeyCertSign),
+            (extension.crl_sign(), Self::CrlSign),
+            (extension.encipher_only(), Self::EncipherOnly),
+            (extension.decipher_only(), Self::DecipherOnly),
+        ]
+        .into_iter()
+        .filter_map(|(set, usage)| set.then_some(usage))
+        .collect()
+    }
+}
+
+/// One purpose in an extended key usage (RFC 5280 section 4.2.1.12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Purpose(ObjectIdentifier);
+
+impl Purpose {
+    /// The OID, dotted.
+    pub fn oid(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// The purpose in words, for those met on PIV tokens.
+    pub fn name(&self) -> Option<&'static str> {
+        Some(match self.0.to_string().as_str() {
+            "2.5.29.37.0" => "any purpose",
+            "1.3.6.1.5.5.7.3.1" => "server authentication",
+            "1.3.6.1.5.5.7.3.2" => "client authentication",
+            "1.3.6.1.5.5.7.3.3" => "code signing",
+            "1.3.6.1.5.5.7.3.4" => "email protection",
+            "1.3.6.1.5.5.7.3.8" => "time stamping",
+            "1.3.6.1.5.5.7.3.9" => "OCSP signing",
+            "1.3.6.1.5.5.7.3.21" => "SSH client",
+            "1.3.6.1.5.2.3.4" => "PKINIT client authentication",
+            "1.3.6.1.4.1.311.20.2.2" => "smart card logon",
+            "1.3.6.1.4.1.311.10.3.12" => "document signing",
+            "2.16.840.1.101.3.6.7" => "PIV content signing",
+            "2.16.840.1.101.3.6.8" => "PIV card authentication",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+/// The algorithm of a certificate's public key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PublicKeyAlgorithm {
+    /// RSA with a modulus of so many bits.
+    Rsa {
+        /// Bits of the modulus, leading zeros not counted.
+        bits: u32,
+    },
+    /// ECDSA or ECDH on P-256.
+    EccP256,
+    /// ECDSA or ECDH on P-384.
+    EccP384,
+    /// Something else, by name or OID.
+    Other(String),
+}
+
+impl PublicKeyAlgorithm {
+    fn of(key: &SubjectPublicKeyInfoOwned) -> Self {
+        const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+        const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+        const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+        const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+
+        let algorithm = key.algorithm.oid;
+        if algorithm == RSA {
+            if let Some(bits) = rsa_bits(key.subject_public_key.raw_bytes()) {
+                return Self::Rsa { bits };
+            }
+        } else if algorithm == EC {
+            let curve = key
+                .algorithm
+                .parameters
+                .as_ref()
+                .and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
+            match curve {
+                Some(P256) => return Self::EccP256,
+                Some(P384) => return Self::EccP384,
+                Some(curve) => return Self::Other(oid_name(&curve)),
+                None => {}
+            }
+        }
+        Self::Other(oid_name(&algorithm))
+    }
+
+    /// The PIV algorithm (SP 800-78) that such a key has, if PIV has one.
+    pub fn piv(&self) -> Option<Algorithm> {
+        match self {
+            Self::Rsa { bits: 1024 } => Some(Algorithm::Rsa1024),
+            Self::Rsa { bits: 2048 } => Some(Algorithm::Rsa2048),
+            Self::Rsa { bits: 3072 } => Some(Algorithm::Rsa3072),
+            Self::Rsa { bits: 4096 } => Some(Algorithm::Rsa4096),
+            Self::EccP256 => Some(Algorithm::EccP256),
+            Self::EccP384 => Some(Algorithm::EccP384),
+            Self::Rsa { .. } | Self::Other(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for PublicKeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { bits } => write!(f, "RSA-{bits}"),
+            Self::EccP256 => f.write_str("P-256"),
+            Self::EccP384 => f.write_str("P-384"),
+            Self::Other(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A moment as ISO 8601 writes it in UTC: `2026-01-31T23:59:59Z`. Moments
+/// before 1970 or after 9999 cannot be written so and come out as `"unknown"`.
+pub fn utc(moment: SystemTime) -> String {
+    der::DateTime::from_system_time(moment)
+        .map_or_else(|_| "unknown".to_owned(), |moment| moment.to_string())
+}
+
+/// Bits of the modulus of an `RSAPublicKey ::= SEQUENCE { INTEGER, INTEGER }`.
+fn rsa_bits(key: &[u8]) -> Option<u32> {
+    #[derive(der::Sequence)]
+    struct RsaPublicKey {
+        modulus: der::asn1::Uint,
+        exponent: der::asn1::Uint,
+    }
+
+    let key = RsaPublicKey::from_der(key).ok()?;
+    let modulus = key.modulus.as_bytes();
+    let bytes = u32::try_from(modulus.len()).ok()?;
+    Some(bytes * 8 - modulus.first()?.leading_zeros())
+}
+
+/// RFC 4514, without trusting the name to be printable: a value that the
+/// formatter refuses is written as its DER.
+fn distinguished_name(name: &Name) -> String {
+    let mut text = String::new();
+    if write!(text, "{name}").is_err() {
+        text = format!("#{}", hex(&name.to_der().unwrap_or_default()));
+    }
+    text
+}
+
+fn oid_name(oid: &ObjectIdentifier) -> String {
+    DB.by_oid(oid)
+        .map_or_else(|| oid.to_string(), str::to_owned)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

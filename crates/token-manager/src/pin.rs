@@ -1,0 +1,274 @@
+//! The PIN as far as it can be known without trying it: tries left, and the
+//! policy in force.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crescendo_ext::Evidence;
+use crescendo_ext::aca::PinProperties;
+use piv_apdu::key::KeyReference;
+use piv_apdu::status::StatusWord;
+
+use crate::error::Unreadable;
+
+/// The PIN's state, as a VERIFY with an empty body tells it (`00 20 00 80`,
+/// SP 800-73 Part 2, VERIFY). Asking spends no try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PinState {
+    /// Which PIN was asked about: the PIV application's (80), or the global
+    /// one (00) on a card that has no other.
+    pub reference: KeyReference,
+    /// What the card said.
+    pub status: PinStatus,
+}
+
+/// What is known about a PIN's tries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PinStatus {
+    /// So many tries are left (63CX with X from 1; the counter's own maximum
+    /// is not told).
+    TriesLeft(u8),
+    /// The PIN is verified at this moment (9000). The card does not tell the
+    /// tries left then; it is never "0 left".
+    AlreadyVerified,
+    /// No try is left (6983, or 63C0): the PIN has to be unblocked.
+    Blocked,
+    /// The card has no such PIN (6A88), for instance because none was set yet.
+    NotSet,
+    /// The card did not tell.
+    Unknown(Unreadable),
+}
+
+impl PinStatus {
+    /// Reads the answer to an empty VERIFY (SP 800-73 Part 2, VERIFY).
+    pub fn from_status_word(status: StatusWord) -> Self {
+        match status {
+            StatusWord::SUCCESS => Self::AlreadyVerified,
+            StatusWord::AUTHENTICATION_METHOD_BLOCKED => Self::Blocked,
+            StatusWord::REFERENCED_DATA_NOT_FOUND => Self::NotSet,
+            other => match other.tries_left() {
+                Some(0) => Self::Blocked,
+                Some(left) => Self::TriesLeft(left),
+                None => Self::Unknown(Unreadable::Refused(other)),
+            },
+        }
+    }
+
+    /// The number of tries left where the card told it; a blocked PIN has 0.
+    pub fn tries_left(&self) -> Option<u8> {
+        match self {
+            Self::TriesLeft(left) => Some(*left),
+            Self::Blocked => Some(0),
+            Self::AlreadyVerified | Self::NotSet | Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for PinStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TriesLeft(1) => f.write_str("1 try left"),
+            Self::TriesLeft(left) => write!(f, "{left} tries left"),
+            Self::AlreadyVerified => f.write_str("already verified"),
+            Self::Blocked => f.write_str("blocked, no try left"),
+            Self::NotSet => f.write_str("not set"),
+            Self::Unknown(why) => write!(f, "unknown ({why})"),
+        }
+    }
+}
+
+/// Which rule the token's PIN has to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PinPolicy {
+    /// Least number of characters.
+    pub minimum: u8,
+    /// Greatest number of characters.
+    pub maximum: u8,
+    /// Which characters.
+    pub alphabet: Alphabet,
+    /// Whose rule decides. A card's own rule wins over the standard's range,
+    /// because the card is what will accept or refuse a PIN.
+    pub decided_by: PolicySource,
+    /// How well the card's answer is documented; `None` where the standard
+    /// decides.
+    pub evidence: Option<Evidence>,
+    /// What the card said, where it has a command for it (GET PIN PROPERTIES,
+    /// `00 56 02 00 01 31 00`).
+    pub card: Option<PinProperties>,
+    /// What a person should know about how this was arrived at.
+    pub notes: Vec<PolicyNote>,
+}
+
+/// The characters that a PIN may be made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Alphabet {
+    /// ASCII digits, 30 to 39.
+    Digits,
+    /// Any byte from 00 to FE; FF is padding.
+    AnyButPadding,
+}
+
+impl Alphabet {
+    /// What it is called in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::AnyButPadding => "any characters",
+        }
+    }
+}
+
+/// Whose rule decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PolicySource {
+    /// The card told its own rule.
+    Card,
+    /// The card has no way to tell, or told nonsense: SP 800-73's range.
+    Standard,
+}
+
+impl PolicySource {
+    /// What it is called in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Card => "the card's own rule",
+            Self::Standard => "the standard's rule (SP 800-73)",
+        }
+    }
+}
+
+/// Something to know about a [`PinPolicy`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PolicyNote {
+    /// The card's range of lengths is not the standard's.
+    LengthsDiffer {
+        /// The card's range.
+        card: RangeInclusive<u8>,
+    },
+    /// The card takes more than digits, the standard only digits.
+    AlphabetsDiffer,
+    /// What the alphabet byte means is an inference: no public document gives
+    /// its polarity.
+    AlphabetInferred {
+        /// The byte as the card sent it.
+        raw: u8,
+    },
+    /// The card's range makes no sense (least over greatest, zero, or more
+    /// than the 8 bytes of a PIN block), so the standard's is shown.
+    CardRangeInvalid {
+        /// Least length, as the card sent it.
+        minimum: u8,
+        /// Greatest length, as the card sent it.
+        maximum: u8,
+    },
+}
+
+impl fmt::Display for PolicyNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LengthsDiffer { card } => write!(
+                f,
+                "the card takes {} to {} characters and decides; the standard says 6 to 8, and \
+                 other PIV programs may refuse a PIN outside that",
+                card.start(),
+                card.end()
+            ),
+            Self::AlphabetsDiffer => f.write_str(
+                "the card takes more than digits and decides; the standard says digits, and other \
+                 PIV programs may refuse anything else",
+            ),
+            Self::AlphabetInferred { raw } => write!(
+                f,
+                "that {raw:02X} stands for {} is inferred, not documented",
+                if *raw == 0 { "any characters" } else { "digits" }
+            ),
+            Self::CardRangeInvalid { minimum, maximum } => write!(
+                f,
+                "the card reports lengths from {minimum} to {maximum}, which cannot be; the \
+                 standard's range is shown instead"
+            ),
+        }
+    }
+}
+
+impl PinPolicy {
+    /// SP 800-73's range of lengths: 6 to 8.
+    pub const STANDARD_LENGTH: RangeInclusive<u8> = 6..=8;
+
+    /// SP 800-73's rule, for a card that cannot tell its own: 6 to 8 digits.
+    pub fn standard() -> Self {
+        Self {
+            minimum: *Self::STANDARD_LENGTH.start(),
+            maximum: *Self::STANDARD_LENGTH.end(),
+            alphabet: Alphabet::Digits,
+            decided_by: PolicySource::Standard,
+            evidence: None,
+            card: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The rule that a card tells through GET PIN PROPERTIES. Its answer
+    /// decides, with notes where it differs from the standard; an impossible
+    /// range gives way to the standard's.
+    pub fn from_card(properties: PinProperties) -> Self {
+        let (minimum, maximum) = (properties.minimum, properties.maximum);
+        if minimum == 0 || minimum > maximum || maximum > 8 {
+            return Self {
+                card: Some(properties),
+                notes: vec![PolicyNote::CardRangeInvalid { minimum, maximum }],
+                ..Self::standard()
+            };
+        }
+        let mut notes = Vec::new();
+        if (minimum..=maximum) != Self::STANDARD_LENGTH {
+            notes.push(PolicyNote::LengthsDiffer {
+                card: minimum..=maximum,
+            });
+        }
+        let alphabet = if properties.numeric_only() {
+            Alphabet::Digits
+        } else {
+            notes.push(PolicyNote::AlphabetsDiffer);
+            Alphabet::AnyButPadding
+        };
+        notes.push(PolicyNote::AlphabetInferred {
+            raw: properties.numeric_only_raw,
+        });
+        Self {
+            minimum,
+            maximum,
+            alphabet,
+            decided_by: PolicySource::Card,
+            evidence: Some(Evidence::Vendor),
+            card: Some(properties),
+            notes,
+        }
+    }
+
+    /// The lengths that both the rule in force and the standard allow: what a
+    /// PIN should keep to so that every PIV program takes it. `None` if there
+    /// is no such length.
+    pub fn interoperable_length(&self) -> Option<RangeInclusive<u8>> {
+        let least = self.minimum.max(*Self::STANDARD_LENGTH.start());
+        let greatest = self.maximum.min(*Self::STANDARD_LENGTH.end());
+        (least <= greatest).then_some(least..=greatest)
+    }
+}
+
+impl fmt::Display for PinPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.minimum == self.maximum {
+            write!(f, "{}", self.minimum)?;
+        } else {
+            write!(f, "{} to {}", self.minimum, self.maximum)?;
+        }
+        write!(f, " {}, {}", self.alphabet.name(), self.decided_by.name())
+    }
+}

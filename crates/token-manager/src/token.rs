@@ -1,0 +1,140 @@
+//! One token: who it is, and everything on it that can be read without a PIN.
+
+use std::fmt;
+
+use crescendo_ext::identity::Identity;
+use crescendo_ext::version::AppletVersion;
+use pcsc_transport::Interface;
+use piv_apdu::atr::Atr;
+use piv_apdu::key::KeyReference;
+use piv_apdu::object::{Guid, ObjectTag};
+use sha2::{Digest, Sha256};
+
+use crate::capability::Capabilities;
+use crate::certificate::{CertificateEntry, hex};
+use crate::content::{KeyEntry, OathSlot, ObjectEntry};
+use crate::error::Problem;
+use crate::pin::{PinPolicy, PinState};
+
+/// A token and its full content, as [`load`](crate::load) read it.
+///
+/// It is a picture of one moment: nothing in it is connected to the card.
+/// Texts in it come from the card and may hold any character; make them safe
+/// before they go to a terminal.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Token {
+    /// The name of the reader that it was read in.
+    pub reader: String,
+    /// Contact or contactless.
+    pub interface: Interface,
+    /// Its answer to reset.
+    pub atr: Atr,
+    /// Who it is.
+    pub identity: TokenIdentity,
+    /// The PIN's state.
+    pub pin: PinState,
+    /// The rule that its PIN has to keep.
+    pub pin_policy: PinPolicy,
+    /// Data objects other than certificates, in the order they were read.
+    pub objects: Vec<ObjectEntry>,
+    /// Keys, in the order of the card's list or else of the standard.
+    pub keys: Vec<KeyEntry>,
+    /// Certificate objects, in the order they were read.
+    pub certificates: Vec<CertificateEntry>,
+    /// One-time-password slots; empty on a token that has none.
+    pub oath_slots: Vec<OathSlot>,
+    /// What can be done with it.
+    pub capabilities: Capabilities,
+    /// Parts that should have been readable and were not. The rest is there.
+    pub problems: Vec<Problem>,
+    /// How many commands were sent to the card for this, GET RESPONSE and
+    /// repetitions included.
+    pub round_trips: u64,
+}
+
+impl Token {
+    /// The data object with this tag, if it was read or listed.
+    pub fn object(&self, tag: ObjectTag) -> Option<&ObjectEntry> {
+        self.objects.iter().find(|object| object.tag == tag)
+    }
+
+    /// The certificate entry of this key, if there is one.
+    pub fn certificate(&self, slot: KeyReference) -> Option<&CertificateEntry> {
+        self.certificates
+            .iter()
+            .find(|certificate| certificate.slot == Some(slot))
+    }
+
+    /// The key in this slot, if one is known of.
+    pub fn key(&self, slot: KeyReference) -> Option<&KeyEntry> {
+        self.keys.iter().find(|key| key.slot == slot)
+    }
+}
+
+/// Who a token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenIdentity {
+    /// A name for people: the model where it is known, else the application's
+    /// own label, else "PIV card".
+    pub name: String,
+    /// Which family of tokens it belongs to.
+    pub family: TokenFamily,
+    /// The serial number, a string of digits: from the production data of a
+    /// Crescendo (CPLC; third-party evidence). A plain PIV card has none that
+    /// can be read.
+    pub serial: Option<String>,
+    /// The card's UUID from its CHUID, unless that is missing or all zero.
+    pub guid: Option<Guid>,
+    /// The PIV application's label, from its SELECT answer.
+    pub application_label: Option<String>,
+    /// The applet's version, where the card tells (a Crescendo's access
+    /// control applet).
+    pub applet_version: Option<AppletVersion>,
+}
+
+impl TokenIdentity {
+    /// A short, stable identifier: 12 hexadecimal digits, the start of the
+    /// SHA-256 of the GUID, or of the serial number where there is no GUID.
+    /// `None` if the token has neither: nothing then tells it from another.
+    ///
+    /// It stays the same from one reader or interface to another, and changes
+    /// when the token gets a new GUID.
+    pub fn id(&self) -> Option<String> {
+        let digest = match (&self.guid, &self.serial) {
+            (Some(guid), _) => Sha256::new_with_prefix(b"piv-guid:").chain_update(guid.0),
+            (None, Some(serial)) => {
+                Sha256::new_with_prefix(b"serial:").chain_update(serial.as_bytes())
+            }
+            (None, None) => return None,
+        };
+        Some(hex(&digest.finalize()[..6]))
+    }
+}
+
+/// Families of tokens that this software has facts about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenFamily {
+    /// An HID Crescendo, known by its ATR's historical bytes.
+    Crescendo(Identity),
+    /// Any other card with the NIST PIV application.
+    Piv,
+}
+
+impl TokenFamily {
+    /// What it is called: `C2300`, `C4000`, `PIV`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Crescendo(identity) => identity.family().name(),
+            Self::Piv => "PIV",
+        }
+    }
+}
+
+impl fmt::Display for TokenFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
