@@ -1,1 +1,72 @@
-//! See the crate's description in Cargo.toml.
+//! HID Crescendo on the wire: what a Crescendo has beyond the PIV standard, as
+//! values that know their bytes. No I/O.
+//!
+//! - [`identity`]: which Crescendo a token is, from its answer to reset.
+//! - [`aca`]: the access control applet, and the rules of the PIN.
+//! - [`properties`]: which containers the PIV instance has, and what state its
+//!   keys are in.
+//! - [`cplc`]: the serial number.
+//! - [`oath`]: whether a Key has its OATH slots.
+//! - [`operations`]: every operation that is publicly known, as data.
+//!
+//! This is the read side. What changes a token is in [`operations::OPERATIONS`]
+//! and not yet as commands.
+//!
+//! # Evidence
+//!
+//! No vendor hardware was available to this project: everything here is from
+//! public texts, and says from which, by an [`Evidence`] level. Vendor pages
+//! are written `LL/x` for `docs.hidglobal.com/crescendo/api/low-level/x.htm`
+//! (C2300) and `C4/x` for `docs.hidglobal.com/crescendo/api/c4000/x.htm`
+//! (C4000, read by third parties only). The third party is the open-source
+//! project framefilter/keyroost, which had a live C2300 and no C4000.
+//!
+//! # Example
+//!
+//! Both sides of a conversation; the bytes between them are what a transport
+//! carries.
+//!
+//! ```
+//! use crescendo_ext::aca::{GetPinProperties, PinProperties};
+//! use crescendo_ext::identity::Identity;
+//! use piv_apdu::apdu::{Command, Response};
+//! use piv_apdu::atr::Atr;
+//! use piv_apdu::command::TypedCommand;
+//! use piv_apdu::status::StatusWord;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let atr = Atr::parse(b"\x3B\xD9\x96\xFF\x81\x91\xFE\x1F\xC3C2300-KEY\xBA")?;
+//! let identity = Identity::from_atr(&atr).ok_or("not a Crescendo")?;
+//! assert_eq!(identity.name(), "HID Crescendo Key (C2300)");
+//!
+//! // The host asks…
+//! let sent = GetPinProperties.to_command().encode_short()?;
+//! assert_eq!(*sent, [0x00, 0x56, 0x02, 0x00, 0x01, 0x31, 0x00]);
+//!
+//! // …the card answers…
+//! GetPinProperties::from_command(&Command::decode(&sent)?)?;
+//! let rules = PinProperties { minimum: 4, maximum: 8, rfu: [0, 0], numeric_only_raw: 0 };
+//! let received = Response::new(&rules.encode(), StatusWord::SUCCESS).encode();
+//!
+//! // …and the host reads the answer.
+//! let rules = GetPinProperties::decode_answer(&Response::decode(&received)?)?;
+//! assert_eq!(rules.lengths(), Some(4..=8));
+//! # Ok(())
+//! # }
+//! ```
+
+#![allow(clippy::doc_markdown)] // GlobalPlatform and ActivID are names
+
+pub mod aca;
+pub mod aid;
+pub mod cplc;
+mod evidence;
+pub mod identity;
+pub mod oath;
+pub mod operations;
+pub mod properties;
+mod version;
+mod wire;
+
+pub use evidence::Evidence;
+pub use version::AppletVersion;

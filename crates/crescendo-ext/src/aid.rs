@@ -1,0 +1,25 @@
+//! Application identifiers of a Crescendo's instances.
+//!
+//! The PIV instance has the standard's identifier,
+//! [`piv_apdu::aid::PIV`].
+
+/// The access control applet (ACA), which holds the card's PIN and its XAUTH
+/// keys. Evidence: vendor (LL/select).
+///
+/// That it can be selected does not prove a Crescendo: CAC cards have it too.
+pub const ACA: &[u8] = &[0xA0, 0x00, 0x00, 0x00, 0x79, 0x10, 0x00];
+
+/// The three OATH slots; a Crescendo Key has them, a card has not. Evidence:
+/// vendor (LL/select).
+pub const OATH_SLOTS: [&[u8]; 3] = [
+    &[0xA0, 0x00, 0x00, 0x00, 0x79, 0x23, 0x00],
+    &[0xA0, 0x00, 0x00, 0x00, 0x79, 0x23, 0x01],
+    &[0xA0, 0x00, 0x00, 0x00, 0x79, 0x23, 0x02],
+];
+
+/// The FIDO instance, as CTAP names it (FIDO CTAP 2.1, 11.3.3).
+pub const FIDO: &[u8] = &[0xA0, 0x00, 0x00, 0x06, 0x47, 0x2F, 0x00, 0x01];
+
+/// The issuer security domain (GlobalPlatform Card Specification 2.3.1, H.1.3),
+/// which hands out the CPLC.
+pub const ISD: &[u8] = &[0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00];

@@ -1,0 +1,177 @@
+//! What holds for any bytes and any values.
+#![allow(clippy::unwrap_used)] // a test's way to fail
+
+use crescendo_ext::AppletVersion;
+use crescendo_ext::aca::{AcaSelectAnswer, GetPinProperties, PinProperties, SelectAca};
+use crescendo_ext::cplc::{Cplc, GetCplc, SelectIsd};
+use crescendo_ext::identity::Identity;
+use crescendo_ext::oath::SelectOathSlot;
+use crescendo_ext::properties::{
+    Field, GetPivProperties, Init, KeyAttributes, KeyBlock, ObjectBlock, PivProperties,
+};
+use piv_apdu::apdu::{Command, Response};
+use piv_apdu::command::TypedCommand;
+use piv_apdu::key::{Algorithm, KeyReference};
+use piv_apdu::object::ObjectTag;
+use piv_apdu::tlv::Tag;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn version() -> impl Strategy<Value = AppletVersion> {
+    (any::<u8>(), vec(any::<u8>(), 1..=8))
+        .prop_map(|(family, numbers)| AppletVersion { family, numbers })
+}
+
+/// Fields that are not understood, in the order in which they are written.
+fn other() -> impl Strategy<Value = Vec<Field>> {
+    let field = (
+        select(&[0x26, 0x39, 0x3A, 0x3B, 0x40, 0x45, 0x4D, 0x5F2F][..]),
+        vec(any::<u8>(), 0..60),
+    )
+        .prop_map(|(tag, value)| Field {
+            tag: Tag::new(tag),
+            value,
+        });
+    vec(field, 0..6).prop_map(|mut fields| {
+        fields.sort_by_key(|field| field.tag > Tag::new(0x40));
+        fields
+    })
+}
+
+fn object() -> impl Strategy<Value = ObjectBlock> {
+    (select(ObjectTag::ALL), any::<Option<u32>>(), other()).prop_map(|(tag, capacity, other)| {
+        ObjectBlock {
+            tag,
+            capacity,
+            other,
+        }
+    })
+}
+
+fn attributes() -> impl Strategy<Value = KeyAttributes> {
+    (any::<[u8; 4]>(), any::<Option<u8>>()).prop_map(
+        |([algorithm, key_length, private, public], purpose)| KeyAttributes {
+            algorithm: Algorithm::from_u8(algorithm),
+            key_length,
+            private_init: Init::from_u8(private),
+            public_init: Init::from_u8(public),
+            purpose,
+        },
+    )
+}
+
+fn key() -> impl Strategy<Value = KeyBlock> {
+    (
+        any::<u8>().prop_map(KeyReference),
+        option::of(select(ObjectTag::ALL)),
+        option::of(attributes()),
+        any::<Option<u32>>(),
+        other(),
+    )
+        .prop_map(
+            |(key, certificate_object, attributes, capacity, other)| KeyBlock {
+                key,
+                certificate_object,
+                attributes,
+                capacity,
+                other,
+            },
+        )
+}
+
+prop_compose! {
+    fn piv_properties()(
+        version in version(),
+        objects in vec(object(), 0..4),
+        keys in vec(key(), 0..4),
+        other in other(),
+    ) -> PivProperties {
+        PivProperties { version: Some(version), objects, keys, other, damaged: false }
+    }
+}
+
+/// Bytes of which some look like an answer.
+fn hostile() -> impl Strategy<Value = Vec<u8>> {
+    let fragment = prop_oneof![
+        vec(any::<u8>(), 0..8),
+        select(
+            &[
+                0x01, 0x31, 0x42, 0x43, 0x47, 0x48, 0x50, 0x51, 0x53, 0x6F, 0x84, 0xA5
+            ][..]
+        )
+        .prop_flat_map(|tag| (0_u8..12).prop_map(move |length| vec![tag, length])),
+        Just(vec![0x9F, 0x7F, 0x2A]),
+    ];
+    vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
+}
+
+proptest! {
+    #[test]
+    fn piv_properties_round_trip(properties in piv_properties()) {
+        prop_assert_eq!(PivProperties::decode(&properties.encode()), Ok(properties));
+    }
+
+    #[test]
+    fn what_was_read_of_piv_properties_is_read_again(bytes in hostile()) {
+        if let Ok(read) = PivProperties::decode(&bytes) {
+            // Damage is not written again, unless in a block that is kept raw.
+            let mut again = PivProperties::decode(&read.encode()).unwrap();
+            again.damaged = read.damaged;
+            prop_assert_eq!(again, read);
+        }
+    }
+
+    #[test]
+    fn aca_select_answers_round_trip(
+        aid in option::of(vec(any::<u8>(), 0..=16)),
+        applet in option::of(version()),
+    ) {
+        let answer = AcaSelectAnswer { aid, applet };
+        prop_assert_eq!(AcaSelectAnswer::decode(&answer.encode()), Ok(answer));
+    }
+
+    #[test]
+    fn pin_properties_round_trip(minimum: u8, maximum: u8, rfu: [u8; 2], numeric_only_raw: u8) {
+        let properties = PinProperties { minimum, maximum, rfu, numeric_only_raw };
+        prop_assert_eq!(PinProperties::decode(&properties.encode()), Ok(properties));
+    }
+
+    #[test]
+    fn cplcs_round_trip(bytes in vec(any::<u8>(), 42)) {
+        let cplc = Cplc { bytes: bytes.try_into().unwrap() };
+        prop_assert_eq!(Cplc::decode(&cplc.encode()), Ok(cplc));
+        prop_assert_eq!(cplc.serial().len(), 20);
+    }
+
+    #[test]
+    fn serial_numbers_round_trip(serial in "[0-9]{20}") {
+        prop_assert_eq!(Cplc::from_serial(&serial).unwrap().serial(), serial);
+    }
+
+    #[test]
+    fn no_bytes_make_a_decoder_panic(bytes in prop_oneof![hostile(), vec(any::<u8>(), 0..300)]) {
+        let _ = Identity::from_historical_bytes(&bytes);
+        if let Ok(response) = Response::decode(&bytes) {
+            let _ = SelectAca::decode_answer(&response);
+            let _ = GetPinProperties::decode_answer(&response);
+            let _ = GetPivProperties::decode_answer(&response);
+            let _ = SelectIsd::decode_answer(&response);
+            let _ = GetCplc::decode_answer(&response);
+            let _ = SelectOathSlot::decode_answer(&response);
+        }
+        let _ = PivProperties::decode(&bytes);
+        let _ = AcaSelectAnswer::decode(&bytes);
+        let _ = PinProperties::decode(&bytes);
+        let _ = Cplc::decode(&bytes);
+        if let Ok(command) = Command::decode(&bytes) {
+            let _ = SelectAca::from_command(&command);
+            let _ = GetPinProperties::from_command(&command);
+            let _ = GetPivProperties::from_command(&command);
+            let _ = SelectIsd::from_command(&command);
+            let _ = GetCplc::from_command(&command);
+            let _ = SelectOathSlot::from_command(&command);
+        }
+    }
+}
