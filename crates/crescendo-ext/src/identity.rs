@@ -252,6 +252,7 @@ mod tests {
     fn every_published_atr_is_recognised() {
         use Family::{C2300, C4000};
         use Form::{Card, Key};
+        #[allow(clippy::type_complexity)] // the columns of a table, used once
         let table: &[(&[u8], Family, Form, bool, bool, &str)] = &[
             (
                 &hex!("3BD596FF8191FE1FC34332333030CC"),

@@ -183,7 +183,7 @@ pub const OPERATIONS: &[Operation] = &[
         name: "SELECT OATH",
         instance: Instance::Oath,
         apdu: "00 A4 04 00 07 A00000007923nn 00",
-        c4000: UNKNOWN,
+        c4000: INFERRED,
         source: "LL/select",
         status: Status::Implemented,
         note: "Crescendo Key only. The answer's content is not documented: success means that the \
@@ -319,10 +319,10 @@ pub const OPERATIONS: &[Operation] = &[
         instance: Instance::Oath,
         apdu: "80 88 00 00 00",
         access: "button",
+        changes_token: true,
         c4000: UNKNOWN,
         source: "LL pages on OATH",
         note: "Crescendo Key only. 6985: waiting for the button.",
-        changes_token: true,
         ..ROW
     },
     Operation {
