@@ -1,0 +1,141 @@
+//! Making a token: its options, its identity, and what is on it from the start.
+
+mod options;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
+
+use crate::crypto::{SymmetricAlgorithm, SymmetricKey};
+use crate::profile::{Profile, Protocol};
+use crate::state::{Bytes, CPLC_LENGTH, StateError, TokenState, Xauth};
+
+pub use options::{Content, CreateOptions};
+
+/// A token cannot be made as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// An option does not go with the profile, or with another option.
+    #[error("a {profile} token cannot be made with {option}: {reason}")]
+    Option {
+        /// The profile asked for.
+        profile: Profile,
+        /// The option at fault.
+        option: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A key or certificate could not be made.
+    #[error("a key or certificate for the token could not be made: {0}")]
+    Cryptography(String),
+    /// The token's state could not be brought to life.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The state of a new token.
+pub(crate) fn state(
+    profile: Profile,
+    options: &CreateOptions,
+    random: &mut ChaCha20Rng,
+) -> Result<TokenState, CreateError> {
+    check(profile, options)?;
+    let guid = random_uuid(random);
+    let serial = random.next_u32() % 100_000_000;
+    let mut state = TokenState::blank(profile, uuid_text(&guid), serial, cplc(serial));
+    state.protocol = options.protocol;
+    if let Some(extended_length) = options.extended_length {
+        state.extended_length = extended_length;
+    } else if options.protocol == Protocol::T0 {
+        state.extended_length = false;
+    }
+    state.yubico = options.yubico;
+    if profile.is_crescendo() {
+        let algorithm = options.xauth_key.unwrap_or(SymmetricAlgorithm::TripleDes);
+        state.xauth = Some(Xauth::as_delivered(algorithm));
+    } else {
+        let algorithm = options.management_key.unwrap_or(if options.yubico {
+            SymmetricAlgorithm::TripleDes
+        } else {
+            SymmetricAlgorithm::Aes256
+        });
+        state.management_key = Some(factory_management_key(algorithm)?);
+    }
+    Ok(state)
+}
+
+fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
+    let refuse = |option, reason| {
+        Err(CreateError::Option {
+            profile,
+            option,
+            reason,
+        })
+    };
+    if profile.is_crescendo() {
+        if options.yubico {
+            return refuse("Yubico's instructions", "a Crescendo answers them with 6D00");
+        }
+        if options.protocol != Protocol::T1 {
+            return refuse("T=0", "a Crescendo's ATR offers T=1 alone");
+        }
+        if options.management_key.is_some() {
+            return refuse("a management key", "it is managed with its PIN or XAUTH key");
+        }
+        if !matches!(
+            options.xauth_key,
+            None | Some(SymmetricAlgorithm::TripleDes | SymmetricAlgorithm::Aes128)
+        ) {
+            return refuse("this XAUTH key", "it is 3DES or AES-128");
+        }
+    } else if options.xauth_key.is_some() {
+        return refuse("an XAUTH key", "only a Crescendo has one");
+    }
+    if options.protocol == Protocol::T0 && options.extended_length == Some(true) {
+        return refuse("extended length", "T=0 carries short commands only");
+    }
+    Ok(())
+}
+
+/// The bytes 01 to 08, over and over: the value that PIV tools know as the default.
+fn factory_management_key(algorithm: SymmetricAlgorithm) -> Result<SymmetricKey, CreateError> {
+    let key: Vec<u8> = (1..=8).cycle().take(algorithm.key_length()).collect();
+    SymmetricKey::new(algorithm, &key)
+        .map_err(|_| CreateError::Cryptography("the management key has a wrong length".into()))
+}
+
+/// Card production life cycle data: a fabricator that does not exist (9999), and in the
+/// IC serial number's four bytes the token's serial number in decimal digits.
+fn cplc(serial: u32) -> Bytes {
+    let mut cplc = vec![0; CPLC_LENGTH];
+    cplc[0..2].copy_from_slice(&[0x99, 0x99]);
+    cplc[2..4].copy_from_slice(&[0x00, 0x01]);
+    let mut rest = serial;
+    for byte in cplc[12..16].iter_mut().rev() {
+        let [.., digits] = (rest / 10 % 10 << 4 | rest % 10).to_be_bytes();
+        *byte = digits;
+        rest /= 100;
+    }
+    cplc[16..18].copy_from_slice(&[0x00, 0x01]);
+    Bytes(cplc)
+}
+
+/// A random UUID, version 4 (RFC 9562, 5.4).
+fn random_uuid(random: &mut ChaCha20Rng) -> [u8; 16] {
+    let mut uuid = [0; 16];
+    random.fill_bytes(&mut uuid);
+    uuid[6] = uuid[6] & 0x0F | 0x40;
+    uuid[8] = uuid[8] & 0x3F | 0x80;
+    uuid
+}
+
+fn uuid_text(uuid: &[u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (position, byte) in uuid.iter().enumerate() {
+        if matches!(position, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! How a token is to be made.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use piv_apdu::key::KeyReference;
+
+use crate::crypto::{KeyAlgorithm, SymmetricAlgorithm};
+use crate::profile::Protocol;
+
+/// What a token is made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// As delivered: no keys, no certificates, every container empty.
+    Empty,
+    /// As personalized for somebody: keys and certificates in the slots that the
+    /// family has, CHUID, CCC, key history, printed information.
+    #[default]
+    Personal,
+}
+
+/// Options for [`VirtualToken::create`](crate::VirtualToken::create). The default is a
+/// personalized token, made now from the system's random numbers.
+///
+/// ```
+/// use virtual_token::{Content, CreateOptions};
+///
+/// let options = CreateOptions::default().seed(7).content(Content::Empty);
+/// assert_eq!(options.seed, Some(7));
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    /// Makes every random choice follow from this number: identity, keys, certificates.
+    /// Two tokens of the same seed, options and [`created`](Self::created) are the
+    /// same. Not for a token that is to keep a secret.
+    pub seed: Option<u64>,
+    /// The day from which certificates are valid and the CHUID's expiry is counted; by
+    /// default now.
+    pub created: Option<SystemTime>,
+    /// What is on the token.
+    pub content: Content,
+    /// Whether the card takes extended length fields. By default the plain PIV card does
+    /// (over T=1) and says so in its ATR, and a Crescendo does not, about which nothing
+    /// is public.
+    pub extended_length: Option<bool>,
+    /// The transmission protocol, on the plain PIV card. A Crescendo is T=1.
+    pub protocol: Protocol,
+    /// Makes a plain PIV card answer what Yubico's programs ask first: SELECT by NIST's
+    /// 5-byte RID, GET VERSION (FD, answered 5.2.7) and GET SERIAL (F8). Its 9B key is
+    /// 3DES then, as on that version.
+    pub yubico: bool,
+    /// The algorithm of the card management key 9B of a plain PIV card; AES-256 by
+    /// default. Its value is the bytes 01 to 08, repeated to the key's length.
+    pub management_key: Option<SymmetricAlgorithm>,
+    /// The algorithm of XAUTH key 1 of a Crescendo, 3DES (by default) or AES-128. Its
+    /// value is all zeros.
+    pub xauth_key: Option<SymmetricAlgorithm>,
+    /// Other algorithms for the keys that [`Content::Personal`] makes, by key reference.
+    pub keys: BTreeMap<KeyReference, KeyAlgorithm>,
+}
+
+impl CreateOptions {
+    /// Sets [`seed`](Self::seed).
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets [`created`](Self::created).
+    #[must_use]
+    pub fn created(mut self, created: SystemTime) -> Self {
+        self.created = Some(created);
+        self
+    }
+
+    /// Sets [`content`](Self::content).
+    #[must_use]
+    pub fn content(mut self, content: Content) -> Self {
+        self.content = content;
+        self
+    }
+
+    /// Sets [`extended_length`](Self::extended_length).
+    #[must_use]
+    pub fn extended_length(mut self, extended_length: bool) -> Self {
+        self.extended_length = Some(extended_length);
+        self
+    }
+
+    /// Sets [`protocol`](Self::protocol).
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Sets [`yubico`](Self::yubico).
+    #[must_use]
+    pub fn yubico(mut self, yubico: bool) -> Self {
+        self.yubico = yubico;
+        self
+    }
+
+    /// Sets [`management_key`](Self::management_key).
+    #[must_use]
+    pub fn management_key(mut self, algorithm: SymmetricAlgorithm) -> Self {
+        self.management_key = Some(algorithm);
+        self
+    }
+
+    /// Sets [`xauth_key`](Self::xauth_key).
+    #[must_use]
+    pub fn xauth_key(mut self, algorithm: SymmetricAlgorithm) -> Self {
+        self.xauth_key = Some(algorithm);
+        self
+    }
+
+    /// Asks for the key of this reference to have another algorithm; see
+    /// [`keys`](Self::keys).
+    #[must_use]
+    pub fn key(mut self, reference: KeyReference, algorithm: KeyAlgorithm) -> Self {
+        self.keys.insert(reference, algorithm);
+        self
+    }
+}

@@ -1,0 +1,11 @@
+//! The card's cryptography: its keys and what is done with them.
+
+mod certificate;
+mod key;
+mod symmetric;
+
+pub(crate) use certificate::{CertificateError, Issuer, Request};
+pub use key::KeyAlgorithm;
+pub(crate) use key::{KeyError, PrivateKey};
+pub use symmetric::SymmetricAlgorithm;
+pub(crate) use symmetric::SymmetricKey;

@@ -1,0 +1,448 @@
+//! What a token remembers between power-ups, as a value that serde can keep.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::aca::UNLOCKS_LIMIT;
+use crate::crypto::{KeyAlgorithm, SymmetricKey};
+use crate::profile::{Profile, Protocol};
+
+/// The version of [`TokenState`] that this crate writes.
+pub const STATE_VERSION: u32 = 1;
+
+/// Everything that a software token keeps without power: identity, PIN and PUK with
+/// their counters, keys, data objects.
+///
+/// It is opaque but for serde: in a text format every run of bytes is hexadecimal.
+/// **It holds the PIN, the PUK and the private keys in the clear**, as a software
+/// token must: whoever can read it owns the token. Its `Debug` shows none of them, and
+/// they are wiped from memory when it is dropped.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TokenState {
+    version: u32,
+    pub(crate) profile: Profile,
+    /// The GUID that the token was made with, as a UUID in text. It names the token
+    /// even after its CHUID has been overwritten.
+    pub(crate) id: String,
+    pub(crate) protocol: Protocol,
+    pub(crate) extended_length: bool,
+    pub(crate) yubico: bool,
+    pub(crate) serial: u32,
+    /// Card production life cycle data, 42 bytes.
+    pub(crate) cplc: Bytes,
+    pub(crate) pin: ReferenceData,
+    pub(crate) pin_format: PinFormat,
+    pub(crate) puk: Option<ReferenceData>,
+    pub(crate) management_key: Option<SymmetricKey>,
+    pub(crate) xauth: Option<Xauth>,
+    pub(crate) objects: BTreeMap<HexId, DataObject>,
+    pub(crate) keys: BTreeMap<HexId, KeyContainer>,
+    /// DER of the test CA's certificate that the token's own are signed by.
+    pub(crate) issuer_certificate: Option<Bytes>,
+}
+
+impl TokenState {
+    /// A token as delivered: factory PIN and PUK, no keys, no objects.
+    pub(crate) fn blank(profile: Profile, id: String, serial: u32, cplc: Bytes) -> Self {
+        let limit = profile.tries_limit();
+        let (minimum, maximum, numeric_only) = profile.pin_format();
+        TokenState {
+            version: STATE_VERSION,
+            profile,
+            id,
+            protocol: Protocol::default(),
+            extended_length: !profile.is_crescendo(),
+            yubico: false,
+            serial,
+            cplc,
+            pin: ReferenceData::new(profile.factory_pin(), limit),
+            pin_format: PinFormat {
+                minimum,
+                maximum,
+                numeric_only,
+            },
+            puk: profile
+                .factory_puk()
+                .map(|puk| ReferenceData::new(puk, limit)),
+            management_key: None,
+            xauth: None,
+            objects: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            issuer_certificate: None,
+        }
+    }
+
+    /// The profile of the token.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// The token's stable identifier: a UUID in text.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What RESET CARD leaves: factory PIN (and PUK), no XAUTH key, containers that are
+    /// all empty. The certificates' issuer has nothing left to be the issuer of.
+    pub(crate) fn reset_card(&mut self) {
+        self.pin.set(&pad(self.profile.factory_pin()));
+        if let (Some(puk), Some(factory)) = (&mut self.puk, self.profile.factory_puk()) {
+            puk.set(&pad(factory));
+        }
+        if let Some(xauth) = &mut self.xauth {
+            xauth.key = None;
+            xauth.unlocks_left = UNLOCKS_LIMIT;
+        }
+        for object in self.objects.values_mut() {
+            object.content = Bytes::default();
+        }
+        for container in self.keys.values_mut() {
+            container.key = None;
+        }
+        self.issuer_certificate = None;
+    }
+
+    /// Looks at what a file could have got wrong.
+    pub(crate) fn check(&self) -> Result<(), StateError> {
+        if self.version != STATE_VERSION {
+            return Err(StateError::Version {
+                found: self.version,
+            });
+        }
+        let damaged = |what| Err(StateError::Damaged { what });
+        if self.cplc.0.len() != CPLC_LENGTH {
+            return damaged("the card production life cycle data are not 42 bytes");
+        }
+        let references = core::iter::once(&self.pin).chain(&self.puk);
+        for reference in references {
+            if reference.value.as_slice().len() != REFERENCE_LENGTH {
+                return damaged("a PIN or PUK is not 8 bytes");
+            }
+            // 63CX has four bits for the counter.
+            if reference.tries_limit > 15 || reference.tries_left > reference.tries_limit {
+                return damaged("a retry counter is above its limit");
+            }
+        }
+        let format = &self.pin_format;
+        if format.minimum > format.maximum || usize::from(format.maximum) > REFERENCE_LENGTH {
+            return damaged("the PIN's lengths contradict each other");
+        }
+        if self.profile.is_crescendo() != self.xauth.is_some() {
+            return damaged("an XAUTH key does not go with this profile, or is missing");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TokenState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenState")
+            .field("version", &self.version)
+            .field("profile", &self.profile)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The state cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// It was written by a version of this software that keeps states differently.
+    #[error(
+        "the token's state has version {found}, this program reads version {STATE_VERSION}: \
+         use the program that wrote it, or make the token anew"
+    )]
+    Version {
+        /// The version found.
+        found: u32,
+    },
+    /// Its parts do not fit together: it was edited, or cut short.
+    #[error("the token's state is damaged: {what}; restore the file or make the token anew")]
+    Damaged {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The system's random number generator does not answer, so the card could give
+    /// no challenge.
+    #[error("the system's random number generator failed: {0}")]
+    Random(String),
+}
+
+/// Bytes of the card production life cycle data.
+pub(crate) const CPLC_LENGTH: usize = 42;
+/// Bytes of a PIN or PUK block: ASCII, padded with FF.
+pub(crate) const REFERENCE_LENGTH: usize = 8;
+
+/// A PIN or PUK with its retry counter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ReferenceData {
+    /// Padded to 8 bytes with FF.
+    value: SecretBytes,
+    pub(crate) tries_left: u8,
+    pub(crate) tries_limit: u8,
+}
+
+/// What came of comparing reference data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    Wrong { tries_left: u8 },
+    Blocked,
+}
+
+impl ReferenceData {
+    pub(crate) fn new(value: &[u8], tries_limit: u8) -> Self {
+        let mut reference = ReferenceData {
+            value: SecretBytes::new(&[]),
+            tries_left: tries_limit,
+            tries_limit,
+        };
+        reference.set(&pad(value));
+        reference
+    }
+
+    /// Compares in constant time. The try is taken before the comparison and given
+    /// back after it, so that no interruption between the two is worth anything.
+    pub(crate) fn compare(&mut self, candidate: &[u8; REFERENCE_LENGTH]) -> Comparison {
+        let Some(tries_left) = self.tries_left.checked_sub(1) else {
+            return Comparison::Blocked;
+        };
+        self.tries_left = tries_left;
+        if bool::from(self.value.as_slice().ct_eq(candidate)) {
+            self.tries_left = self.tries_limit;
+            Comparison::Equal
+        } else if tries_left == 0 {
+            Comparison::Blocked
+        } else {
+            Comparison::Wrong { tries_left }
+        }
+    }
+
+    /// Sets a new value and gives back all tries.
+    pub(crate) fn set(&mut self, value: &[u8; REFERENCE_LENGTH]) {
+        self.value = SecretBytes::new(value);
+        self.tries_left = self.tries_limit;
+    }
+}
+
+/// A value padded with FF to the length of a block, cut there if it is longer.
+pub(crate) fn pad(value: &[u8]) -> Zeroizing<[u8; REFERENCE_LENGTH]> {
+    let mut block = Zeroizing::new([0xFF; REFERENCE_LENGTH]);
+    for (place, byte) in block.iter_mut().zip(value) {
+        *place = *byte;
+    }
+    block
+}
+
+/// What a new PIN must look like.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct PinFormat {
+    pub(crate) minimum: u8,
+    pub(crate) maximum: u8,
+    pub(crate) numeric_only: bool,
+}
+
+impl PinFormat {
+    /// Whether a block is a PIN of this format with its padding.
+    pub(crate) fn accepts(&self, block: &[u8; REFERENCE_LENGTH]) -> bool {
+        let length = block
+            .iter()
+            .position(|byte| *byte == 0xFF)
+            .unwrap_or(block.len());
+        let (pin, padding) = block.split_at(length);
+        (usize::from(self.minimum)..=usize::from(self.maximum)).contains(&length)
+            && padding.iter().all(|byte| *byte == 0xFF)
+            && (!self.numeric_only || pin.iter().all(u8::is_ascii_digit))
+    }
+}
+
+/// XAUTH key 1 and how often it may still unlock the PIN.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Xauth {
+    /// `None` after RESET CARD, until a key is put.
+    pub(crate) key: Option<SymmetricKey>,
+    pub(crate) unlocks_left: u8,
+}
+
+/// A data object container: what is inside its 53 (or 7E, 7F61).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DataObject {
+    /// Bytes that fit.
+    pub(crate) capacity: u16,
+    /// Empty in a container that is allocated and not filled.
+    pub(crate) content: Bytes,
+}
+
+/// A key container, with or without a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeyContainer {
+    /// What the container is for when it is empty, and what is in it otherwise.
+    pub(crate) algorithm: KeyAlgorithm,
+    pub(crate) key: Option<StoredKey>,
+}
+
+/// A private key at rest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredKey {
+    pub(crate) origin: Origin,
+    /// PKCS#8, DER.
+    pub(crate) pkcs8: SecretBytes,
+}
+
+/// Where a key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Origin {
+    Generated,
+}
+
+/// A tag or key reference; hexadecimal in text, as people write them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct HexId(pub(crate) u32);
+
+impl fmt::Debug for HexId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02X}", self.0)
+    }
+}
+
+impl Serialize for HexId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{:02X}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for HexId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u32::from_str_radix(&text, 16)
+            .map(HexId)
+            .map_err(D::Error::custom)
+    }
+}
+
+/// Bytes that anyone may see; hexadecimal in text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&to_hex(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        from_hex(&text)
+            .map(|bytes| Bytes(bytes.to_vec()))
+            .ok_or_else(|| D::Error::custom("not hexadecimal"))
+    }
+}
+
+/// Bytes that nobody should see: wiped on drop, nothing in `Debug`; hexadecimal in text.
+#[derive(Clone)]
+pub(crate) struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        SecretBytes(Zeroizing::new(bytes.to_vec()))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes(..)")
+    }
+}
+
+impl Serialize for SecretBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&to_hex(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        from_hex(&text)
+            .map(SecretBytes)
+            .ok_or_else(|| D::Error::custom("not hexadecimal"))
+    }
+}
+
+fn to_hex(bytes: &[u8]) -> Zeroizing<String> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 0x0F)]));
+    }
+    text
+}
+
+pub(crate) fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let digits = text.as_bytes();
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(digits.len() / 2));
+    for pair in digits.chunks_exact(2) {
+        let high = char::from(pair[0]).to_digit(16)?;
+        let low = char::from(pair[1]).to_digit(16)?;
+        bytes.push(u8::try_from(high << 4 | low).ok()?);
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_wrong_value_costs_a_try_and_the_right_one_gives_them_back() {
+        let mut pin = ReferenceData::new(b"123456", 3);
+        let right = *pad(b"123456");
+        assert_eq!(pin.compare(&pad(b"123457")), Comparison::Wrong { tries_left: 2 });
+        assert_eq!(pin.compare(&right), Comparison::Equal);
+        assert_eq!(pin.tries_left, 3);
+        assert_eq!(pin.compare(&[0; 8]), Comparison::Wrong { tries_left: 2 });
+        assert_eq!(pin.compare(&[0; 8]), Comparison::Wrong { tries_left: 1 });
+        assert_eq!(pin.compare(&[0; 8]), Comparison::Blocked);
+        assert_eq!(pin.compare(&right), Comparison::Blocked);
+        assert_eq!(pin.tries_left, 0);
+    }
+
+    #[test]
+    fn pin_formats() {
+        let digits = PinFormat { minimum: 6, maximum: 8, numeric_only: true };
+        assert!(digits.accepts(&pad(b"123456")));
+        assert!(digits.accepts(b"12345678"));
+        assert!(!digits.accepts(&pad(b"12345")));
+        assert!(!digits.accepts(&pad(b"12345a")));
+        assert!(!digits.accepts(b"123456\xFF8"));
+        assert!(!digits.accepts(&[0xFF; 8]));
+        let any = PinFormat { minimum: 4, maximum: 8, numeric_only: false };
+        assert!(any.accepts(&pad(b"\x00\xFEab")));
+        assert!(!any.accepts(&pad(b"abc")));
+    }
+
+    #[test]
+    fn hexadecimal_both_ways() {
+        assert_eq!(*to_hex(&[0x00, 0x5F, 0xC1]), "005FC1");
+        assert_eq!(*from_hex("005fC1").unwrap(), [0x00, 0x5F, 0xC1]);
+        assert!(from_hex("0").is_none());
+        assert!(from_hex("0g").is_none());
+        assert!(from_hex("é").is_none());
+    }
+}
