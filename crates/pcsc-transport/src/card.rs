@@ -1,0 +1,486 @@
+//! A card and what is known about its state.
+
+use std::fmt;
+
+use piv_apdu::apdu::{Command, Le, Response};
+use piv_apdu::command::TypedCommand;
+use piv_apdu::tlv::{self, Tag};
+use zeroize::Zeroizing;
+
+use crate::error::{LinkError, SendError, TransportError};
+use crate::exchange::{self, Exchange, Exchanger};
+use crate::link::{CardLink, Continuity, Leave, LinkInfo};
+
+/// A card in a reader.
+///
+/// All commands go through a [`Transaction`]. Between transactions others may
+/// use the card; what they may have changed is known at the next
+/// [`begin`](Card::begin).
+///
+/// # Leaving
+///
+/// [`close`](Card::close), and dropping, leave the card as it was, except for
+/// what was unlocked through this value: a PIN that was verified and not logged
+/// out is logged out with VERIFY, P1 = FF (SP 800-73-4 part 2, 3.2.1). Where
+/// that does not answer 9000, or something other than a PIN was authenticated,
+/// the card is reset.
+pub struct Card {
+    link: Box<dyn CardLink>,
+    state: CardState,
+    round_trips: u64,
+    open: bool,
+}
+
+impl Card {
+    /// A card over a link of a [`Backend`](crate::Backend). Sends nothing.
+    pub fn new(link: Box<dyn CardLink>) -> Self {
+        Card {
+            link,
+            state: CardState::default(),
+            round_trips: 0,
+            open: false,
+        }
+    }
+
+    /// Reader, ATR, interface, and what the link carries.
+    pub fn info(&self) -> &LinkInfo {
+        self.link.info()
+    }
+
+    /// How many APDUs were handed to the link so far, GET RESPONSE and the
+    /// blocks of a chain included.
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips
+    }
+
+    /// Begins a transaction: nobody else gets at the card until it ends. Keep it
+    /// short, and never hold one while a person is asked something: everybody
+    /// else waits, and Windows resets a card whose transaction idles for five
+    /// seconds. Sends no APDU.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Link`].
+    pub fn begin(&mut self) -> Result<Transaction<'_>, TransportError> {
+        let continuity = self.begin_link()?;
+        Ok(Transaction {
+            card: self,
+            continuity,
+        })
+    }
+
+    fn begin_link(&mut self) -> Result<Continuity, LinkError> {
+        if self.open {
+            // A transaction that was forgotten instead of dropped.
+            self.end_link(Leave::AsIs)?;
+        }
+        match self.link.begin() {
+            Ok(continuity) => {
+                self.open = true;
+                self.state.came_back(continuity);
+                Ok(continuity)
+            }
+            Err(error) => {
+                self.state.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn end_link(&mut self, leave: Leave) -> Result<(), LinkError> {
+        self.open = false;
+        if leave == Leave::Reset {
+            self.state = CardState::default();
+        }
+        let result = self.link.end(leave);
+        if let Err(error) = &result {
+            self.state.failed(error);
+        }
+        result
+    }
+
+    fn exchange(&mut self, command: &Command) -> Result<Response, TransportError> {
+        tracing::trace!(
+            cla = command.cla(),
+            ins = command.ins(),
+            p1 = command.p1(),
+            p2 = command.p2(),
+            bytes = command.data().len(),
+            "command"
+        );
+        self.state.sending(command);
+        let result = Exchanger::new(&mut *self.link, &mut self.round_trips).run(command);
+        self.learn(command, &result);
+        result
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+        let command = Command::decode(bytes).ok();
+        if let Some(command) = &command {
+            self.state.sending(command);
+        }
+        self.round_trips += 1;
+        let answer = match self.link.transmit(bytes) {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.state.failed(&error);
+                return Err(error.into());
+            }
+        };
+        match (&command, exchange::response(&answer)) {
+            (Some(command), Ok(response)) => self.state.answered(command, &response),
+            _ => self.state.misbehaved(),
+        }
+        Ok(answer)
+    }
+
+    fn learn(&mut self, command: &Command, result: &Result<Response, TransportError>) {
+        match result {
+            Ok(response) => self.state.answered(command, response),
+            Err(TransportError::Link(error)) => self.state.failed(error),
+            // Nothing was sent, or the card misbehaved half-way.
+            Err(_) => self.state.misbehaved(),
+        }
+    }
+
+    fn select(&mut self, aid: &[u8]) -> Result<Response, TransportError> {
+        let command = Command::new(0x00, 0xA4, 0x04, 0x00)
+            .with_data(aid)
+            .with_le(Le::SHORT_MAX);
+        self.exchange(&command)
+    }
+
+    /// Closes the card, and leaves it as the type's documentation says.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Link`] if what was unlocked could not be locked again.
+    /// A card that is gone, or was reset, is locked: no error.
+    pub fn close(mut self) -> Result<(), TransportError> {
+        Ok(self.leave()?)
+    }
+
+    fn leave(&mut self) -> Result<(), LinkError> {
+        if self.open {
+            self.end_link(Leave::AsIs)?;
+        }
+        if !self.state.is_unlocked() {
+            return Ok(());
+        }
+        let unlocked = std::mem::take(&mut self.state.unlocked);
+        match self.begin_link() {
+            Ok(Continuity::Lost) => return self.end_link(Leave::AsIs),
+            Ok(Continuity::Unbroken | Continuity::Shared) => {}
+            Err(error) if error.is_session_lost() => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let leave = if self.log_out(&unlocked) {
+            Leave::AsIs
+        } else {
+            Leave::Reset
+        };
+        match self.end_link(leave) {
+            Err(error) if !error.is_session_lost() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Logs out what was verified; true if the card confirmed all of it.
+    fn log_out(&mut self, unlocked: &[Unlocked]) -> bool {
+        for what in unlocked {
+            let Unlocked::Pin { applet, reference } = what else {
+                return false;
+            };
+            if self.state.selected.as_ref() != Some(applet)
+                && !self.select(applet).is_ok_and(|r| r.status().is_success())
+            {
+                return false;
+            }
+            let command = Command::new(0x00, 0x20, 0xFF, *reference);
+            if !self
+                .exchange(&command)
+                .is_ok_and(|r| r.status().is_success())
+            {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Card {
+    fn drop(&mut self) {
+        if let Err(error) = self.leave() {
+            tracing::warn!(%error, "the card could not be left locked");
+        }
+    }
+}
+
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Card")
+            .field("info", self.link.info())
+            .field("round_trips", &self.round_trips)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sole use of a card for the time of one job. Ends, leaving the card as it is,
+/// when it is dropped.
+///
+/// After an error of the link ([`TransportError::Link`]) nothing is known about
+/// the card's state: end the transaction and begin anew.
+#[derive(Debug)]
+pub struct Transaction<'c> {
+    card: &'c mut Card,
+    continuity: Continuity,
+}
+
+impl Transaction<'_> {
+    /// Reader, ATR, interface, and what the link carries.
+    pub fn info(&self) -> &LinkInfo {
+        self.card.info()
+    }
+
+    /// How many APDUs were handed to the link so far, since the card was
+    /// opened.
+    pub fn round_trips(&self) -> u64 {
+        self.card.round_trips
+    }
+
+    /// What may have happened to the card since the transaction before.
+    pub fn continuity(&self) -> Continuity {
+        self.continuity
+    }
+
+    /// Sends a command of any length and returns the whole response: chaining,
+    /// GET RESPONSE, 6Cxx and extended length are taken care of.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]; nothing that a card might already have acted on is
+    /// sent again.
+    pub fn exchange(&mut self, command: &Command) -> Result<Response, TransportError> {
+        self.card.exchange(command)
+    }
+
+    /// Sends a typed command and decodes its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Transport`] if the exchange failed, [`SendError::Answer`] if
+    /// the card refused or its answer is malformed.
+    pub fn send<C: TypedCommand>(&mut self, command: &C) -> Result<C::Answer, SendError> {
+        Exchange::send(self, command)
+    }
+
+    /// Selects an application by its identifier: `00 A4 04 00 Lc aid 00`
+    /// (ISO 7816-4, 7.1.1). Sends in any case; drops the security state of the
+    /// application that was selected, and on many cards that of the same one.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]. A card that has no such application answers 6A82.
+    pub fn select(&mut self, aid: &[u8]) -> Result<Response, TransportError> {
+        self.card.select(aid)
+    }
+
+    /// Selects an application, if it is not certain that it is selected: after
+    /// a reset, another program, another application, or an error. `None` if
+    /// nothing had to be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]. A card that has no such application answers 6A82.
+    pub fn ensure_selected(&mut self, aid: &[u8]) -> Result<Option<Response>, TransportError> {
+        if self.selected() == Some(aid) {
+            return Ok(None);
+        }
+        self.select(aid).map(Some)
+    }
+
+    /// The application that is certainly selected, by the identifier it was
+    /// selected with.
+    pub fn selected(&self) -> Option<&[u8]> {
+        self.card.state.selected.as_deref()
+    }
+
+    /// Says that the application must be selected anew before it is used,
+    /// because of a command whose effect only the caller knows.
+    pub fn forget_selected(&mut self) {
+        self.card.state.selected = None;
+    }
+
+    /// Sends one APDU as it is and returns what comes: for experts. Nothing is
+    /// chained, fetched or repeated; the effect on selection and PINs is
+    /// noticed all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Link`].
+    pub fn raw(&mut self, command: &[u8]) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+        self.card.raw(command)
+    }
+
+    /// Ends the transaction and leaves the card as it is: the PIN stays
+    /// verified for the next transaction, and for other programs.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Link`]; the transaction is over all the same.
+    pub fn end(self) -> Result<(), TransportError> {
+        Ok(self.card.end_link(Leave::AsIs)?)
+    }
+
+    /// Ends the transaction and resets the card: nothing is selected or
+    /// verified any more, for anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Link`]; the transaction is over all the same.
+    pub fn reset(self) -> Result<(), TransportError> {
+        Ok(self.card.end_link(Leave::Reset)?)
+    }
+}
+
+impl Exchange for Transaction<'_> {
+    fn exchange(&mut self, command: &Command) -> Result<Response, TransportError> {
+        self.card.exchange(command)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.card.open
+            && let Err(error) = self.card.end_link(Leave::AsIs)
+        {
+            tracing::debug!(%error, "the transaction did not end in order");
+        }
+    }
+}
+
+/// Something that was unlocked through us.
+#[derive(Debug, PartialEq, Eq)]
+enum Unlocked {
+    /// A PIN (or pairing code) verified in an application.
+    Pin { applet: Vec<u8>, reference: u8 },
+    /// What VERIFY with P1 = FF does not lock again.
+    Other,
+}
+
+/// What is known about the card from the commands that went through.
+#[derive(Debug, Default)]
+struct CardState {
+    selected: Option<Vec<u8>>,
+    unlocked: Vec<Unlocked>,
+    /// What the command on its way unlocks if it succeeds.
+    pending: Option<Unlocked>,
+}
+
+impl CardState {
+    fn is_unlocked(&self) -> bool {
+        !self.unlocked.is_empty()
+    }
+
+    fn came_back(&mut self, continuity: Continuity) {
+        match continuity {
+            Continuity::Unbroken => {}
+            Continuity::Shared => self.selected = None,
+            Continuity::Lost => *self = CardState::default(),
+        }
+    }
+
+    fn failed(&mut self, error: &LinkError) {
+        self.selected = None;
+        // The answer is lost: the PIN may be verified.
+        self.unlocked.extend(self.pending.take());
+        if error.is_session_lost() {
+            self.unlocked.clear();
+        }
+    }
+
+    fn misbehaved(&mut self) {
+        self.selected = None;
+        self.unlocked.extend(self.pending.take());
+    }
+
+    /// Before a command whose answer may never arrive.
+    fn sending(&mut self, command: &Command) {
+        if is_select(command) || is_card_reset(command) {
+            self.selected = None;
+        }
+        self.pending = self
+            .would_unlock(command)
+            .filter(|unlocks| !self.unlocked.contains(unlocks));
+    }
+
+    fn answered(&mut self, command: &Command, response: &Response) {
+        let status = response.status();
+        // 61xx is normal processing too; it is seen here after `raw`.
+        let success = status.is_success() || status.more_data().is_some();
+        if success && is_select(command) && command.p2() & 0x03 == 0 {
+            self.selected = Some(command.data().to_vec());
+        }
+        let unlocks = self.pending.take();
+        if success {
+            self.unlocked.extend(unlocks);
+        }
+        if success && command.ins() == 0x20 && command.p1() == 0xFF {
+            let applet = self.selected.clone().unwrap_or_default();
+            let logged_out = Unlocked::Pin {
+                applet,
+                reference: command.p2(),
+            };
+            self.unlocked.retain(|u| *u != logged_out);
+        }
+    }
+
+    /// What the command unlocks if it succeeds.
+    fn would_unlock(&self, command: &Command) -> Option<Unlocked> {
+        let pin = || match &self.selected {
+            Some(applet) => Unlocked::Pin {
+                applet: applet.clone(),
+                reference: command.p2(),
+            },
+            // Nobody knows where to log it out.
+            None => Unlocked::Other,
+        };
+        match command.ins() {
+            0x20 if command.p1() != 0xFF && !command.data().is_empty() => Some(pin()),
+            // CHANGE REFERENCE DATA leaves the PIN verified; a PUK (81) unlocks
+            // nothing.
+            0x24 if command.p2() != 0x81 => Some(pin()),
+            // EXTERNAL AUTHENTICATE.
+            0x82 if !command.data().is_empty() => Some(Unlocked::Other),
+            // GENERAL AUTHENTICATE with the card management key.
+            0x87 if command.p2() == 0x9B && answers_challenge(command.data()) => {
+                Some(Unlocked::Other)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// True if a dynamic authentication template holds a response (82) or a
+/// decrypted witness (80) with content: the step that authenticates.
+fn answers_challenge(template: &[u8]) -> bool {
+    let Ok(Some(inner)) = tlv::find(template, Tag::new(0x7C)) else {
+        // Secure messaging, or not a template: better one reset too many.
+        return true;
+    };
+    [0x80, 0x82].into_iter().any(|tag| {
+        tlv::find(inner, Tag::new(tag)).is_ok_and(|value| value.is_some_and(|v| !v.is_empty()))
+    })
+}
+
+/// SELECT by identifier on the basic logical channel.
+fn is_select(command: &Command) -> bool {
+    let basic_channel = command.cla() & 0x03 == 0 && command.cla() & 0x40 == 0;
+    basic_channel && command.ins() == 0xA4 && command.p1() == 0x04
+}
+
+/// RESET CARD of a Crescendo (`00 38 00 00`): the selected application's state
+/// does not survive it.
+fn is_card_reset(command: &Command) -> bool {
+    command.ins() == 0x38
+}

@@ -1,0 +1,1 @@
+//! The system's PC/SC service as a backend.
