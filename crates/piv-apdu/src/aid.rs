@@ -43,6 +43,13 @@ impl Aid {
         Some(aid)
     }
 
+    /// The PIV Card Application's full AID, [`PIV`].
+    pub fn piv() -> Aid {
+        let mut bytes = [0; Aid::MAX_LEN];
+        bytes[..PIV.len()].copy_from_slice(PIV);
+        Aid { bytes, len: 11 }
+    }
+
     /// The bytes, 0 to 16 of them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]

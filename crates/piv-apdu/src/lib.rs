@@ -3,6 +3,7 @@
 pub mod aid;
 pub mod apdu;
 pub mod atr;
+pub mod command;
 pub mod key;
 pub mod object;
 pub mod secret;

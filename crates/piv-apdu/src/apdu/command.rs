@@ -120,7 +120,7 @@ impl Command {
 
     /// Sets the data field without copying it.
     #[must_use]
-    pub(crate) fn with_owned_data(mut self, data: Zeroizing<Vec<u8>>) -> Self {
+    pub fn with_owned_data(mut self, data: Zeroizing<Vec<u8>>) -> Self {
         self.data = data;
         self
     }
