@@ -269,9 +269,7 @@ impl Reason {
             Self::NeedsAuthentication => "the PIN has to be verified first",
             Self::PinBlocked => "the PIN is blocked; unblock it first",
             Self::DeviceManaged => "an issuer administers this token",
-            Self::ManagementUnknown => {
-                "it cannot be told whether an issuer administers this token"
-            }
+            Self::ManagementUnknown => "it cannot be told whether an issuer administers this token",
             Self::OnlyOnContact => "only on the contact interface",
             Self::NotPubliclyDocumented => "no public document says how this token does it",
             Self::NotSetByThisSoftware => {
@@ -412,8 +410,10 @@ const VCI: Support = Support::Card(|facts| facts.vci, &[]);
 const PAIRING_CODE: Support = Support::Card(|facts| facts.pairing_code, &[]);
 const PIN_PROPERTIES: Support =
     Support::Card(|facts| facts.pin_properties, &["GET PIN PROPERTIES"]);
-const MANAGEMENT_KEY: Support =
-    Support::Card(|facts| facts.management_key, &["GENERAL AUTHENTICATE with 9B"]);
+const MANAGEMENT_KEY: Support = Support::Card(
+    |facts| facts.management_key,
+    &["GENERAL AUTHENTICATE with 9B"],
+);
 const OATH: Support = Support::Card(|facts| facts.oath, &["HOTP", "TOTP"]);
 
 const fn by(operations: &'static [&'static str]) -> Support {
@@ -528,10 +528,7 @@ impl Row {
                 evidence => (Capability::Available, evidence),
             },
             Support::Card(said, names) => match said(facts) {
-                Said::Yes => (
-                    Capability::Available,
-                    weakest_evidence(names, facts.family),
-                ),
+                Said::Yes => (Capability::Available, weakest_evidence(names, facts.family)),
                 Said::No(reason) => (Capability::Unavailable(reason), None),
                 Said::Nothing(reason) => (Capability::Unknown(reason), None),
             },
@@ -547,13 +544,12 @@ impl Row {
         // A no of the token's own is the more telling one. What merely waits
         // for something (the PIN, the contact interface) must not promise that
         // the action would then work if it is not built.
-        let capability = if BUILT.contains(&self.action)
-            || matches!(family, Capability::Unavailable(_))
-        {
-            token
-        } else {
-            Capability::Unavailable(Reason::NotBuiltYet)
-        };
+        let capability =
+            if BUILT.contains(&self.action) || matches!(family, Capability::Unavailable(_)) {
+                token
+            } else {
+                Capability::Unavailable(Reason::NotBuiltYet)
+            };
         CapabilityEntry {
             action: self.action,
             capability,

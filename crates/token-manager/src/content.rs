@@ -5,7 +5,7 @@ use std::fmt;
 
 use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::{
-    CardCapabilityContainer, Chuid, Discovery, KeyHistory, ObjectTag, SecurityObject,
+    CardCapabilityContainer, Chuid, Discovery, KeyHistory, ObjectTag, SecurityObject, SmSigner,
 };
 
 use crate::error::Unreadable;
@@ -58,6 +58,8 @@ pub enum ObjectValue {
     KeyHistory(KeyHistory),
     /// The security object (5FC106).
     SecurityObject(Box<SecurityObject>),
+    /// The secure messaging certificate signer (5FC122).
+    SmSigner(Box<SmSigner>),
     /// An object that is listed but not taken apart: its content as it came.
     Raw(Vec<u8>),
 }
@@ -144,7 +146,7 @@ impl fmt::Display for KeyOrigin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OathSlot {
-    /// Its number, from 0.
+    /// Its number, 1 to 3.
     pub number: u8,
     /// The applet instance's AID.
     pub aid: Vec<u8>,

@@ -186,7 +186,11 @@ impl fmt::Display for PolicyNote {
             Self::AlphabetInferred { raw } => write!(
                 f,
                 "that {raw:02X} stands for {} is inferred, not documented",
-                if *raw == 0 { "any characters" } else { "digits" }
+                if *raw == 0 {
+                    "any characters"
+                } else {
+                    "digits"
+                }
             ),
             Self::CardRangeInvalid { minimum, maximum } => write!(
                 f,

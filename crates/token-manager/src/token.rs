@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crescendo_ext::AppletVersion;
 use crescendo_ext::identity::Identity;
-use crescendo_ext::version::AppletVersion;
 use pcsc_transport::Interface;
 use piv_apdu::atr::Atr;
 use piv_apdu::key::KeyReference;
