@@ -3,13 +3,15 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
+use piv_apdu::key::KeyReference;
+use piv_apdu::object::ObjectTag;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::aca::UNLOCKS_LIMIT;
-use crate::crypto::{KeyAlgorithm, SymmetricKey};
+use crate::crypto::{KeyAlgorithm, KeyError, PrivateKey, SymmetricKey};
 use crate::profile::{Profile, Protocol};
 
 /// The version of [`TokenState`] that this crate writes.
@@ -279,12 +281,34 @@ pub(crate) struct DataObject {
     pub(crate) content: Bytes,
 }
 
+impl DataObject {
+    pub(crate) fn empty(capacity: u16) -> Self {
+        DataObject {
+            capacity,
+            content: Bytes::default(),
+        }
+    }
+}
+
 /// A key container, with or without a key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct KeyContainer {
     /// What the container is for when it is empty, and what is in it otherwise.
     pub(crate) algorithm: KeyAlgorithm,
     pub(crate) key: Option<StoredKey>,
+}
+
+impl KeyContainer {
+    /// A container with a key that was generated on the card.
+    pub(crate) fn generated(algorithm: KeyAlgorithm, key: &PrivateKey) -> Result<Self, KeyError> {
+        Ok(KeyContainer {
+            algorithm,
+            key: Some(StoredKey {
+                origin: Origin::Generated,
+                pkcs8: SecretBytes(key.to_pkcs8()?),
+            }),
+        })
+    }
 }
 
 /// A private key at rest.
@@ -304,6 +328,25 @@ pub(crate) enum Origin {
 /// A tag or key reference; hexadecimal in text, as people write them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct HexId(pub(crate) u32);
+
+impl HexId {
+    /// The tag, if this is one.
+    pub(crate) fn object_tag(self) -> Option<ObjectTag> {
+        ObjectTag::try_from(self.0).ok()
+    }
+}
+
+impl From<ObjectTag> for HexId {
+    fn from(tag: ObjectTag) -> Self {
+        HexId(tag.get())
+    }
+}
+
+impl From<KeyReference> for HexId {
+    fn from(key: KeyReference) -> Self {
+        HexId(u32::from(key.get()))
+    }
+}
 
 impl fmt::Debug for HexId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
 use crate::crypto::{SymmetricAlgorithm, SymmetricKey};
+use crate::piv;
 use crate::profile::{Profile, Protocol};
 use crate::state::{Bytes, CPLC_LENGTH, StateError, TokenState, Xauth};
 
@@ -50,6 +51,7 @@ pub(crate) fn state(
         state.extended_length = false;
     }
     state.yubico = options.yubico;
+    piv::allocate_containers(&mut state);
     if profile.is_crescendo() {
         let algorithm = options.xauth_key.unwrap_or(SymmetricAlgorithm::TripleDes);
         state.xauth = Some(Xauth::as_delivered(algorithm));

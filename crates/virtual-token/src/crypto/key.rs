@@ -2,6 +2,7 @@
 
 use ecdsa::signature::hazmat::PrehashSigner;
 use p256::elliptic_curve::Generate;
+use piv_apdu::command::PublicKey;
 use pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, spki};
 use rand_core::CryptoRng;
 use rsa::BoxedUint;
@@ -74,14 +75,6 @@ pub(crate) enum PrivateKey {
     Rsa(Box<rsa::PrivateKey>),
     P256(p256::SecretKey),
     P384(p384::SecretKey),
-}
-
-/// A public key as GENERATE ASYMMETRIC KEY PAIR answers it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PublicKey {
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
-    /// Uncompressed: 04, X, Y.
-    Ecc { point: Vec<u8> },
 }
 
 impl PrivateKey {

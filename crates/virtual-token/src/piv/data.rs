@@ -1,0 +1,58 @@
+//! GET DATA and PUT DATA: SP 800-73-5 Part 2, 3.1.2 and 3.3.1.
+
+use piv_apdu::command::{GetData, PutData};
+use piv_apdu::object::{ObjectTag, ReadAccess};
+use piv_apdu::status::StatusWord;
+
+use super::may_administer;
+use crate::card::{Answer, Card, done};
+use crate::state::{Bytes, DataObject, HexId};
+
+/// What fits into an object of a plain PIV card. The largest of the standard, a facial
+/// image, has 12,710 bytes.
+pub(crate) const PIV_CAPACITY: u16 = 12_800;
+
+/// Yubico's tools keep data of their own here.
+const YUBICO_OBJECTS: core::ops::RangeInclusive<u32> = 0x5F_FF00..=0x5F_FF1F;
+
+/// GET DATA. A Crescendo's container that is allocated and empty gives an empty object.
+pub(super) fn get(card: &Card, command: &GetData) -> Answer {
+    let object = card
+        .state
+        .objects
+        .get(&HexId::from(command.tag))
+        .ok_or(StatusWord::FILE_NOT_FOUND)?;
+    if command.tag.read_access() == ReadAccess::Pin && !card.access.pin {
+        return Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED);
+    }
+    Ok(GetData::encode_answer(command.tag, &object.content.0))
+}
+
+/// PUT DATA. An empty object empties a Crescendo's container, and is no object any more
+/// on a plain PIV card.
+pub(super) fn put(card: &mut Card, command: &PutData) -> Answer {
+    may_administer(card)?;
+    let crescendo = card.state.profile.is_crescendo();
+    let yubico = card.state.yubico;
+    let id = HexId::from(command.tag);
+    let objects = &mut card.state.objects;
+    let known = match objects.get(&id) {
+        Some(object) => Some(object.capacity),
+        None if crescendo => None,
+        None if ObjectTag::ALL.contains(&command.tag) => Some(PIV_CAPACITY),
+        None if yubico && YUBICO_OBJECTS.contains(&command.tag.get()) => Some(PIV_CAPACITY),
+        None => None,
+    };
+    let capacity = known.ok_or(StatusWord::FILE_NOT_FOUND)?;
+    if command.content.len() > usize::from(capacity) {
+        return Err(StatusWord::NOT_ENOUGH_MEMORY);
+    }
+    if command.content.is_empty() && !crescendo {
+        objects.remove(&id);
+    } else {
+        let content = Bytes(command.content.to_vec());
+        objects.insert(id, DataObject { capacity, content });
+    }
+    card.mark_changed();
+    done()
+}

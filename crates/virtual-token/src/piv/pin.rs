@@ -1,0 +1,105 @@
+//! VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER: SP 800-73-5 Part 2, 3.2.
+
+use piv_apdu::command::{
+    ChangeReferenceData, PinStatus, ResetRetryCounter, Verify, VerifyAction,
+};
+use piv_apdu::key::KeyReference;
+use piv_apdu::status::StatusWord;
+
+use crate::card::{Answer, Card, done};
+use crate::state::ReferenceData;
+use crate::verification::{self, Block, check};
+
+/// VERIFY: asks, checks or logs out. The PIV PIN is all there is to verify.
+pub(super) fn verify(card: &mut Card, command: &Verify) -> Answer {
+    if command.reference != KeyReference::PIV_PIN {
+        return Err(StatusWord::REFERENCED_DATA_NOT_FOUND);
+    }
+    match &command.action {
+        VerifyAction::Query => query(card),
+        VerifyAction::Check(block) => {
+            presented(card, block.as_bytes())?;
+            verification::verify(card, block.as_bytes())
+        }
+        VerifyAction::Logout => {
+            card.access.drop_pin();
+            done()
+        }
+    }
+}
+
+fn query(card: &Card) -> Answer {
+    let status = match card.state.pin.tries_left {
+        0 => PinStatus::Blocked,
+        _ if card.access.pin => PinStatus::AlreadyVerified,
+        tries_left => PinStatus::TriesLeft(tries_left),
+    };
+    match status.to_status_word() {
+        StatusWord::SUCCESS => done(),
+        other => Err(other),
+    }
+}
+
+/// CHANGE REFERENCE DATA, of the PIN or the PUK.
+pub(super) fn change_reference_data(card: &mut Card, command: &ChangeReferenceData) -> Answer {
+    let (old, new) = (command.old.as_bytes(), command.new.as_bytes());
+    match command.reference {
+        KeyReference::PIV_PIN => {
+            presented(card, old)?;
+            verification::change_pin(card, old, new)
+        }
+        KeyReference::PUK => {
+            check_puk(card, old)?;
+            puk(card)?.set(new);
+            card.mark_changed();
+            done()
+        }
+        _ => Err(StatusWord::REFERENCED_DATA_NOT_FOUND),
+    }
+}
+
+/// RESET RETRY COUNTER: the PUK sets a new PIN, which is not verified by that.
+pub(super) fn reset_retry_counter(card: &mut Card, command: &ResetRetryCounter) -> Answer {
+    if command.reference != KeyReference::PIV_PIN {
+        return Err(StatusWord::REFERENCED_DATA_NOT_FOUND);
+    }
+    let new = command.new.as_bytes();
+    if puk(card)?.tries_left > 0 && !card.state.pin_format.accepts(new) {
+        return Err(StatusWord::WRONG_DATA);
+    }
+    check_puk(card, command.puk.as_bytes())?;
+    card.state.pin.set(new);
+    card.mark_changed();
+    done()
+}
+
+/// A PIV card refuses what cannot be a PIN, without spending a try on it; a Crescendo,
+/// whose documentation has no status word for that, compares it.
+fn presented(card: &Card, block: &Block) -> Result<(), StatusWord> {
+    let state = &card.state;
+    if state.pin.tries_left == 0 {
+        Err(StatusWord::AUTHENTICATION_METHOD_BLOCKED)
+    } else if !state.profile.is_crescendo() && !state.pin_format.accepts(block) {
+        Err(StatusWord::WRONG_DATA)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_puk(card: &mut Card, block: &Block) -> Result<(), StatusWord> {
+    let puk = puk(card)?;
+    let tries_left = puk.tries_left;
+    let comparison = puk.compare(block);
+    if puk.tries_left != tries_left {
+        card.mark_changed();
+    }
+    check(comparison)
+}
+
+/// The PUK, on a card that has one.
+fn puk(card: &mut Card) -> Result<&mut ReferenceData, StatusWord> {
+    card.state
+        .puk
+        .as_mut()
+        .ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)
+}
