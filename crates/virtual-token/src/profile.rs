@@ -166,9 +166,9 @@ impl Profile {
             ],
             Profile::Piv => &[
                 (0x9A, KeyAlgorithm::Rsa2048),
-                (0x9C, KeyAlgorithm::EccP256),
+                (0x9C, KeyAlgorithm::EccP384),
                 (0x9D, KeyAlgorithm::EccP256),
-                (0x9E, KeyAlgorithm::EccP384),
+                (0x9E, KeyAlgorithm::EccP256),
             ],
         }
     }

@@ -1,7 +1,12 @@
 //! Making a token: its options, its identity, and what is on it from the start.
 
+mod content;
 mod options;
 
+use core::time::Duration;
+use std::time::SystemTime;
+
+use piv_apdu::object::Guid;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
@@ -34,6 +39,12 @@ pub enum CreateError {
     State(#[from] StateError),
 }
 
+impl CreateError {
+    fn cryptography(error: impl ToString) -> Self {
+        CreateError::Cryptography(error.to_string())
+    }
+}
+
 /// The state of a new token.
 pub(crate) fn state(
     profile: Profile,
@@ -41,9 +52,10 @@ pub(crate) fn state(
     random: &mut ChaCha20Rng,
 ) -> Result<TokenState, CreateError> {
     check(profile, options)?;
+    let created = since_1970(profile, options)?;
     let guid = random_uuid(random);
     let serial = random.next_u32() % 100_000_000;
-    let mut state = TokenState::blank(profile, uuid_text(&guid), serial, cplc(serial));
+    let mut state = TokenState::blank(profile, guid.to_string(), serial, cplc(serial));
     state.protocol = options.protocol;
     if let Some(extended_length) = options.extended_length {
         state.extended_length = extended_length;
@@ -52,8 +64,8 @@ pub(crate) fn state(
     }
     state.yubico = options.yubico;
     piv::allocate_containers(&mut state);
-    if profile.is_crescendo() {
-        let algorithm = options.xauth_key.unwrap_or(SymmetricAlgorithm::TripleDes);
+    if let Some(default) = profile.xauth_algorithm() {
+        let algorithm = options.xauth_key.unwrap_or(default);
         state.xauth = Some(Xauth::as_delivered(algorithm));
     } else {
         let algorithm = options.management_key.unwrap_or(if options.yubico {
@@ -62,6 +74,9 @@ pub(crate) fn state(
             SymmetricAlgorithm::Aes256
         });
         state.management_key = Some(factory_management_key(algorithm)?);
+    }
+    if options.content == Content::Personal {
+        content::personalize(&mut state, options, created, guid, random)?;
     }
     Ok(state)
 }
@@ -99,11 +114,24 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
     Ok(())
 }
 
+/// When the token is made, in whole seconds.
+fn since_1970(profile: Profile, options: &CreateOptions) -> Result<Duration, CreateError> {
+    let created = options.created.unwrap_or_else(SystemTime::now);
+    created
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map(|since| Duration::from_secs(since.as_secs()))
+        .map_err(|_| CreateError::Option {
+            profile,
+            option: "this date of creation",
+            reason: "it is before 1970",
+        })
+}
+
 /// The bytes 01 to 08, over and over: the value that PIV tools know as the default.
 fn factory_management_key(algorithm: SymmetricAlgorithm) -> Result<SymmetricKey, CreateError> {
     let key: Vec<u8> = (1..=8).cycle().take(algorithm.key_length()).collect();
     SymmetricKey::new(algorithm, &key)
-        .map_err(|_| CreateError::Cryptography("the management key has a wrong length".into()))
+        .map_err(|_| CreateError::cryptography("the management key has a wrong length"))
 }
 
 /// Card production life cycle data: a fabricator that does not exist (9999), and in the
@@ -123,21 +151,10 @@ fn cplc(serial: u32) -> Bytes {
 }
 
 /// A random UUID, version 4 (RFC 9562, 5.4).
-fn random_uuid(random: &mut ChaCha20Rng) -> [u8; 16] {
+fn random_uuid(random: &mut ChaCha20Rng) -> Guid {
     let mut uuid = [0; 16];
     random.fill_bytes(&mut uuid);
     uuid[6] = uuid[6] & 0x0F | 0x40;
     uuid[8] = uuid[8] & 0x3F | 0x80;
-    uuid
-}
-
-fn uuid_text(uuid: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (position, byte) in uuid.iter().enumerate() {
-        if matches!(position, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    Guid(uuid)
 }

@@ -42,15 +42,6 @@ impl KeyAlgorithm {
             _ => None,
         }
     }
-
-    /// Bytes in the modulus, or in a coordinate.
-    pub(crate) const fn length(self) -> usize {
-        match self {
-            KeyAlgorithm::Rsa2048 => RSA_2048_BYTES,
-            KeyAlgorithm::EccP256 => 32,
-            KeyAlgorithm::EccP384 => 48,
-        }
-    }
 }
 
 const RSA_2048_BITS: usize = 2048;

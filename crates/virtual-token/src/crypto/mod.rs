@@ -4,7 +4,7 @@ mod certificate;
 mod key;
 mod symmetric;
 
-pub(crate) use certificate::{CertificateError, Issuer, Request};
+pub(crate) use certificate::{Issuer, Purpose, Request};
 pub use key::KeyAlgorithm;
 pub(crate) use key::{KeyError, PrivateKey};
 pub use symmetric::SymmetricAlgorithm;

@@ -1,7 +1,8 @@
-//! One block under a symmetric key: all that challenge and response need.
+//! One block encrypted under a symmetric key: all that challenge and response need of
+//! the card, which lets the host do the decrypting.
 
 use aes::{Aes128, Aes192, Aes256};
-use cipher::{Block, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use cipher::{Block, BlockCipherEncrypt, KeyInit};
 use des::TdesEde3;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -84,17 +85,6 @@ impl SymmetricKey {
             SymmetricAlgorithm::Aes256 => encrypt_with::<Aes256>(key, block),
         }
     }
-
-    /// Decrypts one block (ECB).
-    pub(crate) fn decrypt(&self, block: &[u8]) -> Result<Zeroizing<Vec<u8>>, WrongLength> {
-        let key = self.key.as_slice();
-        match self.algorithm {
-            SymmetricAlgorithm::TripleDes => decrypt_with::<TdesEde3>(key, block),
-            SymmetricAlgorithm::Aes128 => decrypt_with::<Aes128>(key, block),
-            SymmetricAlgorithm::Aes192 => decrypt_with::<Aes192>(key, block),
-            SymmetricAlgorithm::Aes256 => decrypt_with::<Aes256>(key, block),
-        }
-    }
 }
 
 fn encrypt_with<C: KeyInit + BlockCipherEncrypt>(
@@ -104,16 +94,6 @@ fn encrypt_with<C: KeyInit + BlockCipherEncrypt>(
     let cipher = C::new_from_slice(key).map_err(|_| WrongLength)?;
     let mut block = Block::<C>::try_from(block).map_err(|_| WrongLength)?;
     cipher.encrypt_block(&mut block);
-    Ok(Zeroizing::new(block.to_vec()))
-}
-
-fn decrypt_with<C: KeyInit + BlockCipherDecrypt>(
-    key: &[u8],
-    block: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, WrongLength> {
-    let cipher = C::new_from_slice(key).map_err(|_| WrongLength)?;
-    let mut block = Block::<C>::try_from(block).map_err(|_| WrongLength)?;
-    cipher.decrypt_block(&mut block);
     Ok(Zeroizing::new(block.to_vec()))
 }
 
@@ -135,7 +115,6 @@ mod tests {
         ] {
             let key = SymmetricKey::new(algorithm, &keys[..algorithm.key_length()]).unwrap();
             assert_eq!(*key.encrypt(&plain).unwrap(), cipher);
-            assert_eq!(*key.decrypt(&cipher).unwrap(), plain);
         }
     }
 
@@ -144,7 +123,6 @@ mod tests {
         let key = hex!("0123456789ABCDEF23456789ABCDEF01456789ABCDEF0123");
         let key = SymmetricKey::new(SymmetricAlgorithm::TripleDes, &key).unwrap();
         assert_eq!(*key.encrypt(b"The qufc").unwrap(), hex!("A826FD8CE53B855F"));
-        assert_eq!(*key.decrypt(&hex!("A826FD8CE53B855F")).unwrap(), *b"The qufc");
     }
 
     #[test]
@@ -152,6 +130,6 @@ mod tests {
         assert!(SymmetricKey::new(SymmetricAlgorithm::Aes128, &[0; 24]).is_err());
         let key = SymmetricKey::new(SymmetricAlgorithm::Aes128, &[0; 16]).unwrap();
         assert!(key.encrypt(&[0; 8]).is_err());
-        assert!(key.decrypt(&[0; 17]).is_err());
+        assert!(key.encrypt(&[0; 17]).is_err());
     }
 }

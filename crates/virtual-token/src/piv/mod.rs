@@ -20,6 +20,7 @@ use crate::profile::Profile;
 use crate::state::{HexId, TokenState};
 
 pub(crate) use crescendo::allocate_containers;
+pub(crate) use data::PIV_CAPACITY;
 
 /// `61 { 4F <AID>, 79 { 4F <RID> }, 50 <label> }`. None announces secure messaging, which
 /// the card does not have.
