@@ -264,7 +264,7 @@ impl Reason {
     /// The reason as part of a sentence.
     pub fn sentence(self) -> &'static str {
         match self {
-            Self::NotSupportedByFamily => "tokens of this family do not have it",
+            Self::NotSupportedByFamily => "tokens of this kind do not have it",
             Self::NotAnnounced => "this token does not announce it",
             Self::NeedsAuthentication => "the PIN has to be verified first",
             Self::PinBlocked => "the PIN is blocked; unblock it first",
@@ -583,5 +583,200 @@ impl Need {
             Self::Pin => (facts.pin != PinStatus::AlreadyVerified)
                 .then_some(Capability::Unavailable(Reason::NeedsAuthentication)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failure is a failed test"
+    )]
+
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn facts(family: Option<Family>) -> Facts {
+        Facts {
+            family,
+            interface: Interface::Contact,
+            pin: PinStatus::TriesLeft(3),
+            issuer_signed: false,
+            vci: Said::No(Reason::NotAnnounced),
+            pairing_code: Said::No(Reason::NotAnnounced),
+            pin_properties: Said::Yes,
+            management_key: Said::No(Reason::NotAnnounced),
+            oath: Said::No(Reason::NotSupportedByFamily),
+        }
+    }
+
+    fn entry(facts: &Facts, action: Action) -> CapabilityEntry {
+        *Capabilities::evaluate(facts).entry(action).unwrap()
+    }
+
+    const FAMILIES: [Option<Family>; 3] = [None, Some(Family::C2300), Some(Family::C4000)];
+
+    #[test]
+    fn every_action_has_one_row_in_the_order_of_the_list() {
+        let rows: Vec<_> = TABLE.iter().map(|row| row.action).collect();
+        assert_eq!(rows, Action::ALL);
+        let ids: HashSet<_> = Action::ALL.iter().map(|action| action.id()).collect();
+        assert_eq!(ids.len(), Action::ALL.len());
+        let names: HashSet<_> = Action::ALL.iter().map(|action| action.name()).collect();
+        assert_eq!(names.len(), Action::ALL.len());
+    }
+
+    /// A name that is not in the operations table would silently count as
+    /// documented.
+    #[test]
+    fn every_operation_that_a_row_names_exists_for_its_family() {
+        for row in TABLE {
+            for (support, family) in [(row.c2300, Family::C2300), (row.c4000, Family::C4000)] {
+                let (Support::By(names, _) | Support::Card(_, names)) = support else {
+                    continue;
+                };
+                for name in names {
+                    let operation = operations::find(name)
+                        .unwrap_or_else(|| panic!("{}: no operation {name}", row.action));
+                    assert!(
+                        operation.evidence(family).is_some(),
+                        "{}: {name} is not of {family}",
+                        row.action
+                    );
+                }
+            }
+            assert!(
+                matches!(
+                    row.piv,
+                    Support::Yes | Support::No(_) | Support::Unknown(_) | Support::Card(_, [])
+                ),
+                "{}: a plain PIV card has no vendor's operations",
+                row.action
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_never_available() {
+        for family in FAMILIES {
+            let mut facts = facts(family);
+            facts.pin = PinStatus::AlreadyVerified;
+            facts.vci = Said::Yes;
+            facts.pairing_code = Said::Yes;
+            facts.management_key = Said::Yes;
+            facts.oath = Said::Yes;
+            for entry in &Capabilities::evaluate(&facts) {
+                assert_eq!(
+                    entry.capability.is_available(),
+                    BUILT.contains(&entry.action) && entry.token.is_available(),
+                    "{family:?} {entry:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_families_differ_where_the_facts_do() {
+        use Capability::{Available, Unavailable, Unknown};
+        use Reason::{NotPubliclyDocumented, NotSupportedByFamily};
+
+        let table = [
+            (
+                Action::UnblockWithChallengeResponse,
+                [Unavailable(NotSupportedByFamily), Available, Available],
+            ),
+            (
+                Action::UnblockWithPuk,
+                [Available, Unknown(NotPubliclyDocumented), Unknown(NotPubliclyDocumented)],
+            ),
+            (
+                Action::UpdateFidoSharedPin,
+                [
+                    Unavailable(NotSupportedByFamily),
+                    Unavailable(NotSupportedByFamily),
+                    Unavailable(NotPubliclyDocumented),
+                ],
+            ),
+            (
+                Action::Recycle,
+                [
+                    Unavailable(NotSupportedByFamily),
+                    Unknown(Reason::ManagementUnknown),
+                    Unknown(Reason::ManagementUnknown),
+                ],
+            ),
+            (
+                Action::ReadPinPolicy,
+                [Unavailable(NotSupportedByFamily), Available, Available],
+            ),
+        ];
+        for (action, expected) in table {
+            for (family, expected) in FAMILIES.into_iter().zip(expected) {
+                assert_eq!(entry(&facts(family), action).token, expected, "{action}, {family:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn evidence_is_that_of_the_operations() {
+        let evidence = |family, action| entry(&facts(family), action).evidence;
+        assert_eq!(evidence(None, Action::ChangePin), None);
+        assert_eq!(evidence(Some(Family::C2300), Action::ChangePin), Some(Evidence::Vendor));
+        assert_eq!(evidence(Some(Family::C4000), Action::ChangePin), Some(Evidence::ThirdParty));
+        // Put together here from the vendor's commands.
+        assert_eq!(evidence(Some(Family::C2300), Action::Personalize), Some(Evidence::Inferred));
+        // No command is known at all.
+        assert_eq!(evidence(Some(Family::C2300), Action::UpdatePinLength), None);
+    }
+
+    #[test]
+    fn an_issuer_s_token_is_not_changed() {
+        for family in FAMILIES {
+            let mut facts = facts(family);
+            facts.issuer_signed = true;
+            for action in [Action::Recycle, Action::Personalize, Action::ChangeAdminKey] {
+                assert!(
+                    matches!(
+                        entry(&facts, action).token,
+                        Capability::Unavailable(Reason::DeviceManaged | Reason::NotSupportedByFamily)
+                    ),
+                    "{family:?} {action}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn contactless_keeps_writing_to_contact() {
+        for family in FAMILIES {
+            let mut facts = facts(family);
+            facts.interface = Interface::Contactless;
+            for entry in &Capabilities::evaluate(&facts) {
+                let row = TABLE.iter().find(|row| row.action == entry.action).unwrap();
+                if row.needs.contains(&Need::Contact) {
+                    assert!(!entry.token.is_available(), "{family:?} {entry:?}");
+                }
+            }
+            let change = entry(&facts, Action::ChangePin);
+            assert_eq!(change.token, Capability::Unavailable(Reason::OnlyOnContact));
+            assert!(entry(&facts, Action::ReadContent).token.is_available());
+        }
+    }
+
+    #[test]
+    fn a_no_of_the_token_s_own_is_told_before_not_built() {
+        let recycle = entry(&facts(None), Action::Recycle);
+        assert_eq!(
+            recycle.capability,
+            Capability::Unavailable(Reason::NotSupportedByFamily)
+        );
+        // The PIN would not help: it is not built.
+        let mut waiting = facts(None);
+        waiting.pairing_code = Said::Yes;
+        let code = entry(&waiting, Action::RetrievePairingCode);
+        assert_eq!(code.token, Capability::Unavailable(Reason::NeedsAuthentication));
+        assert_eq!(code.capability, Capability::Unavailable(Reason::NotBuiltYet));
     }
 }

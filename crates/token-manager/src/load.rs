@@ -24,6 +24,7 @@ use piv_apdu::object::{
     ObjectTag, ReadAccess, SecurityObject, SmSigner,
 };
 use piv_apdu::status::StatusWord;
+use piv_apdu::tlv::{self, Tag};
 
 use crate::capability::{Capabilities, Facts, Reason, Said};
 use crate::certificate::{CertificateEntry, CertificateInfo, CertificateState};
@@ -824,19 +825,18 @@ fn decode_object(tag: ObjectTag, content: &[u8]) -> ObjectState {
     }
 }
 
+/// The certificate itself in a certificate object.
+const CERTIFICATE: Tag = Tag::new(0x70);
+
 fn decode_certificate(content: &[u8]) -> CertificateState {
-    if content.is_empty() {
+    // Some cards keep the frame of an object whose certificate was removed.
+    if content.is_empty() || matches!(tlv::find(content, CERTIFICATE), Ok(Some([]))) {
         return CertificateState::Empty;
     }
     let object = match CertificateObject::decode(content) {
         Ok(object) => object,
-        Err(error) => {
-            return CertificateState::Unreadable(Unreadable::Malformed(error.to_string()));
-        }
+        Err(error) => return CertificateState::Unreadable(Unreadable::Malformed(error.to_string())),
     };
-    if object.certificate.is_empty() {
-        return CertificateState::Empty;
-    }
     match CertificateInfo::parse(&object.certificate) {
         Ok(info) => CertificateState::Present(Box::new(CertificateInfo {
             compressed: object.compressed,

@@ -736,15 +736,12 @@ fn time_runs_out_with_an_error_of_its_own() {
 }
 
 #[test]
-fn values_that_are_listed_are_also_given_raw() {
+fn an_object_that_is_not_taken_apart_is_given_raw() {
     let mut card = FakePiv::new(false);
-    card.objects
-        .insert(0x5F_C122, tlv(0x53, b"\x70\x01\x00\x71\x01\x00\xFE\x00"));
+    card.objects.insert(0x7F61, tlv(0x7F61, b"\x02\x01\x00"));
     let options = LoadOptions::new().with_all(true);
     let token = load(&mut card.card(), &options).unwrap();
-    let signer = token.object(ObjectTag::SM_SIGNER).unwrap();
-    assert!(
-        matches!(&signer.state, ObjectState::Present { value: ObjectValue::Raw(raw), size: 8 } if raw.len() == 8),
-        "{signer:?}"
-    );
+    let group = token.object(ObjectTag::BIT_GROUP).unwrap();
+    let value = ObjectValue::Raw(b"\x02\x01\x00".to_vec());
+    assert_eq!(group.state, ObjectState::Present { value, size: 3 });
 }
