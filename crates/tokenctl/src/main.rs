@@ -1,2 +1,24 @@
-//! tokenctl
-fn main() {}
+//! The command line of the toolkit: lists and shows PIV tokens, follows
+//! readers, exports certificates, talks raw to a card, and makes software
+//! tokens. Thin: what a token is, `token-manager` knows.
+
+mod cli;
+mod commands;
+mod describe;
+mod error;
+mod hex;
+mod json;
+mod objects;
+mod output;
+mod run;
+mod signal;
+mod source;
+mod table;
+mod text;
+mod trace;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    run::run()
+}

@@ -1,0 +1,471 @@
+//! The command line: one definition, from which help, completions and man
+//! pages are made.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// See every PIV token and all that is on it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tokenctl",
+    version,
+    about = "See every PIV token and all that is on it.",
+    long_about = "See every PIV token and all that is on it.\n\n\
+        Works with HID Crescendo and any other NIST PIV card in a PC/SC reader, and with \
+        software tokens that need neither a reader nor pcscd (--virtual).",
+    after_help = "Examples:\n  \
+        tokenctl list                       One line for each token\n  \
+        tokenctl show                       Everything that is on the only token present\n  \
+        tokenctl --virtual virtual create --profile crescendo-2300 alice\n  \
+        tokenctl --virtual show             The same, with no reader needed\n  \
+        tokenctl doctor                     Why is my token not seen?\n\n\
+        Exit codes:\n  \
+        0 success   1 other failure   2 wrong usage   3 no token   4 no reader\n  \
+        5 PC/SC not available   6 several tokens, none named   7 token gone or reset\n  \
+        8 the card refused   9 held by another program, or access denied",
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Write one JSON document (for `watch`: one a line); see docs/json.md.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Use the token in the reader whose name contains NAME.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) reader: Option<String>,
+
+    /// Use the token with this id, serial number or GUID; its beginning is enough.
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) token: Option<String>,
+
+    /// Use the software tokens of this machine; needs no reader and no pcscd.
+    #[arg(
+        long,
+        global = true,
+        long_help = "Use the software tokens of this machine; needs no reader and no pcscd.\n\n\
+            They are kept in $TOKENCTL_VIRTUAL_DIR, or else in the platform's data directory \
+            (on Linux ~/.local/share/tokenctl/virtual)."
+    )]
+    pub(crate) r#virtual: bool,
+
+    /// Record the exchange with the card in FILE, decoded, with secrets redacted.
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<PathBuf>,
+
+    /// Say when to use colour.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = ColorWhen::Auto,
+        hide_default_value = true,
+        long_help = "Say when to use colour.\n\n\
+            `auto`, the default, uses it on a terminal unless NO_COLOR is set."
+    )]
+    pub(crate) color: ColorWhen,
+
+    /// Use no colour; the same as `--color never`.
+    #[arg(long, global = true, conflicts_with = "color")]
+    pub(crate) no_color: bool,
+
+    /// Say more: causes of errors, and how many commands the card was sent.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always, also into a pipe.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the tokens, one line each.
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  \
+            tokenctl list\n  \
+            tokenctl list --json | jq -r '.tokens[].id'\n\n\
+            Tokens that cannot be read are named on stderr; the others are listed all the same, \
+            and the exit code says what was wrong with the first of them."
+    )]
+    List,
+
+    /// Show everything that is on a token.
+    #[command(after_help = "Examples:\n  \
+        tokenctl show                  The only token present\n  \
+        tokenctl show 3f2a             The token whose id begins with 3f2a\n  \
+        tokenctl show --reader omnikey\n  \
+        tokenctl show --all --json\n\n\
+        No PIN is asked for and no PIN try is spent. What only a PIN opens is listed as such.")]
+    Show(ShowArgs),
+
+    /// Follow readers and tokens as they come and go, until Ctrl-C.
+    #[command(after_help = "Examples:\n  \
+        tokenctl watch\n  \
+        tokenctl watch --json | jq --unbuffered -r 'select(.event == \"card-inserted\") | .reader'\n\n\
+        Nothing is polled: it sleeps until the system reports a change. It goes on when pcscd is \
+        restarted.")]
+    Watch,
+
+    /// List and export the certificates of a token.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Cert {
+        #[command(subcommand)]
+        command: CertCommand,
+    },
+
+    /// Send raw commands to a card and see the decoded exchange.
+    #[command(
+        after_help = "Examples:\n  \
+            tokenctl apdu 00CB3FFF055C035FC10200      Read the CHUID\n  \
+            tokenctl apdu --applet aca 0056020001310000\n  \
+            tokenctl apdu < commands.txt              One command a line; # begins a comment\n  \
+            tokenctl apdu                             A shell: type commands, see answers\n\n\
+            A command that carries a PIN, a PUK or a key is refused as an argument, since other \
+            users can see arguments: give it on stdin. It is printed redacted.\n\n\
+            Exit code 8 means that the card refused at least one of the commands."
+    )]
+    Apdu(ApduArgs),
+
+    /// Make, list, remove and serve software tokens.
+    #[command(
+        name = "virtual",
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "Software tokens act like real ones and keep their state in a file each, in \
+            $TOKENCTL_VIRTUAL_DIR or the platform's data directory. The file holds the token's PIN \
+            and private keys; only its owner can read it. They are for trying things out and for \
+            tests: keep no real secret in one."
+    )]
+    Virtual {
+        #[command(subcommand)]
+        command: VirtualCommand,
+    },
+
+    /// Find out why a reader or a token is not seen, and what to do about it.
+    #[command(after_help = "Examples:\n  \
+        tokenctl doctor\n  \
+        tokenctl doctor --json | jq '.findings[] | select(.level == \"problem\")'\n\n\
+        Exit code 1 means that at least one problem was found; a warning does not count.")]
+    Doctor,
+
+    /// Print a shell completion script.
+    #[command(after_help = "Examples:\n  \
+        tokenctl completions bash > ~/.local/share/bash-completion/completions/tokenctl\n  \
+        tokenctl completions zsh > \"${fpath[1]}/_tokenctl\"\n  \
+        tokenctl completions fish > ~/.config/fish/completions/tokenctl.fish")]
+    Completions {
+        /// The shell to write the script for.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page, or write a page for each command.
+    #[command(after_help = "Examples:\n  \
+        tokenctl man | man -l -\n  \
+        tokenctl man --output ~/.local/share/man/man1")]
+    Man {
+        /// Write a page for each command into this directory instead.
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        output: Option<PathBuf>,
+    },
+}
+
+/// What `show` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The token's id, serial number or GUID; its beginning is enough.
+    #[arg(value_name = "TOKEN", conflicts_with = "token")]
+    pub(crate) id: Option<String>,
+
+    /// Also ask for the objects of the standard that the token does not announce, and
+    /// list what is absent or cannot be done.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// What `cert` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertCommand {
+    /// List the certificates of a token, one line each.
+    #[command(after_help = "Examples:\n  \
+        tokenctl cert list\n  \
+        tokenctl cert list --json | jq -r '.certificates[] | [.slot, .not_after] | @tsv'")]
+    List,
+
+    /// Write the certificate of a slot to a file or to stdout.
+    #[command(after_help = "Examples:\n  \
+        tokenctl cert export --slot 9a\n  \
+        tokenctl cert export --slot 9c --format der --output signing.cer\n  \
+        tokenctl cert export --slot 9a | openssl x509 -noout -text\n\n\
+        Slots: 9a PIV authentication, 9c digital signature, 9d key management, 9e card \
+        authentication, 82 to 95 retired key management. Only the object of this slot is read.")]
+    Export(ExportArgs),
+}
+
+/// What `cert export` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The slot, as its hexadecimal key reference: 9a, 9c, 9d, 9e, or 82 to 95.
+    #[arg(long, value_name = "SLOT", value_parser = parse_slot)]
+    pub(crate) slot: u8,
+
+    /// The encoding to write.
+    #[arg(long, value_enum, default_value_t = CertFormat::Pem)]
+    pub(crate) format: CertFormat,
+
+    /// Write to FILE instead of stdout; an existing file is kept unless --force is given.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace FILE if it exists.
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+}
+
+/// How a certificate is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CertFormat {
+    /// Text between BEGIN CERTIFICATE and END CERTIFICATE.
+    Pem,
+    /// The bytes as they are.
+    Der,
+}
+
+impl CertFormat {
+    /// The name, as it is given on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            CertFormat::Pem => "pem",
+            CertFormat::Der => "der",
+        }
+    }
+}
+
+/// What `apdu` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ApduArgs {
+    /// Commands in hexadecimal, one an argument; none reads them from stdin, one a line.
+    #[arg(value_name = "HEX")]
+    pub(crate) commands: Vec<String>,
+
+    /// The applet to select first: piv, aca, isd, none, or an AID in hexadecimal.
+    #[arg(long, value_name = "APPLET", default_value = "piv", value_parser = parse_applet)]
+    pub(crate) applet: Applet,
+
+    /// Send each command exactly as written: no chaining, no GET RESPONSE, no retry with
+    /// the right length.
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+/// The applet that `apdu` talks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Applet {
+    /// Whichever is selected.
+    None,
+    /// The one with this AID.
+    Aid(Vec<u8>),
+}
+
+/// What `virtual` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VirtualCommand {
+    /// Make a software token with keys, certificates and data objects.
+    #[command(after_help = "Examples:\n  \
+        tokenctl virtual create --profile crescendo-2300 alice\n  \
+        tokenctl virtual create --profile piv --seed 7 bob     The same token every time\n  \
+        tokenctl virtual create --profile crescendo-key --empty spare")]
+    Create(CreateArgs),
+
+    /// List the software tokens of this machine.
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  tokenctl virtual list\n  tokenctl virtual list --json"
+    )]
+    List,
+
+    /// Remove a software token with all its keys; this cannot be undone.
+    #[command(visible_alias = "rm", after_help = "Examples:\n  tokenctl virtual remove alice")]
+    Remove {
+        /// The token's name.
+        name: String,
+    },
+
+    /// Put a software token into a virtual reader of pcscd, until Ctrl-C pulls it out.
+    #[command(
+        after_help = "Examples:\n  \
+            tokenctl virtual serve alice\n  \
+            tokenctl virtual serve bob --address 127.0.0.1:35964     The second slot\n\n\
+            Needs pcscd with the driver vpcd (Debian and Ubuntu: apt install pcscd \
+            vsmartcard-vpcd). All programs then see the token in the reader \"Virtual PCD 00 00\"."
+    )]
+    Serve(ServeArgs),
+}
+
+/// What `virtual create` takes.
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// What to imitate.
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    pub(crate) profile: ProfileName,
+
+    /// Derive all keys and numbers from N, so that the same token can be made again.
+    /// Its keys are then as secret as N: for tests only.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Make it without keys, certificates and personal objects.
+    #[arg(long)]
+    pub(crate) empty: bool,
+
+    /// Whether it takes extended length APDUs; by default a piv card does and the others
+    /// do not.
+    #[arg(long, value_name = "true|false")]
+    pub(crate) extended_length: Option<bool>,
+
+    /// Also answer Yubico's version and serial commands, which Yubico's tools ask for.
+    #[arg(long)]
+    pub(crate) yubico: bool,
+
+    /// The token's name; it appears in its reader's name.
+    pub(crate) name: String,
+}
+
+/// What a software token imitates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileName {
+    /// An HID Crescendo 2300 card.
+    #[value(name = "crescendo-2300")]
+    Crescendo2300,
+    /// An HID Crescendo 4000 card.
+    #[value(name = "crescendo-4000")]
+    Crescendo4000,
+    /// An HID Crescendo Key.
+    #[value(name = "crescendo-key")]
+    CrescendoKey,
+    /// A plain NIST PIV card (SP 800-73).
+    #[value(name = "piv")]
+    Piv,
+}
+
+/// What `virtual serve` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The token's name.
+    pub(crate) name: String,
+
+    /// Where vpcd listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:35963")]
+    pub(crate) address: String,
+}
+
+/// Reads a slot such as `9a`.
+fn parse_slot(text: &str) -> Result<u8, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    match u8::from_str_radix(digits, 16) {
+        Ok(slot @ (0x9A | 0x9C | 0x9D | 0x9E | 0x82..=0x95)) => Ok(slot),
+        _ => Err("a slot is 9a, 9c, 9d, 9e, or 82 to 95".to_owned()),
+    }
+}
+
+/// Reads the name of an applet, or an AID of 5 to 16 bytes in hexadecimal
+/// (ISO/IEC 7816-4, 12.2.3).
+fn parse_applet(text: &str) -> Result<Applet, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "none" => Ok(Applet::None),
+        "piv" => Ok(Applet::Aid(piv_apdu::aid::PIV.to_vec())),
+        "aca" => Ok(Applet::Aid(crescendo_ext::aid::ACA.to_vec())),
+        "isd" => Ok(Applet::Aid(crescendo_ext::aid::ISD.to_vec())),
+        _ => match crate::hex::decode(text) {
+            Ok(aid) if (5..=16).contains(&aid.len()) => Ok(Applet::Aid(aid.to_vec())),
+            _ => Err(
+                "an applet is piv, aca, isd, none, or an AID of 5 to 16 bytes in hexadecimal"
+                    .to_owned(),
+            ),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        reason = "a test fails by panicking"
+    )]
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_text_is_a_sentence() {
+        fn check(command: &clap::Command) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(about.ends_with('.'), "{}: {about:?}", command.get_name());
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(
+                    help.ends_with('.'),
+                    "{} {}: {help:?}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn slots_are_hexadecimal_key_references() {
+        assert_eq!(parse_slot("9a"), Ok(0x9A));
+        assert_eq!(parse_slot("9A"), Ok(0x9A));
+        assert_eq!(parse_slot("0x82"), Ok(0x82));
+        for wrong in ["", "9b", "80", "96", "9f", "100", "zz", "+9a"] {
+            assert!(parse_slot(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn applets_have_names_or_aids() {
+        assert_eq!(parse_applet("none"), Ok(Applet::None));
+        assert_eq!(parse_applet("PIV"), Ok(Applet::Aid(piv_apdu::aid::PIV.to_vec())));
+        assert_eq!(
+            parse_applet("A0:00:00:03:08"),
+            Ok(Applet::Aid(vec![0xA0, 0, 0, 3, 8]))
+        );
+        for wrong in ["", "A0", "A0000003", "oath?", "A00000030800001000010000000000000000"] {
+            assert!(parse_applet(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! `cert`: the certificates of a token.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use pcsc_transport::Card;
+use piv_apdu::command::GetData;
+use piv_apdu::key::KeyReference;
+use piv_apdu::object::{CertificateObject, ObjectTag};
+use piv_apdu::status::StatusWord;
+use token_manager::{CertificateState, LoadOptions, Token};
+
+use crate::cli::{CertCommand, CertFormat, ExportArgs};
+use crate::describe;
+use crate::error::{Kind, Report, Result};
+use crate::json;
+use crate::output::Output;
+use crate::source::{self, Source};
+use crate::table::Table;
+use crate::text::{DIM, NAME, Text, WARNING};
+
+/// Columns for a subject, which comes from the card.
+const SUBJECT_COLUMNS: usize = 60;
+
+/// Runs one of the commands under `cert`.
+pub(crate) fn run(command: &CertCommand, source: &Source, output: &Output) -> Result {
+    match command {
+        CertCommand::List => list(source, output),
+        CertCommand::Export(arguments) => export(arguments, source, output),
+    }
+}
+
+fn list(source: &Source, output: &Output) -> Result {
+    let token = source.load_one(&LoadOptions::new(), output)?;
+    let now = SystemTime::now();
+    if output.json {
+        let body = json::CertList {
+            token: source::token_name(&token),
+            certificates: token
+                .certificates
+                .iter()
+                .map(|entry| describe::certificate_slot(entry, now))
+                .collect(),
+        };
+        return Ok(output.document(&json::Document::new(body))?);
+    }
+    let table = table(&token, now);
+    if table.is_empty() {
+        output.remark(&Text::styled("There is no certificate on this token.", DIM));
+    }
+    let mut out = output.stdout();
+    table.write(&mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn table(token: &Token, now: SystemTime) -> Table {
+    let mut table = Table::new(&["SLOT", "USE", "KEY", "VALIDITY", "SUBJECT"]);
+    for entry in &token.certificates {
+        let slot = Text::styled(describe::place(entry), NAME);
+        let usage = entry.slot.map_or_else(|| entry.tag.name(), KeyReference::name);
+        match &entry.state {
+            CertificateState::Present(info) => table.row([
+                slot,
+                Text::from(usage),
+                Text::from(info.public_key.to_string()),
+                describe::validity(info, now),
+                Text::from(&info.subject).shortened(SUBJECT_COLUMNS),
+            ]),
+            CertificateState::Empty | CertificateState::Absent => {}
+            CertificateState::NotX509 { error, .. } => {
+                table.row([slot, Text::from(usage), Text::absent(), unreadable(error)]);
+            }
+            CertificateState::Unreadable(why) => table.row([
+                slot,
+                Text::from(usage),
+                Text::absent(),
+                unreadable(&why.to_string()),
+            ]),
+            _ => {}
+        }
+    }
+    table
+}
+
+fn unreadable(why: &str) -> Text {
+    Text::styled(format!("unreadable: {why}"), WARNING).shortened(SUBJECT_COLUMNS)
+}
+
+/// Reads the object of one slot and writes the certificate in it: SELECT and
+/// one GET DATA, nothing else.
+fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
+    let key = KeyReference(arguments.slot);
+    let slot = describe::slot(key);
+    let Some(object) = key.certificate_object() else {
+        let message = format!("slot {slot} has no certificate object in the PIV standard");
+        return Err(Report::new(Kind::Usage, message).into());
+    };
+    let mut card = source.connect_one(output)?;
+    let reader = card.info().reader.clone();
+    let der = read(&mut card, key, object)?;
+    let pem = describe::pem(&der);
+    let bytes = match arguments.format {
+        CertFormat::Pem => pem.as_bytes(),
+        CertFormat::Der => der.as_slice(),
+    };
+    if let Some(path) = &arguments.output {
+        write_file(path, bytes, arguments.force)?;
+    }
+    output.detail(format!("{} commands to the card", card.round_trips()));
+    if output.json {
+        let inline = arguments.output.is_none();
+        let is_pem = arguments.format == CertFormat::Pem;
+        let body = json::CertExport {
+            reader,
+            slot,
+            object: describe::tag(object),
+            format: arguments.format.name(),
+            size: bytes.len(),
+            output: arguments.output.as_ref().map(|path| path.display().to_string()),
+            pem: (inline && is_pem).then(|| pem.clone()),
+            der: (inline && !is_pem).then(|| crate::hex::encode(&der)),
+        };
+        return Ok(output.document(&json::Document::new(body))?);
+    }
+    match &arguments.output {
+        Some(path) => output.remark(&Text::from(format!(
+            "Certificate of slot {slot} written to {}",
+            path.display()
+        ))),
+        None => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes)?;
+            stdout.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// The certificate of a slot, uncompressed DER.
+fn read(card: &mut Card, key: KeyReference, object: ObjectTag) -> Result<Vec<u8>> {
+    let reader = card.info().reader.clone();
+    let slot = describe::slot(key);
+    let mut transaction = card
+        .begin()
+        .map_err(|error| source::transport_failed(&error, &reader))?;
+    let selected = transaction
+        .ensure_selected(piv_apdu::aid::PIV)
+        .map_err(|error| source::transport_failed(&error, &reader))?;
+    if let Some(answer) = selected.filter(|answer| !answer.status().is_success()) {
+        let what = "the card is not a PIV token: it refused to select the PIV application";
+        return Err(source::refused(what, answer.status(), &reader).into());
+    }
+    let nothing = || {
+        Report::new(
+            Kind::Other,
+            format!("there is no certificate in slot {slot} ({})", key.name()),
+        )
+        .next("tokenctl cert list shows the slots that have one")
+        .in_reader(&reader)
+    };
+    let content = match transaction.send(&GetData::new(object)) {
+        Ok(content) => content,
+        Err(error) if source::status_of(&error) == Some(StatusWord::FILE_NOT_FOUND) => {
+            return Err(nothing().into());
+        }
+        Err(error) => {
+            let what = format!("the certificate of slot {slot} could not be read");
+            return Err(source::send_failed(&error, &what, &reader).into());
+        }
+    };
+    if content.is_empty() {
+        return Err(nothing().into());
+    }
+    match CertificateObject::decode(&content) {
+        Ok(object) if object.certificate.is_empty() => Err(nothing().into()),
+        Ok(object) => Ok(object.certificate),
+        Err(error) => Err(Report::new(
+            Kind::Other,
+            format!("what is in slot {slot} is not a certificate object: {error}"),
+        )
+        .in_reader(&reader)
+        .into()),
+    }
+}
+
+/// Writes a file as a whole or not at all; an existing one only if `force`.
+fn write_file(path: &Path, bytes: &[u8], force: bool) -> Result {
+    let failed = |error: &io::Error| {
+        Report::new(
+            Kind::Other,
+            format!("{} could not be written: {error}", path.display()),
+        )
+    };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".tokenctl-")
+        .permissions(permissions())
+        .tempfile_in(directory)
+        .map_err(|error| failed(&error))?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(|error| failed(&error))?;
+    let moved = if force {
+        file.persist(path)
+    } else {
+        file.persist_noclobber(path)
+    };
+    match moved {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(Report::new(
+            Kind::Other,
+            format!("{} exists already, and was left as it is", path.display()),
+        )
+        .next("Choose another name, or give --force to replace it")
+        .into()),
+        Err(error) => Err(failed(&error.error).into()),
+    }
+}
+
+/// A certificate is public: the file is made as any other.
+fn permissions() -> std::fs::Permissions {
+    #[cfg(unix)]
+    return std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(not(unix))]
+    return {
+        // What a new file has; there are no modes to choose.
+        std::fs::metadata(std::env::temp_dir())
+            .map(|metadata| metadata.permissions())
+            .unwrap_or_else(|_| unreachable!())
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_not_replaced_unless_forced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("certificate.pem");
+        write_file(&path, b"one", false).unwrap();
+        assert!(write_file(&path, b"two", false).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        write_file(&path, b"two", true).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        let left = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(left, 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("no").join("certificate.pem");
+        assert!(write_file(&path, b"one", false).is_err());
+    }
+}

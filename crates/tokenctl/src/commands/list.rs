@@ -1,0 +1,95 @@
+//! `list`: one line a token.
+
+use std::io::Write as _;
+use std::time::SystemTime;
+
+use token_manager::{LoadOptions, Token};
+
+use crate::describe;
+use crate::error::{Failure, Kind, Report, Result};
+use crate::json;
+use crate::output::Output;
+use crate::source::{self, Source};
+use crate::table::Table;
+use crate::text::{DIM, NAME, Text, WARNING};
+
+/// Columns for a name, which may come from the card.
+const NAME_COLUMNS: usize = 36;
+
+/// Lists all tokens. Those that cannot be read are reported, and the first of
+/// them decides the exit code.
+pub(crate) fn run(source: &Source, output: &Output) -> Result {
+    let loaded = match source.load_all(&LoadOptions::new()) {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            // That there is none is an answer, too.
+            let is_none = matches!(&failure, Failure::Failed(report)
+                if matches!(report.kind, Kind::NoToken | Kind::NoReader));
+            if output.json && is_none {
+                write_json(&[], &[], output)?;
+            }
+            return Err(failure);
+        }
+    };
+    let mut tokens = Vec::new();
+    let mut failed = Vec::new();
+    for loaded in loaded {
+        match loaded.result {
+            Ok(token) => tokens.push(token),
+            Err(error) => failed.push(source::load_failed(&error)),
+        }
+    }
+    if output.json {
+        write_json(&tokens, &failed, output)?;
+    } else {
+        write_table(&tokens, output)?;
+        for report in &failed {
+            report.print(output);
+        }
+    }
+    for token in &tokens {
+        output.detail(format!(
+            "{}: {} commands to the card",
+            token.reader, token.round_trips
+        ));
+    }
+    match failed.first() {
+        Some(report) => Err(Failure::Reported(report.kind)),
+        None => Ok(()),
+    }
+}
+
+fn write_json(tokens: &[Token], failed: &[Report], output: &Output) -> Result {
+    let now = SystemTime::now();
+    let body = json::List {
+        tokens: tokens
+            .iter()
+            .map(|token| describe::summary(token, now))
+            .collect(),
+        failed: failed.iter().map(Report::to_json).collect(),
+    };
+    Ok(output.document(&json::Document::new(body))?)
+}
+
+fn write_table(tokens: &[Token], output: &Output) -> Result {
+    let now = SystemTime::now();
+    let mut table = Table::new(&["ID", "NAME", "SERIAL", "PIN", "READER", "NOTES"]);
+    for token in tokens {
+        let identity = &token.identity;
+        table.row([
+            identity
+                .id()
+                .map_or_else(Text::absent, |id| Text::styled(id, NAME)),
+            Text::from(&identity.name).shortened(NAME_COLUMNS),
+            identity.serial.as_ref().map_or_else(Text::new, Text::from),
+            describe::pin_short(&token.pin.status),
+            Text::styled(&token.reader, DIM),
+            Text::styled(describe::content_warnings(token, now).join(", "), WARNING),
+        ]);
+    }
+    let mut stdout = output.stdout();
+    table.write(&mut stdout)?;
+    stdout.flush()?;
+    Ok(())
+}
+

@@ -1,0 +1,11 @@
+//! A file for each command.
+
+pub(crate) mod apdu;
+pub(crate) mod cert;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod list;
+pub(crate) mod man;
+pub(crate) mod show;
+pub(crate) mod virtual_token;
+pub(crate) mod watch;

@@ -1,0 +1,93 @@
+//! `watch`: readers and tokens as they come and go.
+
+use std::io::Write as _;
+use std::time::SystemTime;
+
+use crescendo_ext::identity::Identity;
+use pcsc_transport::{Event, EventKind};
+use piv_apdu::atr::Atr;
+use token_manager::utc;
+
+use crate::error::Result;
+use crate::json;
+use crate::output::Output;
+use crate::signal;
+use crate::source::{self, Source};
+use crate::text::{BAD, DIM, GOOD, NAME, Text, WARNING};
+
+/// Writes each event as it happens, until Ctrl-C or until nobody reads.
+pub(crate) fn run(source: &Source, output: &Output) -> Result {
+    let watcher = source
+        .backend()
+        .watch()
+        .map_err(|error| source::link_failed(&error, None))?;
+    let canceller = watcher.canceller();
+    signal::on_interrupt(move || canceller.cancel())?;
+    for event in watcher {
+        let event = event.map_err(|error| source::link_failed(&error, None))?;
+        if !source.matches(&event.reader) {
+            continue;
+        }
+        let now = SystemTime::now();
+        if output.json {
+            output.line(&json::Document::new(event_json(&event, now)))?;
+        } else {
+            let mut out = output.stdout();
+            writeln!(out, "{}", event_text(&event, now))?;
+            out.flush()?;
+        }
+    }
+    Ok(())
+}
+
+fn event_json(event: &Event, now: SystemTime) -> json::Watch {
+    let (name, atr) = match &event.kind {
+        EventKind::ReaderAdded => ("reader-added", None),
+        EventKind::ReaderRemoved => ("reader-removed", None),
+        EventKind::CardInserted { atr } => ("card-inserted", atr.as_ref()),
+        EventKind::CardRemoved => ("card-removed", None),
+        EventKind::ServiceLost => ("service-lost", None),
+        EventKind::ServiceBack => ("service-back", None),
+        _ => ("other", None),
+    };
+    json::Watch {
+        time: utc(now),
+        event: name,
+        reader: Some(event.reader.clone()).filter(|reader| !reader.is_empty()),
+        atr: atr.map(|atr| crate::hex::encode(atr.as_bytes())),
+        name: atr.and_then(model),
+    }
+}
+
+fn event_text(event: &Event, now: SystemTime) -> Text {
+    let reader = &event.reader;
+    let line = match &event.kind {
+        EventKind::ReaderAdded => Text::from("reader added    ").then(reader, NAME),
+        EventKind::ReaderRemoved => Text::styled("reader removed  ", WARNING).then(reader, NAME),
+        EventKind::CardInserted { atr: Some(atr) } => {
+            let what = match model(atr) {
+                Some(name) => Text::new().plain(format!("  {name}")),
+                None => Text::styled(
+                    format!("  ATR {}", crate::hex::spaced(atr.as_bytes())),
+                    DIM,
+                ),
+            };
+            Text::styled("token inserted  ", GOOD).then(reader, NAME).and(what)
+        }
+        EventKind::CardInserted { atr: None } => Text::styled("card inserted   ", WARNING)
+            .then(reader, NAME)
+            .then("  it does not answer", WARNING),
+        EventKind::CardRemoved => Text::styled("token removed   ", WARNING).then(reader, NAME),
+        EventKind::ServiceLost => {
+            Text::styled("PC/SC is gone   ", BAD).then("waiting for it to come back", DIM)
+        }
+        EventKind::ServiceBack => Text::styled("PC/SC is back", GOOD),
+        other => Text::from(format!("{other:?} {reader}")),
+    };
+    Text::styled(utc(now), DIM).plain("  ").and(line)
+}
+
+/// The model, as far as the ATR alone tells.
+fn model(atr: &Atr) -> Option<String> {
+    Identity::from_atr(atr).map(|identity| identity.name().to_owned())
+}

@@ -1,0 +1,379 @@
+//! From what `token-manager` read to what is shown: the documents of `--json`
+//! and the words for people, in one place for all commands.
+
+use std::time::SystemTime;
+
+use der::pem::LineEnding;
+use pcsc_transport::Interface;
+use piv_apdu::key::KeyReference;
+use piv_apdu::object::ObjectTag;
+use token_manager::{
+    AlgorithmSource, Alphabet, CapabilityEntry, CertificateEntry, CertificateInfo,
+    CertificateState, KeyEntry, KeyOrigin, OathSlot, OathState, ObjectEntry, ObjectState,
+    PinPolicy, PinStatus, PolicySource, Token, TokenFamily, Validity, utc,
+};
+
+use crate::json;
+use crate::text::{BAD, DIM, GOOD, Text, WARNING};
+
+/// A token in short.
+pub(crate) fn summary(token: &Token, now: SystemTime) -> json::Summary {
+    let identity = &token.identity;
+    json::Summary {
+        id: identity.id(),
+        name: identity.name.clone(),
+        family: identity.family.name(),
+        serial: identity.serial.clone(),
+        guid: identity.guid.as_ref().map(ToString::to_string),
+        reader: token.reader.clone(),
+        interface: interface(token.interface),
+        pin: pin(&token.pin.status),
+        certificates: token
+            .certificates
+            .iter()
+            .filter(|entry| entry.der().is_some())
+            .count(),
+        warnings: warnings(token, now),
+    }
+}
+
+/// What a person should know at a glance.
+fn warnings(token: &Token, now: SystemTime) -> Vec<String> {
+    let pin = match &token.pin.status {
+        PinStatus::TriesLeft(1) => Some("one PIN try left"),
+        PinStatus::Blocked => Some("PIN blocked"),
+        PinStatus::NotSet => Some("no PIN set"),
+        _ => None,
+    };
+    let mut warnings: Vec<String> = pin.into_iter().map(str::to_owned).collect();
+    warnings.extend(content_warnings(token, now));
+    warnings
+}
+
+/// The same, without what the PIN's state says by itself.
+pub(crate) fn content_warnings(token: &Token, now: SystemTime) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for entry in &token.certificates {
+        let slot = place(entry);
+        match &entry.state {
+            CertificateState::Present(info) => match info.validity(now) {
+                Validity::Valid => {}
+                Validity::Expired => warnings.push(format!("certificate {slot} expired")),
+                Validity::NotYetValid => warnings.push(format!("certificate {slot} not yet valid")),
+            },
+            CertificateState::Empty | CertificateState::Absent => {}
+            _ => warnings.push(format!("certificate {slot} unreadable")),
+        }
+    }
+    for object in &token.objects {
+        if let ObjectState::Unreadable(_) = object.state {
+            warnings.push(format!("{} unreadable", object.name));
+        }
+    }
+    for problem in &token.problems {
+        warnings.push(format!("{} unreadable", problem.part.name().trim_start_matches("the ")));
+    }
+    warnings
+}
+
+/// The interface's name.
+pub(crate) fn interface(interface: Interface) -> &'static str {
+    match interface {
+        Interface::Contact => "contact",
+        Interface::Contactless => "contactless",
+    }
+}
+
+
+/// A PIN's state in JSON.
+fn pin(status: &PinStatus) -> json::Pin {
+    let state = match status {
+        PinStatus::TriesLeft(_) => "tries-left",
+        PinStatus::AlreadyVerified => "already-verified",
+        PinStatus::Blocked => "blocked",
+        PinStatus::NotSet => "not-set",
+        _ => "unknown",
+    };
+    json::Pin {
+        state,
+        tries_left: status.tries_left(),
+        detail: match status {
+            PinStatus::Unknown(why) => Some(why.to_string()),
+            _ => None,
+        },
+    }
+}
+
+/// A PIN's state for people.
+pub(crate) fn pin_text(status: &PinStatus) -> Text {
+    let style = match status {
+        PinStatus::TriesLeft(1) | PinStatus::Blocked => BAD,
+        PinStatus::TriesLeft(2) | PinStatus::NotSet => WARNING,
+        PinStatus::TriesLeft(_) | PinStatus::AlreadyVerified => GOOD,
+        _ => DIM,
+    };
+    Text::styled(status.to_string(), style)
+}
+
+/// The same in few columns.
+pub(crate) fn pin_short(status: &PinStatus) -> Text {
+    match status {
+        PinStatus::Blocked => Text::styled("blocked", BAD),
+        PinStatus::Unknown(_) => Text::styled("unknown", DIM),
+        other => pin_text(other),
+    }
+}
+
+/// The PIN policy in JSON.
+pub(crate) fn pin_policy(policy: &PinPolicy) -> json::PinPolicy {
+    json::PinPolicy {
+        minimum: policy.minimum,
+        maximum: policy.maximum,
+        alphabet: match policy.alphabet {
+            Alphabet::Digits => "digits",
+            _ => "any",
+        },
+        decided_by: match policy.decided_by {
+            PolicySource::Card => "card",
+            _ => "standard",
+        },
+        evidence: policy.evidence.map(crescendo_ext::Evidence::name),
+        notes: policy.notes.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Two hexadecimal digits of a key reference.
+pub(crate) fn slot(key: KeyReference) -> String {
+    format!("{:02X}", key.get())
+}
+
+/// The hexadecimal digits of an object's tag.
+pub(crate) fn tag(tag: ObjectTag) -> String {
+    crate::hex::encode(&tag.to_bytes())
+}
+
+/// A key's place.
+pub(crate) fn key(key: &KeyEntry) -> json::Key {
+    json::Key {
+        slot: slot(key.slot),
+        name: key.slot.name().to_owned(),
+        algorithm: key.algorithm.map(|algorithm| algorithm.name().to_owned()),
+        algorithm_source: match key.algorithm_source {
+            AlgorithmSource::Properties => "properties",
+            AlgorithmSource::Certificate => "certificate",
+            _ => "nothing",
+        },
+        origin: match key.origin {
+            KeyOrigin::Generated => "generated",
+            KeyOrigin::Injected => "injected",
+            KeyOrigin::Allocated => "allocated",
+            KeyOrigin::Other(_) => "undocumented",
+            _ => "unknown",
+        },
+        filled: key.is_filled(),
+        certificate_object: key.certificate.map(tag),
+    }
+}
+
+/// The place of a certificate: its slot, or its object where it has none.
+pub(crate) fn place(entry: &CertificateEntry) -> String {
+    entry.slot.map_or_else(|| tag(entry.tag), slot)
+}
+
+/// A place for a certificate in JSON.
+pub(crate) fn certificate_slot(entry: &CertificateEntry, now: SystemTime) -> json::CertificateSlot {
+    let (state, detail) = match &entry.state {
+        CertificateState::Present(_) => ("present", None),
+        CertificateState::Empty => ("empty", None),
+        CertificateState::Absent => ("absent", None),
+        CertificateState::NotX509 { error, .. } => ("not-x509", Some(error.clone())),
+        CertificateState::Unreadable(why) => ("unreadable", Some(why.to_string())),
+        _ => ("unreadable", None),
+    };
+    json::CertificateSlot {
+        slot: entry.slot.map(slot),
+        object: tag(entry.tag),
+        state,
+        detail,
+        certificate: entry.certificate().map(|info| certificate(info, now)),
+    }
+}
+
+fn certificate(info: &CertificateInfo, now: SystemTime) -> json::Certificate {
+    json::Certificate {
+        subject: info.subject.clone(),
+        issuer: info.issuer.clone(),
+        self_issued: info.self_issued,
+        serial: info.serial_hex(),
+        not_before: utc(info.not_before),
+        not_after: utc(info.not_after),
+        validity: match info.validity(now) {
+            Validity::Valid => "valid",
+            Validity::NotYetValid => "not-yet-valid",
+            Validity::Expired => "expired",
+        },
+        key_usage: info
+            .key_usage
+            .as_ref()
+            .map(|usages| usages.iter().map(|usage| usage.name()).collect()),
+        extended_key_usage: info.extended_key_usage.as_ref().map(|purposes| {
+            purposes
+                .iter()
+                .map(|purpose| json::Purpose {
+                    oid: purpose.oid(),
+                    name: purpose.name(),
+                })
+                .collect()
+        }),
+        public_key: info.public_key.to_string(),
+        signature_algorithm: info.signature_algorithm.clone(),
+        sha256: info.sha256_hex(),
+        compressed: info.compressed,
+        pem: pem(&info.der),
+    }
+}
+
+/// The certificate between BEGIN CERTIFICATE and END CERTIFICATE (RFC 7468).
+/// Cannot fail for what fits in memory; an empty text if it does.
+pub(crate) fn pem(certificate: &[u8]) -> String {
+    der::pem::encode_string("CERTIFICATE", LineEnding::LF, certificate).unwrap_or_default()
+}
+
+/// Validity for people, with the date that matters.
+pub(crate) fn validity(info: &CertificateInfo, now: SystemTime) -> Text {
+    match info.validity(now) {
+        Validity::Valid => Text::styled("valid", GOOD).plain(format!(" until {}", date(info.not_after))),
+        Validity::NotYetValid => {
+            Text::styled("not yet valid", WARNING).plain(format!(", from {}", date(info.not_before)))
+        }
+        Validity::Expired => {
+            Text::styled("expired", BAD).plain(format!(" on {}", date(info.not_after)))
+        }
+    }
+}
+
+/// The day of a moment in UTC: `2031-05-01`.
+pub(crate) fn date(moment: SystemTime) -> String {
+    let moment = utc(moment);
+    moment.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// A data object in JSON.
+pub(crate) fn object(entry: &ObjectEntry) -> json::Object {
+    let (state, detail, size, content) = match &entry.state {
+        ObjectState::Present { value, size } => {
+            ("present", None, Some(*size), crate::objects::json(value))
+        }
+        ObjectState::Empty => ("empty", None, Some(0), None),
+        ObjectState::Absent => ("absent", None, None, None),
+        ObjectState::NeedsPin => ("needs-pin", None, None, None),
+        ObjectState::Unreadable(why) => ("unreadable", Some(why.to_string()), None, None),
+        _ => ("unreadable", None, None, None),
+    };
+    json::Object {
+        tag: tag(entry.tag),
+        name: entry.name.clone(),
+        state,
+        detail,
+        size,
+        content,
+    }
+}
+
+/// A one-time-password slot in JSON.
+pub(crate) fn oath_slot(slot: &OathSlot) -> json::OathSlot {
+    let (state, detail) = match &slot.state {
+        OathState::Present => ("present", None),
+        OathState::Absent => ("absent", None),
+        OathState::Unreadable(why) => ("unreadable", Some(why.to_string())),
+        _ => ("unreadable", None),
+    };
+    json::OathSlot {
+        number: slot.number,
+        aid: crate::hex::encode(&slot.aid),
+        state,
+        detail,
+    }
+}
+
+/// A capability in JSON.
+pub(crate) fn capability(entry: &CapabilityEntry) -> json::Capability {
+    json::Capability {
+        action: entry.action.id(),
+        name: entry.action.name(),
+        capability: entry.capability.id(),
+        reason: entry.capability.reason().map(reason),
+        token: entry.token.id(),
+        token_reason: entry.token.reason().map(reason),
+        evidence: entry.evidence.map(crescendo_ext::Evidence::name),
+    }
+}
+
+fn reason(reason: token_manager::Reason) -> json::Reason {
+    json::Reason {
+        id: reason.id(),
+        sentence: reason.sentence(),
+    }
+}
+
+/// Everything about a token in JSON.
+pub(crate) fn token(token: &Token, now: SystemTime) -> json::TokenBody {
+    let crescendo = match &token.identity.family {
+        TokenFamily::Crescendo(identity) => Some(identity),
+        _ => None,
+    };
+    json::TokenBody {
+        summary: summary(token, now),
+        form: crescendo.map(|identity| match identity.form() {
+            crescendo_ext::identity::Form::Card => "card",
+            crescendo_ext::identity::Form::Key => "key",
+        }),
+        fips: crescendo.map(crescendo_ext::identity::Identity::is_fips),
+        atr: crate::hex::encode(token.atr.as_bytes()),
+        application_label: token.identity.application_label.clone(),
+        applet_version: token.identity.applet_version.as_ref().map(ToString::to_string),
+        pin_policy: pin_policy(&token.pin_policy),
+        keys: token.keys.iter().map(key).collect(),
+        certificate_slots: token
+            .certificates
+            .iter()
+            .map(|entry| certificate_slot(entry, now))
+            .collect(),
+        objects: token.objects.iter().map(object).collect(),
+        oath_slots: token.oath_slots.iter().map(oath_slot).collect(),
+        capabilities: token.capabilities.iter().map(capability).collect(),
+        problems: token.problems.iter().map(ToString::to_string).collect(),
+        round_trips: token.round_trips,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn dates_are_days_in_utc() {
+        assert_eq!(date(SystemTime::UNIX_EPOCH), "1970-01-01");
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(1_709_251_199);
+        assert_eq!(date(moment), "2024-02-29");
+    }
+
+    #[test]
+    fn an_unverified_pin_is_never_zero_left() {
+        assert_eq!(pin(&PinStatus::AlreadyVerified).tries_left, None);
+        assert_eq!(pin_short(&PinStatus::AlreadyVerified).to_string().contains('0'), false);
+        assert_eq!(pin(&PinStatus::Blocked).tries_left, Some(0));
+        assert_eq!(pin(&PinStatus::TriesLeft(3)).tries_left, Some(3));
+    }
+
+    #[test]
+    fn pem_has_lines_of_64() {
+        let text = pem(&[0xAB; 60]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.first(), Some(&"-----BEGIN CERTIFICATE-----"));
+        assert_eq!(lines.get(1).map(|line| line.len()), Some(64));
+        assert_eq!(lines.last(), Some(&"-----END CERTIFICATE-----"));
+    }
+}

@@ -1,0 +1,435 @@
+//! The documents that `--json` writes. Every key is described in
+//! docs/json.md, and a test checks that none is missing there.
+//!
+//! A key is always present; what is unknown or does not apply is null. Within
+//! a version, keys and values may be added, and none changes its meaning or
+//! goes away.
+
+use serde::Serialize;
+
+/// What a kind of document is called.
+pub(crate) trait Schema: Serialize {
+    /// The name after `tokenctl/`, in full.
+    const SCHEMA: &'static str;
+    /// Counted up when a key changes its meaning or goes away.
+    const VERSION: u32 = 1;
+}
+
+/// A document: schema, version, and the keys of its body.
+#[derive(Debug, Serialize)]
+pub(crate) struct Document<T> {
+    schema: &'static str,
+    version: u32,
+    #[serde(flatten)]
+    body: T,
+}
+
+impl<T: Schema> Document<T> {
+    /// Puts the schema's name and version before the body.
+    pub(crate) fn new(body: T) -> Self {
+        Document {
+            schema: T::SCHEMA,
+            version: T::VERSION,
+            body,
+        }
+    }
+}
+
+/// Names the schema of each body.
+macro_rules! schemas {
+    ($($body:ty => $name:literal,)*) => {
+        $(impl Schema for $body {
+            const SCHEMA: &'static str = concat!("tokenctl/", $name);
+        })*
+    };
+}
+
+schemas! {
+    ErrorReport => "error",
+    List => "list",
+    Show => "show",
+    Watch => "watch",
+    CertList => "cert-list",
+    CertExport => "cert-export",
+    Apdu => "apdu",
+    VirtualCreate => "virtual-create",
+    VirtualList => "virtual-list",
+    VirtualRemove => "virtual-remove",
+    VirtualServe => "virtual-serve",
+    Doctor => "doctor",
+    Completions => "completions",
+    Man => "man",
+}
+
+/// A status word as four hexadecimal digits.
+pub(crate) fn status_word(status: u16) -> String {
+    format!("{status:04X}")
+}
+
+// ---- error
+
+/// Why a command failed; written to stderr.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorReport {
+    pub(crate) error: ErrorBody,
+}
+
+/// A failure.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ErrorBody {
+    pub(crate) kind: &'static str,
+    pub(crate) exit_code: u8,
+    pub(crate) message: String,
+    pub(crate) next: Option<String>,
+    pub(crate) reader: Option<String>,
+    pub(crate) status_word: Option<String>,
+    pub(crate) tokens: Vec<TokenName>,
+}
+
+/// A token that can be named with `--token`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct TokenName {
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) reader: String,
+}
+
+// ---- list
+
+/// All tokens, in short.
+#[derive(Debug, Serialize)]
+pub(crate) struct List {
+    pub(crate) tokens: Vec<Summary>,
+    pub(crate) failed: Vec<ErrorBody>,
+}
+
+/// A token in short.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) family: &'static str,
+    pub(crate) serial: Option<String>,
+    pub(crate) guid: Option<String>,
+    pub(crate) reader: String,
+    pub(crate) interface: &'static str,
+    pub(crate) pin: Pin,
+    pub(crate) certificates: usize,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A PIN's state.
+#[derive(Debug, Serialize)]
+pub(crate) struct Pin {
+    pub(crate) state: &'static str,
+    pub(crate) tries_left: Option<u8>,
+    pub(crate) detail: Option<String>,
+}
+
+// ---- show
+
+/// Everything on a token.
+#[derive(Debug, Serialize)]
+pub(crate) struct Show {
+    pub(crate) token: TokenBody,
+}
+
+/// A token with all its content.
+#[derive(Debug, Serialize)]
+pub(crate) struct TokenBody {
+    #[serde(flatten)]
+    pub(crate) summary: Summary,
+    pub(crate) form: Option<&'static str>,
+    pub(crate) fips: Option<bool>,
+    pub(crate) atr: String,
+    pub(crate) application_label: Option<String>,
+    pub(crate) applet_version: Option<String>,
+    pub(crate) pin_policy: PinPolicy,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) certificate_slots: Vec<CertificateSlot>,
+    pub(crate) objects: Vec<Object>,
+    pub(crate) oath_slots: Vec<OathSlot>,
+    pub(crate) capabilities: Vec<Capability>,
+    pub(crate) problems: Vec<String>,
+    pub(crate) round_trips: u64,
+}
+
+/// Which PINs the token takes.
+#[derive(Debug, Serialize)]
+pub(crate) struct PinPolicy {
+    pub(crate) minimum: u8,
+    pub(crate) maximum: u8,
+    pub(crate) alphabet: &'static str,
+    pub(crate) decided_by: &'static str,
+    pub(crate) evidence: Option<&'static str>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// A private key's place.
+#[derive(Debug, Serialize)]
+pub(crate) struct Key {
+    pub(crate) slot: String,
+    pub(crate) name: String,
+    pub(crate) algorithm: Option<String>,
+    pub(crate) algorithm_source: &'static str,
+    pub(crate) origin: &'static str,
+    pub(crate) filled: Option<bool>,
+    pub(crate) certificate_object: Option<String>,
+}
+
+/// A place for a certificate.
+#[derive(Debug, Serialize)]
+pub(crate) struct CertificateSlot {
+    pub(crate) slot: Option<String>,
+    pub(crate) object: String,
+    pub(crate) state: &'static str,
+    pub(crate) detail: Option<String>,
+    pub(crate) certificate: Option<Certificate>,
+}
+
+/// A certificate.
+#[derive(Debug, Serialize)]
+pub(crate) struct Certificate {
+    pub(crate) subject: String,
+    pub(crate) issuer: String,
+    pub(crate) self_issued: bool,
+    pub(crate) serial: String,
+    pub(crate) not_before: String,
+    pub(crate) not_after: String,
+    pub(crate) validity: &'static str,
+    pub(crate) key_usage: Option<Vec<&'static str>>,
+    pub(crate) extended_key_usage: Option<Vec<Purpose>>,
+    pub(crate) public_key: String,
+    pub(crate) signature_algorithm: String,
+    pub(crate) sha256: String,
+    pub(crate) compressed: bool,
+    pub(crate) pem: String,
+}
+
+/// A purpose in an extended key usage.
+#[derive(Debug, Serialize)]
+pub(crate) struct Purpose {
+    pub(crate) oid: String,
+    pub(crate) name: Option<&'static str>,
+}
+
+/// A data object.
+#[derive(Debug, Serialize)]
+pub(crate) struct Object {
+    pub(crate) tag: String,
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    pub(crate) detail: Option<String>,
+    pub(crate) size: Option<usize>,
+    pub(crate) content: Option<ObjectContent>,
+}
+
+/// What is in a data object.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(crate) enum ObjectContent {
+    /// 5FC102.
+    Chuid {
+        guid: String,
+        fasc_n: Option<String>,
+        fasc_n_fields: Option<String>,
+        expiry: Option<String>,
+        cardholder_uuid: Option<String>,
+        signed: bool,
+    },
+    /// 5FC107.
+    CardCapabilityContainer {
+        card_identifier: String,
+        data_model: Option<u8>,
+    },
+    /// 7E.
+    Discovery {
+        aid: String,
+        pin_usage_policy: String,
+        piv_pin: bool,
+        global_pin: bool,
+        global_pin_preferred: bool,
+        on_card_comparison: bool,
+        virtual_contact_interface: bool,
+        pairing_code_needed: bool,
+    },
+    /// 5FC10C.
+    KeyHistory {
+        on_card: u8,
+        off_card: u8,
+        url: Option<String>,
+    },
+    /// 5FC106.
+    SecurityObject {
+        containers: Vec<String>,
+        signature_size: usize,
+    },
+    /// Any other.
+    Raw { hex: String },
+}
+
+/// A one-time-password slot.
+#[derive(Debug, Serialize)]
+pub(crate) struct OathSlot {
+    pub(crate) number: u8,
+    pub(crate) aid: String,
+    pub(crate) state: &'static str,
+    pub(crate) detail: Option<String>,
+}
+
+/// Whether an action is possible: by this program, and by the token itself.
+#[derive(Debug, Serialize)]
+pub(crate) struct Capability {
+    pub(crate) action: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) capability: &'static str,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) token: &'static str,
+    pub(crate) token_reason: Option<Reason>,
+    pub(crate) evidence: Option<&'static str>,
+}
+
+/// Why not, or why it is not known.
+#[derive(Debug, Serialize)]
+pub(crate) struct Reason {
+    pub(crate) id: &'static str,
+    pub(crate) sentence: &'static str,
+}
+
+// ---- watch
+
+/// An event, one document a line.
+#[derive(Debug, Serialize)]
+pub(crate) struct Watch {
+    pub(crate) time: String,
+    pub(crate) event: &'static str,
+    pub(crate) reader: Option<String>,
+    pub(crate) atr: Option<String>,
+    pub(crate) name: Option<String>,
+}
+
+// ---- cert
+
+/// The certificates of a token.
+#[derive(Debug, Serialize)]
+pub(crate) struct CertList {
+    pub(crate) token: TokenName,
+    pub(crate) certificates: Vec<CertificateSlot>,
+}
+
+/// A certificate that was exported.
+#[derive(Debug, Serialize)]
+pub(crate) struct CertExport {
+    pub(crate) reader: String,
+    pub(crate) slot: String,
+    pub(crate) object: String,
+    pub(crate) format: &'static str,
+    pub(crate) size: usize,
+    pub(crate) output: Option<String>,
+    pub(crate) pem: Option<String>,
+    pub(crate) der: Option<String>,
+}
+
+// ---- apdu
+
+/// An exchange of raw commands.
+#[derive(Debug, Serialize)]
+pub(crate) struct Apdu {
+    pub(crate) reader: String,
+    pub(crate) applet: Option<String>,
+    pub(crate) exchanges: Vec<Exchange>,
+}
+
+/// A command and its answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Exchange {
+    pub(crate) command: Option<String>,
+    pub(crate) header: String,
+    pub(crate) name: String,
+    pub(crate) redacted: bool,
+    pub(crate) data: String,
+    pub(crate) status_word: String,
+    pub(crate) meaning: String,
+}
+
+// ---- virtual
+
+/// A software token that was made.
+#[derive(Debug, Serialize)]
+pub(crate) struct VirtualCreate {
+    pub(crate) token: VirtualToken,
+    pub(crate) pin: String,
+    pub(crate) puk: Option<String>,
+}
+
+/// A software token.
+#[derive(Debug, Serialize)]
+pub(crate) struct VirtualToken {
+    pub(crate) name: String,
+    pub(crate) profile: Option<&'static str>,
+    pub(crate) atr: Option<String>,
+    pub(crate) path: String,
+    pub(crate) error: Option<String>,
+}
+
+/// The software tokens.
+#[derive(Debug, Serialize)]
+pub(crate) struct VirtualList {
+    pub(crate) directory: String,
+    pub(crate) tokens: Vec<VirtualToken>,
+}
+
+/// A software token that was removed.
+#[derive(Debug, Serialize)]
+pub(crate) struct VirtualRemove {
+    pub(crate) name: String,
+}
+
+/// A software token in a virtual reader, one document a line.
+#[derive(Debug, Serialize)]
+pub(crate) struct VirtualServe {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) event: &'static str,
+}
+
+// ---- doctor
+
+/// What was looked at, and what was found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Doctor {
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// A finding.
+#[derive(Debug, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) id: &'static str,
+    pub(crate) area: &'static str,
+    pub(crate) level: &'static str,
+    pub(crate) message: String,
+    pub(crate) next: Option<String>,
+}
+
+// ---- completions, man
+
+/// A completion script.
+#[derive(Debug, Serialize)]
+pub(crate) struct Completions {
+    pub(crate) shell: String,
+    pub(crate) script: String,
+}
+
+/// Manual pages.
+#[derive(Debug, Serialize)]
+pub(crate) struct Man {
+    pub(crate) pages: Vec<ManPage>,
+}
+
+/// A manual page.
+#[derive(Debug, Serialize)]
+pub(crate) struct ManPage {
+    pub(crate) name: String,
+    pub(crate) path: Option<String>,
+    pub(crate) roff: Option<String>,
+}

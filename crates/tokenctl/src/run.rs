@@ -1,0 +1,69 @@
+//! From arguments to an exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::cli::{Cli, Command};
+use crate::commands;
+use crate::error::{self, Kind, Report, Result};
+use crate::json;
+use crate::output::Output;
+use crate::source::Source;
+
+/// Reads the command line and does what it says.
+pub(crate) fn run() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => {
+            let output = Output::new(&cli.global);
+            error::finish(dispatch(&cli, &output), &output)
+        }
+        Err(error) => misused(&error),
+    }
+}
+
+fn dispatch(cli: &Cli, output: &Output) -> Result {
+    let source = || Source::open(&cli.global);
+    match &cli.command {
+        Command::List => commands::list::run(&source()?, output),
+        Command::Show(arguments) => {
+            let source = source()?.naming(arguments.id.clone());
+            commands::show::run(&source, arguments.all, output)
+        }
+        Command::Watch => commands::watch::run(&source()?, output),
+        Command::Cert { command } => commands::cert::run(command, &source()?, output),
+        Command::Apdu(arguments) => commands::apdu::run(arguments, source, output),
+        Command::Virtual { command } => commands::virtual_token::run(command, output),
+        Command::Doctor => commands::doctor::run(cli.global.r#virtual, output),
+        Command::Completions { shell } => commands::completions::run(*shell, output),
+        Command::Man { output: directory } => commands::man::run(directory.as_deref(), output),
+    }
+}
+
+/// Prints help, version, or what is wrong with the command line; the latter as
+/// a document if one was asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == OsString::from("--json"));
+    if wants_json && error.use_stderr() {
+        let message = error.render().to_string();
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        let mut paragraphs = message.trim().splitn(2, "\n\n");
+        let mut report = Report::new(Kind::Usage, paragraphs.next().unwrap_or_default());
+        report.next = paragraphs.next().map(str::to_owned);
+        let document = json::Document::new(json::ErrorReport {
+            error: report.to_json(),
+        });
+        Output::for_json().stderr_document(&document);
+        return ExitCode::from(Kind::Usage.exit_code());
+    }
+    // Fails only if nobody reads it.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(Kind::Usage.exit_code()),
+    }
+}

@@ -1,0 +1,237 @@
+//! Text for people: made safe for a terminal when it is made, styled, and of
+//! known width.
+//!
+//! Names, labels and certificates come from a card, and a card is not to be
+//! trusted: an escape sequence in a subject could rewrite what stands on the
+//! screen, and an override of the writing direction could make a name read as
+//! another. A [`Text`] can only be made through [`safe`], so that no command
+//! can forget it.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
+
+/// Headings.
+pub(crate) const BOLD: Style = Style::new().bold();
+/// What is not important: labels, units, what is absent.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// As it should be.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// Worth a look.
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
+/// Wrong.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What one can type or name: ids, slots.
+pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
+
+const PLAIN: Style = Style::new();
+
+/// Styled text that is safe to write to a terminal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Text {
+    spans: Vec<(String, Style)>,
+}
+
+impl Text {
+    /// Nothing.
+    pub(crate) const fn new() -> Self {
+        Text { spans: Vec::new() }
+    }
+
+    /// `text` in `style`.
+    pub(crate) fn styled(text: impl AsRef<str>, style: Style) -> Self {
+        Text::new().then(text, style)
+    }
+
+    /// A dim dash, for what is not there.
+    pub(crate) fn absent() -> Self {
+        Text::styled("-", DIM)
+    }
+
+    /// Appends `text` in `style`.
+    pub(crate) fn then(mut self, text: impl AsRef<str>, style: Style) -> Self {
+        self.spans.push((safe(text.as_ref()).into_owned(), style));
+        self
+    }
+
+    /// Appends `text` without a style.
+    pub(crate) fn plain(self, text: impl AsRef<str>) -> Self {
+        self.then(text, PLAIN)
+    }
+
+    /// Appends another text.
+    pub(crate) fn and(mut self, other: Text) -> Self {
+        self.spans.extend(other.spans);
+        self
+    }
+
+    /// How many columns of a terminal it fills.
+    pub(crate) fn width(&self) -> usize {
+        self.spans.iter().map(|(text, _)| text.width()).sum()
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spans.iter().all(|(text, _)| text.is_empty())
+    }
+
+    /// The same in at most `columns` columns, with an ellipsis where it was cut.
+    pub(crate) fn shortened(self, columns: usize) -> Self {
+        if self.width() <= columns {
+            return self;
+        }
+        let mut left = columns.saturating_sub(1);
+        let mut spans = Vec::new();
+        for (text, style) in self.spans {
+            let mut kept = String::new();
+            let mut cut = false;
+            for character in text.chars() {
+                let width = unicode_width::UnicodeWidthChar::width(character).unwrap_or(0);
+                if width > left {
+                    cut = true;
+                    break;
+                }
+                left -= width;
+                kept.push(character);
+            }
+            if cut {
+                kept.push('…');
+            }
+            spans.push((kept, style));
+            if cut {
+                break;
+            }
+        }
+        Text { spans }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Text {
+    fn from(text: T) -> Self {
+        Text::new().plain(text)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (text, style) in &self.spans {
+            write!(f, "{style}{text}{style:#}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The text with everything escaped that could act on a terminal or mislead
+/// the eye: control characters (also line ends), overrides of the writing
+/// direction, and characters that cannot be seen.
+pub(crate) fn safe(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            _ if is_unsafe(character) => {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(character));
+            }
+            _ => escaped.push(character),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Whether a character acts on a terminal or cannot be seen.
+pub(crate) fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{00AD}'                  // soft hyphen
+            | '\u{061C}'                // Arabic letter mark
+            | '\u{115F}' | '\u{1160}'   // Hangul fillers
+            | '\u{180E}'                // Mongolian vowel separator
+            | '\u{200B}'..='\u{200F}'   // zero width, direction marks
+            | '\u{2028}'..='\u{202E}'   // line and paragraph separators, direction overrides
+            | '\u{2060}'..='\u{206F}'   // invisible operators, isolates, deprecated format characters
+            | '\u{3164}'                // Hangul filler
+            | '\u{FEFF}'                // byte order mark
+            | '\u{FFA0}'                // halfwidth Hangul filler
+            | '\u{FFF9}'..='\u{FFFB}'   // interlinear annotation
+            | '\u{E0000}'..='\u{E0FFF}' // tags, variation selectors
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harmless_text_stays_as_it_is() {
+        for text in ["", "CN=Åsa Öberg, O=Bücher & Söhne", "日本語", "CN=Doe\\, John", "עברית"] {
+            assert!(matches!(safe(text), Cow::Borrowed(same) if same == text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn escape_sequences_are_escaped() {
+        assert_eq!(safe("\x1b[2Jgone"), "\\u{1b}[2Jgone");
+        assert_eq!(safe("a\u{9b}31mb"), "a\\u{9b}31mb");
+        assert_eq!(safe("title\x07"), "title\\u{7}");
+        assert_eq!(safe("a\x00b\x7f"), "a\\u{0}b\\u{7f}");
+    }
+
+    #[test]
+    fn line_ends_are_escaped() {
+        assert_eq!(safe("one\ntwo\r\n\tthree"), "one\\ntwo\\r\\n\\tthree");
+        assert_eq!(safe("one\u{2028}two"), "one\\u{2028}two");
+    }
+
+    #[test]
+    fn direction_overrides_are_escaped() {
+        for character in ['\u{202A}', '\u{202E}', '\u{2066}', '\u{2069}', '\u{200F}', '\u{061C}'] {
+            let shown = safe(&format!("a{character}b")).into_owned();
+            assert!(shown.is_ascii(), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        for character in ['\u{200B}', '\u{FEFF}', '\u{00AD}', '\u{2063}', '\u{E0041}'] {
+            assert!(safe(&format!("a{character}b")).is_ascii());
+        }
+    }
+
+    #[test]
+    fn every_way_to_make_a_text_makes_it_safe() {
+        let bad = "\x1b[31m\n";
+        let text = Text::from(bad).plain(bad).then(bad, PLAIN).and(Text::styled(bad, PLAIN));
+        assert!(!text.to_string().contains(['\x1b', '\n']));
+    }
+
+    #[test]
+    fn width_counts_columns() {
+        assert_eq!(Text::from("abc").then("de", BOLD).width(), 5);
+        assert_eq!(Text::from("日本").width(), 4);
+        assert_eq!(Text::from("e\u{301}").width(), 1);
+    }
+
+    #[test]
+    fn shortens_to_columns() {
+        assert_eq!(Text::from("abcdef").shortened(6), Text::from("abcdef"));
+        assert_eq!(Text::from("abcdefg").shortened(6).to_string(), "abcde…");
+        assert_eq!(Text::from("abc").plain("defg").shortened(5).to_string(), "abcd…");
+        let wide = Text::from("日本語日本語").shortened(6);
+        assert_eq!(wide.to_string(), "日本…");
+        assert!(wide.width() <= 6);
+    }
+
+    #[test]
+    fn styles_are_ended() {
+        assert_eq!(Text::styled("x", BOLD).to_string(), "\x1b[1mx\x1b[0m");
+        assert_eq!(Text::from("x").to_string(), "x");
+    }
+}
