@@ -20,7 +20,7 @@ pub const RID_NIST: &[u8] = &[0xA0, 0x00, 0x00, 0x03, 0x08];
 
 /// An application identifier, or a part of one to select by: 0 to 16 bytes.
 ///
-/// The empty one selects a GlobalPlatform card's default application.
+/// The empty one selects a `GlobalPlatform` card's default application.
 /// Source: ISO 7816-4, 8.2.1.2 (application identifier: 5 to 16 bytes).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Aid {

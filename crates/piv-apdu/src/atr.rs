@@ -178,13 +178,10 @@ impl Atr {
     /// [`AtrError`] if there are more than 15 historical bytes, or if the
     /// interface bytes are not those that they themselves announce.
     pub fn build(announced: u8, interface: &[u8], historical: &[u8]) -> Result<Atr, AtrError> {
-        let historical_len = match u8::try_from(historical.len()) {
-            Ok(len @ 0..=15) => len,
-            _ => {
-                return Err(AtrError::HistoricalTooLong {
-                    length: historical.len(),
-                });
-            }
+        let Ok(historical_len @ 0..=15) = u8::try_from(historical.len()) else {
+            return Err(AtrError::HistoricalTooLong {
+                length: historical.len(),
+            });
         };
         let mut bytes = vec![0x3B, announced << 4 | historical_len];
         bytes.extend_from_slice(interface);
@@ -249,12 +246,13 @@ impl Atr {
     /// Read only from historical bytes in COMPACT-TLV (category indicator
     /// `00` or `80`), data object `73`.
     pub fn card_capabilities(&self) -> Option<CardCapabilities> {
-        let mut objects = match self.historical_bytes() {
+        let (&category, mut objects) = self.historical_bytes().split_first()?;
+        match category {
             // Three status bytes at the end are no data object.
-            [0x00, objects @ .., _, _, _] => objects,
-            [0x80, objects @ ..] => objects,
+            0x00 => (objects, _) = objects.split_last_chunk::<3>()?,
+            0x80 => {}
             _ => return None,
-        };
+        }
         while let [header, rest @ ..] = objects {
             let (value, rest) = rest.split_at_checked(usize::from(header & 0x0F))?;
             if let (0x7, [_, _, third]) = (header >> 4, value) {

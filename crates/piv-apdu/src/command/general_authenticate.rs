@@ -104,7 +104,7 @@ impl DynamicAuthenticationTemplate {
     /// `82 00, 85 point`.
     pub fn key_agreement(point: &[u8]) -> Self {
         DynamicAuthenticationTemplate {
-            exponentiation: owned(point),
+            exponentiation: Some(owned(point)),
             ..Self::default().asking_for_response()
         }
     }
@@ -122,21 +122,21 @@ impl DynamicAuthenticationTemplate {
     /// Sets the witness.
     #[must_use]
     pub fn with_witness(mut self, witness: &[u8]) -> Self {
-        self.witness = owned(witness);
+        self.witness = Some(owned(witness));
         self
     }
 
     /// Sets the challenge.
     #[must_use]
     pub fn with_challenge(mut self, challenge: &[u8]) -> Self {
-        self.challenge = owned(challenge);
+        self.challenge = Some(owned(challenge));
         self
     }
 
     /// Sets the response.
     #[must_use]
     pub fn with_response(mut self, response: &[u8]) -> Self {
-        self.response = owned(response);
+        self.response = Some(owned(response));
         self
     }
 
@@ -162,7 +162,7 @@ impl DynamicAuthenticationTemplate {
                 EXPONENTIATION => &mut template.exponentiation,
                 _ => continue,
             };
-            *field = owned(object.value);
+            *field = Some(owned(object.value));
         }
         Ok(template)
     }
@@ -203,8 +203,8 @@ impl DynamicAuthenticationTemplate {
     }
 }
 
-fn owned(value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    Some(Zeroizing::new(value.to_vec()))
+fn owned(value: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(value.to_vec())
 }
 
 impl PartialEq for DynamicAuthenticationTemplate {

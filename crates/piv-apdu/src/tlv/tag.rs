@@ -28,7 +28,7 @@ impl Tag {
     /// Reads a tag that fills `bytes`; `None` if they are anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Tag> {
         match Tag::read(bytes) {
-            Ok((tag, rest)) if rest.is_empty() => Some(tag),
+            Ok((tag, [])) => Some(tag),
             _ => None,
         }
     }

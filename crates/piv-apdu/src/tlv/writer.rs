@@ -36,8 +36,14 @@ impl Node<'_> {
         write_length(out, self.value_len());
         match self {
             Node::Value(_, value) => out.extend_from_slice(value),
-            Node::Template(_, nodes) => nodes.iter().for_each(|node| node.write(out)),
+            Node::Template(_, nodes) => write_all(nodes, out),
         }
+    }
+}
+
+fn write_all(nodes: &[Node<'_>], out: &mut Vec<u8>) {
+    for node in nodes {
+        node.write(out);
     }
 }
 
@@ -46,7 +52,7 @@ impl Node<'_> {
 pub fn encode(nodes: &[Node<'_>]) -> Zeroizing<Vec<u8>> {
     let len = nodes.iter().map(Node::encoded_len).sum();
     let mut out = Zeroizing::new(Vec::with_capacity(len));
-    nodes.iter().for_each(|node| node.write(&mut out));
+    write_all(nodes, &mut out);
     out
 }
 
@@ -72,15 +78,14 @@ const fn length_bytes(length: usize) -> usize {
 }
 
 fn write_length(out: &mut Vec<u8>, length: usize) {
-    match u8::try_from(length) {
-        Ok(short @ 0..=0x7F) => out.push(short),
-        _ => {
-            let bytes = length.to_be_bytes();
-            let count = length_bytes(length);
-            // At most eight, so that the cast keeps it.
-            #[allow(clippy::cast_possible_truncation)]
-            out.push(0x80 | count as u8);
-            out.extend_from_slice(&bytes[bytes.len() - count..]);
-        }
+    if let Ok(short @ 0..=0x7F) = u8::try_from(length) {
+        out.push(short);
+    } else {
+        let bytes = length.to_be_bytes();
+        let count = length_bytes(length);
+        // At most eight, so that the cast keeps it.
+        #[allow(clippy::cast_possible_truncation)]
+        out.push(0x80 | count as u8);
+        out.extend_from_slice(&bytes[bytes.len() - count..]);
     }
 }
