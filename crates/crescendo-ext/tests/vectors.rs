@@ -225,6 +225,22 @@ fn blocks_that_name_nothing_are_kept_raw() {
     assert_eq!(properties.encode(), answer);
 }
 
+/// Found by fuzzing: they were dropped, and of two only one.
+#[test]
+fn a_keys_fields_in_an_objects_block_are_kept_raw() {
+    let answer = hex!("53 16 50 14 47035FC102 48019A 430411200101 430407200101");
+    let properties = PivProperties::decode(&answer).unwrap();
+    assert_eq!(
+        properties.objects[0].other,
+        [
+            raw(0x48, &[0x9A]),
+            raw(0x43, &hex!("11200101")),
+            raw(0x43, &hex!("07200101")),
+        ]
+    );
+    assert_eq!(properties.encode(), answer);
+}
+
 #[test]
 fn what_is_no_properties_answer_is_malformed() {
     for data in [

@@ -2,7 +2,7 @@ use core::fmt;
 
 use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::ObjectTag;
-use piv_apdu::tlv::{Reader, Tag, write_tlv};
+use piv_apdu::tlv::{Tag, write_tlv};
 
 use super::field::{self, Field};
 
@@ -29,11 +29,11 @@ pub struct ObjectBlock {
 impl ObjectBlock {
     /// Reads the value of a block `50`; `None` unless it names an object.
     pub(super) fn decode(value: &[u8], damaged: &mut bool) -> Option<Self> {
-        let fields = BlockFields::read(value, damaged);
+        let mut fields = field::read_all(value, damaged);
         Some(Self {
-            tag: fields.object?,
-            capacity: fields.capacity,
-            other: fields.other,
+            tag: field::take(&mut fields, OBJECT_TAG, ObjectTag::from_bytes)?,
+            capacity: field::take(&mut fields, CAPACITY, read_capacity),
+            other: fields,
         })
     }
 
@@ -73,14 +73,16 @@ impl KeyBlock {
     /// Reads the value of a block `51`; `None` unless it names a key, by its
     /// reference or by the standard's certificate object of one.
     pub(super) fn decode(value: &[u8], damaged: &mut bool) -> Option<Self> {
-        let fields = BlockFields::read(value, damaged);
-        let of_certificate = fields.object.and_then(ObjectTag::certificate_key);
+        let mut fields = field::read_all(value, damaged);
+        let certificate_object = field::take(&mut fields, OBJECT_TAG, ObjectTag::from_bytes);
+        let key = field::take(&mut fields, KEY_REFERENCE, read_key_reference);
+        let of_certificate = certificate_object.and_then(ObjectTag::certificate_key);
         Some(Self {
-            key: fields.key.or(of_certificate)?,
-            certificate_object: fields.object,
-            attributes: fields.attributes,
-            capacity: fields.capacity,
-            other: fields.other,
+            key: key.or(of_certificate)?,
+            certificate_object,
+            attributes: field::take(&mut fields, KEY_ATTRIBUTES, KeyAttributes::decode),
+            capacity: field::take(&mut fields, CAPACITY, read_capacity),
+            other: fields,
         })
     }
 
@@ -210,53 +212,6 @@ impl fmt::Display for Init {
             Self::Other(other) => write!(f, "unknown origin {other:02X}"),
         }
     }
-}
-
-/// The fields of a block of either kind, each the first time that it comes
-/// with a value that makes sense; everything else is among the others.
-#[derive(Default)]
-struct BlockFields {
-    object: Option<ObjectTag>,
-    key: Option<KeyReference>,
-    attributes: Option<KeyAttributes>,
-    capacity: Option<u32>,
-    other: Vec<Field>,
-}
-
-impl BlockFields {
-    /// Reads as far as the value is well-formed; `damaged` is set if it is not.
-    fn read(value: &[u8], damaged: &mut bool) -> Self {
-        let mut fields = Self::default();
-        for field in Reader::new(value) {
-            let Ok(field) = field else {
-                *damaged = true;
-                break;
-            };
-            let known = match field.tag {
-                OBJECT_TAG => set_once(&mut fields.object, ObjectTag::from_bytes(field.value)),
-                KEY_REFERENCE => set_once(&mut fields.key, read_key_reference(field.value)),
-                KEY_ATTRIBUTES => {
-                    set_once(&mut fields.attributes, KeyAttributes::decode(field.value))
-                }
-                CAPACITY => set_once(&mut fields.capacity, read_capacity(field.value)),
-                _ => false,
-            };
-            if !known {
-                fields.other.push(Field::from(field));
-            }
-        }
-        field::put_leading_first(&mut fields.other);
-        fields
-    }
-}
-
-/// Whether the value was taken.
-fn set_once<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
-    let free = slot.is_none() && value.is_some();
-    if free {
-        *slot = value;
-    }
-    free
 }
 
 fn read_key_reference(value: &[u8]) -> Option<KeyReference> {

@@ -1,4 +1,4 @@
-use piv_apdu::tlv::{Tag, Tlv, write_tlv};
+use piv_apdu::tlv::{Reader, Tag, Tlv, write_tlv};
 
 /// A field that is kept as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +24,33 @@ const LAST_LEADING: Tag = Tag::new(0x40);
 
 fn is_leading(field: &Field) -> bool {
     field.tag <= LAST_LEADING
+}
+
+/// Reads as far as the value is well-formed; `damaged` is set if it is not.
+pub(super) fn read_all(value: &[u8], damaged: &mut bool) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for field in Reader::new(value) {
+        match field {
+            Ok(field) => fields.push(Field::from(field)),
+            Err(_) => *damaged = true,
+        }
+    }
+    put_leading_first(&mut fields);
+    fields
+}
+
+/// Takes the first field with that tag out whose value makes sense.
+pub(super) fn take<T>(
+    fields: &mut Vec<Field>,
+    tag: Tag,
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> Option<T> {
+    let (position, value) = fields.iter().enumerate().find_map(|(position, field)| {
+        let value = (field.tag == tag).then(|| read(&field.value))?;
+        Some((position, value?))
+    })?;
+    fields.remove(position);
+    Some(value)
 }
 
 /// Puts fields in the order in which they are written, so that writing and

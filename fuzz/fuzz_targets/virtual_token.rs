@@ -1,0 +1,116 @@
+#![no_main]
+//! A conversation with a token in software: any commands, on any profile.
+//!
+//! The first byte picks the profile. Then come the commands, each after a byte
+//! with its length: 00 resets the token, FF means all that is left.
+
+use std::sync::OnceLock;
+
+use fuzz::take_part;
+use libfuzzer_sys::fuzz_target;
+use piv_apdu::apdu::Command;
+use piv_apdu::key::KeyReference;
+use virtual_token::{CreateOptions, KeyAlgorithm, Profile, Protocol, TokenState, VirtualToken};
+
+const SELECT_PIV: &[u8] = b"\x00\xA4\x04\x00\x0B\xA0\x00\x00\x03\x08\x00\x00\x10\x00\x01\x00\x00";
+
+/// Personalized tokens, with keys that are quick to use, and one wrong PIN
+/// behind them. Made once.
+fn tokens() -> &'static [TokenState] {
+    static TOKENS: OnceLock<Vec<TokenState>> = OnceLock::new();
+    TOKENS.get_or_init(|| {
+        let mut options = CreateOptions::default().seed(1);
+        for slot in (1..=20).filter_map(KeyReference::retired).chain([
+            KeyReference::PIV_AUTHENTICATION,
+            KeyReference::DIGITAL_SIGNATURE,
+            KeyReference::KEY_MANAGEMENT,
+            KeyReference::CARD_AUTHENTICATION,
+        ]) {
+            options = options.key(slot, KeyAlgorithm::EccP256);
+        }
+        let plain = Profile::ALL.map(|profile| (profile, options.clone()));
+        let short = (
+            Profile::Piv,
+            options.clone().protocol(Protocol::T0).yubico(true),
+        );
+        plain
+            .into_iter()
+            .chain([short])
+            .map(|(profile, options)| {
+                let mut token = VirtualToken::create(profile, &options).expect("the options fit");
+                let before = tries(&mut token);
+                token.process(b"\x00\x20\x00\x80\x08111222\xFF\xFF");
+                assert_eq!(tries(&mut token), before - 1);
+                token.to_state()
+            })
+            .collect()
+    })
+}
+
+/// The tries that the PIN has left, as a host asks for them.
+fn tries(token: &mut VirtualToken) -> u8 {
+    token.reset();
+    token.process(SELECT_PIV);
+    match token.process(b"\x00\x20\x00\x80")[..] {
+        [0x63, status] => status & 0x0F,
+        [0x69, 0x83] => 0,
+        ref other => panic!("VERIFY without data answers {other:02X?}"),
+    }
+}
+
+/// Whether the bytes hold the PIN or the PUK that would be right.
+fn holds_a_secret(data: &[u8], token: &VirtualToken) -> bool {
+    let holds = |secret: &[u8]| data.windows(secret.len()).any(|window| window == secret);
+    holds(token.factory_pin()) || token.factory_puk().is_some_and(holds)
+}
+
+/// Generating an RSA key takes seconds.
+fn is_slow(command: &[u8]) -> bool {
+    command.get(1) == Some(&0x47)
+        && command
+            .windows(3)
+            .any(|window| matches!(window, [0x80, 0x01, 0x05..=0x07]))
+}
+
+/// One command; the answer is a status word and no more data than allowed.
+fn process(token: &mut VirtualToken, command: &[u8]) {
+    let response = token.process(command);
+    let data = response
+        .len()
+        .checked_sub(2)
+        .expect("there is a status word");
+    let allowed = Command::decode(command).map_or(0, |command| {
+        command.le().map_or(256, |le| le.get() as usize)
+    });
+    assert!(
+        data <= allowed,
+        "{data} bytes of data where {allowed} are allowed"
+    );
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((which, mut rest)) = data.split_first() else {
+        return;
+    };
+    let state = &tokens()[usize::from(*which) % tokens().len()];
+    let mut token = VirtualToken::from_state(state.clone()).expect("it was a token's");
+    token.set_random_seed(2);
+    let before = tries(&mut token);
+    token.reset();
+
+    while let Some(command) = take_part(&mut rest) {
+        if command.is_empty() {
+            token.reset();
+        } else if !is_slow(command) {
+            process(&mut token, command);
+        }
+    }
+
+    if !holds_a_secret(data, &token) {
+        assert!(
+            tries(&mut token) <= before,
+            "tries came back without PIN or PUK"
+        );
+    }
+    VirtualToken::from_state(token.to_state()).expect("what the token became is a token");
+});
