@@ -1,0 +1,73 @@
+//! Software tokens for the tests, the same ones every time.
+
+use std::sync::OnceLock;
+
+use piv_apdu::key::KeyReference;
+use virtual_token::{Content, CreateOptions, KeyAlgorithm, Profile, SharedToken, VirtualToken};
+
+/// A token of `profile` as `tokenctl virtual create` makes it: with keys,
+/// certificates and data objects. Each call gives a new card.
+#[must_use]
+pub fn personal(profile: Profile) -> SharedToken {
+    // Making RSA keys takes seconds: once is enough.
+    static MADE: [OnceLock<VirtualToken>; 4] = [const { OnceLock::new() }; 4];
+    let place = Profile::ALL
+        .iter()
+        .position(|candidate| *candidate == profile)
+        .unwrap();
+    let made = MADE[place].get_or_init(|| create(profile, &options()));
+    SharedToken::new(VirtualToken::from_state(made.to_state()).unwrap())
+}
+
+/// A plain PIV card with a key of this algorithm in 9A, which also answers what
+/// Yubico's programs ask first.
+#[must_use]
+pub fn piv_for_yubico(algorithm: KeyAlgorithm) -> SharedToken {
+    let options = options()
+        .yubico(true)
+        .key(KeyReference::PIV_AUTHENTICATION, algorithm);
+    SharedToken::new(create(Profile::Piv, &options))
+}
+
+/// A plain PIV card with four P-256 certificates, each of two GET RESPONSEs
+/// where the card takes short APDUs only.
+#[must_use]
+pub fn piv(extended_length: bool) -> SharedToken {
+    SharedToken::new(create(
+        Profile::Piv,
+        &four_p256().extended_length(extended_length),
+    ))
+}
+
+/// The same, which also answers what Yubico's programs ask first.
+#[must_use]
+pub fn piv_for_counting(extended_length: bool) -> SharedToken {
+    let options = four_p256().extended_length(extended_length).yubico(true);
+    SharedToken::new(create(Profile::Piv, &options))
+}
+
+fn four_p256() -> CreateOptions {
+    let slots = [
+        KeyReference::PIV_AUTHENTICATION,
+        KeyReference::DIGITAL_SIGNATURE,
+        KeyReference::KEY_MANAGEMENT,
+        KeyReference::CARD_AUTHENTICATION,
+    ];
+    slots.into_iter().fold(options(), |options, slot| {
+        options.key(slot, KeyAlgorithm::EccP256)
+    })
+}
+
+/// A token without keys and certificates: quickly made.
+#[must_use]
+pub fn empty(profile: Profile) -> SharedToken {
+    SharedToken::new(create(profile, &options().content(Content::Empty)))
+}
+
+fn options() -> CreateOptions {
+    CreateOptions::default().seed(20)
+}
+
+fn create(profile: Profile, options: &CreateOptions) -> VirtualToken {
+    VirtualToken::create(profile, options).unwrap()
+}

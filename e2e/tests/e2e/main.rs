@@ -1,0 +1,19 @@
+//! The whole stack, end to end: real programs, pcscd, vpcd, and cards.
+//!
+//! `cargo xtask test --only e2e` runs them (one at a time: there is one virtual
+//! reader), with everything installed and built that they need.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests: what fails here should fail at once"
+)]
+
+mod hotplug;
+mod independent_card;
+mod opensc;
+mod round_trips;
+mod sharing;
+mod support;
+mod tokenctl;
+mod yubico;
