@@ -17,7 +17,9 @@ use super::{Event, EventKind};
 /// instant (pcsc-lite writes the presence first). So a change of presence is
 /// told when it is seen, whether it is counted already or not, and the count
 /// that follows is known as that of an event that was told. A count without a
-/// change (pcsc-lite counts a card anew after a reader's error) tells nothing.
+/// change (pcsc-lite counts a card anew after a reader's error) tells nothing;
+/// but as it may be the first half of two changes, of which the second is not
+/// counted yet, [`unsettled`](Tracker::unsettled) then asks for another look.
 ///
 /// ```
 /// use pcsc_transport::watch::{EventKind, Tracker};
@@ -72,6 +74,12 @@ impl Tracker {
             }
         }
         events
+    }
+
+    /// True if the last look may have met a reader in the middle of a change, so
+    /// that another look should follow at once.
+    pub fn unsettled(&self) -> bool {
+        self.readers.iter().any(|reader| reader.balance > 0)
     }
 
     /// The service went away: every card and reader is gone, then
@@ -134,8 +142,8 @@ impl Tracked {
             (untold - 1).max(changed)
         };
         self.balance -= told;
-        if changed == 0 && self.balance == 1 {
-            // Counted without a change.
+        if changed == 0 && self.balance == 1 && advance == 0 {
+            // Counted without a change, and no second count has followed.
             self.balance = 0;
         }
         // At most one event can have been seen before it is counted; without
@@ -260,11 +268,29 @@ mod tests {
             run(&[
                 state(true, 1),
                 state(true, 2),
+                state(true, 2),
+                state(true, 3),
                 state(true, 3),
                 state(false, 4)
             ]),
-            ["", "", "R"]
+            ["", "", "", "", "R"]
         );
+    }
+
+    #[test]
+    fn a_look_in_the_middle_of_a_change_asks_for_another() {
+        let mut tracker = Tracker::new();
+        tracker.update(&[state(false, 0)]);
+        // A card came and went; the going is not counted yet.
+        assert_eq!(told(&tracker.update(&[state(false, 1)])), "");
+        assert!(tracker.unsettled());
+        assert_eq!(told(&tracker.update(&[state(false, 2)])), "iR");
+        assert!(!tracker.unsettled());
+        // Counted without a change: the second look settles it.
+        assert_eq!(told(&tracker.update(&[state(false, 3)])), "");
+        assert!(tracker.unsettled());
+        assert_eq!(told(&tracker.update(&[state(false, 3)])), "");
+        assert!(!tracker.unsettled());
     }
 
     #[test]

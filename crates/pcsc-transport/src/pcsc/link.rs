@@ -1,0 +1,338 @@
+//! One connection, served by a thread of its own (see the module above for
+//! why).
+
+use std::ffi::CString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use pcsc::{Disposition, Protocols, ShareMode};
+use piv_apdu::atr::Atr;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::convert::{at_reader, guarded, in_use, protocol, unknown_code};
+use super::{features, service};
+use crate::backend::Sharing;
+use crate::error::LinkError;
+use crate::link::{CardLink, Continuity, ExtendedMemory, Leave, LinkInfo, Protocol};
+
+/// What the link asks of its thread.
+enum Request {
+    Begin,
+    Transmit(Zeroizing<Vec<u8>>),
+    End(Leave),
+}
+
+/// What the thread answers to each.
+enum Reply {
+    Begun(Result<Begun, LinkError>),
+    Answered(Result<Zeroizing<Vec<u8>>, LinkError>),
+    Ended(Result<(), LinkError>),
+}
+
+struct Begun {
+    continuity: Continuity,
+    /// The protocol may be another one after a reset.
+    protocol: Protocol,
+}
+
+/// A connection to a card through PC/SC. Dropping it disconnects and leaves the
+/// card as it is.
+pub(super) struct PcscLink {
+    info: LinkInfo,
+    requests: Option<Sender<Request>>,
+    replies: Receiver<Reply>,
+    worker: Option<thread::JoinHandle<()>>,
+}
+
+impl PcscLink {
+    pub(super) fn connect(
+        name: CString,
+        reader: &str,
+        sharing: Sharing,
+    ) -> Result<Self, LinkError> {
+        let (requests, worker_requests) = channel();
+        let (worker_replies, replies) = channel();
+        let (connected, connection) = channel();
+        let reader_name = reader.to_owned();
+        let worker =
+            thread::Builder::new().name("pcsc-link".into()).spawn(
+                move || match Worker::connect(&name, &reader_name, sharing) {
+                    Ok((worker, info)) => {
+                        if connected.send(Ok(info)).is_ok() {
+                            worker.serve(&worker_requests, &worker_replies);
+                        } else {
+                            worker.disconnect();
+                        }
+                    }
+                    Err(error) => {
+                        let _ = connected.send(Err(at_reader(error, &reader_name)));
+                    }
+                },
+            )?;
+        let info = connection.recv().map_err(|_| unknown_code())??;
+        Ok(PcscLink {
+            info,
+            requests: Some(requests),
+            replies,
+            worker: Some(worker),
+        })
+    }
+
+    pub(super) fn set_memory(&mut self, memory: ExtendedMemory) {
+        self.info.extended_memory = memory;
+    }
+
+    fn ask(&self, request: Request) -> Result<Reply, LinkError> {
+        let sent = self.requests.as_ref().map(|r| r.send(request));
+        match (sent, self.replies.recv()) {
+            (Some(Ok(())), Ok(reply)) => Ok(reply),
+            // The thread ends only with the link, or by a panic.
+            _ => Err(unknown_code()),
+        }
+    }
+}
+
+impl CardLink for PcscLink {
+    fn info(&self) -> &LinkInfo {
+        &self.info
+    }
+
+    fn begin(&mut self) -> Result<Continuity, LinkError> {
+        let begun = match self.ask(Request::Begin)? {
+            Reply::Begun(begun) => begun.map_err(|e| at_reader(e, &self.info.reader))?,
+            _ => return Err(LinkError::OutOfOrder("another answer than to begin")),
+        };
+        self.info.protocol = begun.protocol;
+        Ok(begun.continuity)
+    }
+
+    fn transmit(&mut self, command: &[u8]) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        match self.ask(Request::Transmit(Zeroizing::new(command.to_vec())))? {
+            Reply::Answered(answer) => answer,
+            _ => Err(LinkError::OutOfOrder("another answer than to a command")),
+        }
+    }
+
+    fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
+        match self.ask(Request::End(leave))? {
+            Reply::Ended(ended) => ended,
+            _ => Err(LinkError::OutOfOrder("another answer than to end")),
+        }
+    }
+}
+
+impl Drop for PcscLink {
+    fn drop(&mut self) {
+        // Without requests to come, the thread disconnects and ends. Waiting
+        // for it means that the card is free when the link is gone.
+        self.requests = None;
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.join();
+        }
+    }
+}
+
+/// The thread's side.
+struct Worker {
+    card: pcsc::Card,
+    mode: ShareMode,
+    protocol: Protocol,
+    /// What `begin` reports if nothing else is known.
+    continuity: Continuity,
+}
+
+impl Worker {
+    fn connect(
+        name: &CString,
+        reader: &str,
+        sharing: Sharing,
+    ) -> Result<(Self, LinkInfo), LinkError> {
+        let mode = match sharing {
+            Sharing::Shared => ShareMode::Shared,
+            Sharing::Exclusive => ShareMode::Exclusive,
+        };
+        let context = service::establish()?;
+        let card = guarded(|| context.connect(name, mode, Protocols::T0 | Protocols::T1))?;
+        let mut worker = Worker {
+            card,
+            mode,
+            protocol: Protocol::Other,
+            // Whatever was done before this connection is not known.
+            continuity: Continuity::Shared,
+        };
+        match worker.describe(reader) {
+            Ok(info) => Ok((worker, info)),
+            Err(error) => {
+                worker.disconnect();
+                Err(error)
+            }
+        }
+    }
+
+    fn describe(&mut self, reader: &str) -> Result<LinkInfo, LinkError> {
+        let mut status = guarded(|| self.card.status2_owned());
+        if let Err(LinkError::Reset) = status {
+            self.reconnect(Disposition::LeaveCard)?;
+            status = guarded(|| self.card.status2_owned());
+        }
+        let status = status?;
+        let atr = Atr::parse(status.atr()).map_err(|error| {
+            tracing::debug!(%error, "the card's answer to reset is none");
+            LinkError::Unresponsive
+        })?;
+        self.protocol = protocol(status.protocol2());
+        let extended = features::extended_length(&self.card);
+        Ok(LinkInfo::new(reader, atr)
+            .with_protocol(self.protocol)
+            .with_extended(extended))
+    }
+
+    fn reconnect(&mut self, initialization: Disposition) -> Result<(), LinkError> {
+        let protocols = Protocols::T0 | Protocols::T1;
+        guarded(|| self.card.reconnect(self.mode, protocols, initialization))?;
+        self.protocol = protocol(guarded(|| self.card.status2_owned())?.protocol2());
+        Ok(())
+    }
+
+    fn disconnect(self) {
+        // Dropping the card would reset it; a panic must not drop it either.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if let Err((card, error)) = self.card.disconnect(Disposition::LeaveCard) {
+                tracing::debug!(%error, "disconnecting failed");
+                // The handle is not valid any more: the drop reaches nothing.
+                drop(card);
+            }
+        }));
+    }
+
+    fn serve(mut self, requests: &Receiver<Request>, replies: &Sender<Reply>) {
+        while let Ok(request) = requests.recv() {
+            let reply = match request {
+                Request::Begin => match self.transaction(requests, replies) {
+                    Some(reply) => reply,
+                    None => break,
+                },
+                Request::Transmit(_) => Reply::Answered(Err(NO_TRANSACTION)),
+                Request::End(_) => Reply::Ended(Err(NO_TRANSACTION)),
+            };
+            if replies.send(reply).is_err() {
+                break;
+            }
+        }
+        self.disconnect();
+    }
+
+    /// Begins a transaction and serves it until it ends. Gives the reply to
+    /// the last request, or `None` if the link is gone.
+    fn transaction(
+        &mut self,
+        requests: &Receiver<Request>,
+        replies: &Sender<Reply>,
+    ) -> Option<Reply> {
+        let mut continuity = self.continuity;
+        // Each reconnect may be overtaken by another reset, but not forever.
+        for attempt in 0..3 {
+            match self.begin_once(requests, replies, continuity) {
+                Outcome::Over(reply) => return reply,
+                Outcome::Failed(LinkError::Reset) if attempt < 2 => {
+                    if let Err(error) = self.reconnect(Disposition::LeaveCard) {
+                        return Some(Reply::Begun(Err(in_use(error))));
+                    }
+                }
+                Outcome::Failed(LinkError::Unresponsive) if attempt < 2 => {
+                    // Without power, or mute: power it up anew.
+                    if let Err(error) = self.reconnect(Disposition::UnpowerCard) {
+                        return Some(Reply::Begun(Err(in_use(error))));
+                    }
+                }
+                Outcome::Failed(error) => return Some(Reply::Begun(Err(in_use(error)))),
+            }
+            continuity = Continuity::Lost;
+        }
+        Some(Reply::Begun(Err(LinkError::Reset)))
+    }
+
+    fn begin_once(
+        &mut self,
+        requests: &Receiver<Request>,
+        replies: &Sender<Reply>,
+        continuity: Continuity,
+    ) -> Outcome {
+        let card = &mut self.card;
+        let transaction = match guarded(move || card.transaction()) {
+            Ok(transaction) => transaction,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let begun = Reply::Begun(Ok(Begun {
+            continuity,
+            protocol: self.protocol,
+        }));
+        self.continuity = match self.mode {
+            ShareMode::Exclusive => Continuity::Unbroken,
+            _ => Continuity::Shared,
+        };
+        if replies.send(begun).is_err() {
+            end(transaction, Disposition::LeaveCard).ok();
+            return Outcome::Over(None);
+        }
+        let mut buffer = Zeroizing::new(vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED]);
+        let mut was_reset = false;
+        while let Ok(request) = requests.recv() {
+            let reply = match request {
+                Request::Begin => {
+                    Reply::Begun(Err(LinkError::OutOfOrder("begin within a transaction")))
+                }
+                Request::Transmit(_) if was_reset => Reply::Answered(Err(LinkError::Reset)),
+                Request::Transmit(command) => {
+                    let answer = transmit(&transaction, &command, &mut buffer).map_err(in_use);
+                    was_reset = matches!(answer, Err(LinkError::Reset));
+                    Reply::Answered(answer)
+                }
+                Request::End(Leave::AsIs) => {
+                    let ended = end(transaction, Disposition::LeaveCard).map_err(in_use);
+                    return Outcome::Over(Some(Reply::Ended(ended)));
+                }
+                Request::End(Leave::Reset) => {
+                    let ended = end(transaction, Disposition::ResetCard).map_err(in_use);
+                    self.continuity = Continuity::Lost;
+                    return Outcome::Over(Some(Reply::Ended(ended)));
+                }
+            };
+            if replies.send(reply).is_err() {
+                break;
+            }
+        }
+        end(transaction, Disposition::LeaveCard).ok();
+        Outcome::Over(None)
+    }
+}
+
+const NO_TRANSACTION: LinkError = LinkError::OutOfOrder("no transaction is open");
+
+/// How an attempt to have a transaction went.
+enum Outcome {
+    /// It was begun and is over, with the reply that is still to be given.
+    Over(Option<Reply>),
+    /// It could not be begun.
+    Failed(LinkError),
+}
+
+fn transmit(
+    card: &pcsc::Card,
+    command: &[u8],
+    buffer: &mut [u8],
+) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+    let received = guarded(|| card.transmit(command, buffer).map(<[u8]>::len))?;
+    let answer = Zeroizing::new(buffer[..received].to_vec());
+    buffer[..received].zeroize();
+    Ok(answer)
+}
+
+fn end(transaction: pcsc::Transaction<'_>, disposition: Disposition) -> Result<(), LinkError> {
+    guarded(move || {
+        // A transaction that cannot be ended is dropped, which tries once more
+        // to end it and leave the card as it is.
+        transaction.end(disposition).map_err(|(_, error)| error)
+    })
+}
