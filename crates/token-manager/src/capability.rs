@@ -689,7 +689,11 @@ mod tests {
             ),
             (
                 Action::UnblockWithPuk,
-                [Available, Unknown(NotPubliclyDocumented), Unknown(NotPubliclyDocumented)],
+                [
+                    Available,
+                    Unknown(NotPubliclyDocumented),
+                    Unknown(NotPubliclyDocumented),
+                ],
             ),
             (
                 Action::UpdateFidoSharedPin,
@@ -714,7 +718,11 @@ mod tests {
         ];
         for (action, expected) in table {
             for (family, expected) in FAMILIES.into_iter().zip(expected) {
-                assert_eq!(entry(&facts(family), action).token, expected, "{action}, {family:?}");
+                assert_eq!(
+                    entry(&facts(family), action).token,
+                    expected,
+                    "{action}, {family:?}"
+                );
             }
         }
     }
@@ -723,10 +731,19 @@ mod tests {
     fn evidence_is_that_of_the_operations() {
         let evidence = |family, action| entry(&facts(family), action).evidence;
         assert_eq!(evidence(None, Action::ChangePin), None);
-        assert_eq!(evidence(Some(Family::C2300), Action::ChangePin), Some(Evidence::Vendor));
-        assert_eq!(evidence(Some(Family::C4000), Action::ChangePin), Some(Evidence::ThirdParty));
+        assert_eq!(
+            evidence(Some(Family::C2300), Action::ChangePin),
+            Some(Evidence::Vendor)
+        );
+        assert_eq!(
+            evidence(Some(Family::C4000), Action::ChangePin),
+            Some(Evidence::ThirdParty)
+        );
         // Put together here from the vendor's commands.
-        assert_eq!(evidence(Some(Family::C2300), Action::Personalize), Some(Evidence::Inferred));
+        assert_eq!(
+            evidence(Some(Family::C2300), Action::Personalize),
+            Some(Evidence::Inferred)
+        );
         // No command is known at all.
         assert_eq!(evidence(Some(Family::C2300), Action::UpdatePinLength), None);
     }
@@ -740,7 +757,9 @@ mod tests {
                 assert!(
                     matches!(
                         entry(&facts, action).token,
-                        Capability::Unavailable(Reason::DeviceManaged | Reason::NotSupportedByFamily)
+                        Capability::Unavailable(
+                            Reason::DeviceManaged | Reason::NotSupportedByFamily
+                        )
                     ),
                     "{family:?} {action}"
                 );
@@ -776,7 +795,13 @@ mod tests {
         let mut waiting = facts(None);
         waiting.pairing_code = Said::Yes;
         let code = entry(&waiting, Action::RetrievePairingCode);
-        assert_eq!(code.token, Capability::Unavailable(Reason::NeedsAuthentication));
-        assert_eq!(code.capability, Capability::Unavailable(Reason::NotBuiltYet));
+        assert_eq!(
+            code.token,
+            Capability::Unavailable(Reason::NeedsAuthentication)
+        );
+        assert_eq!(
+            code.capability,
+            Capability::Unavailable(Reason::NotBuiltYet)
+        );
     }
 }

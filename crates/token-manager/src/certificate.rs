@@ -75,7 +75,7 @@ pub enum CertificateState {
 ///
 /// The texts come from the certificate and may hold any Unicode character:
 /// make them safe before they go to a terminal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CertificateInfo {
     /// Subject, as RFC 4514 writes it: `CN=Jo Doe,O=Example`.
@@ -162,6 +162,21 @@ impl CertificateInfo {
     /// The SHA-256 fingerprint as 64 hexadecimal digits.
     pub fn sha256_hex(&self) -> String {
         hex(&self.sha256)
+    }
+}
+
+/// Without the bytes of the certificate.
+impl fmt::Debug for CertificateInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateInfo")
+            .field("subject", &self.subject)
+            .field("issuer", &self.issuer)
+            .field("serial", &self.serial_hex())
+            .field("not_before", &utc(self.not_before))
+            .field("not_after", &utc(self.not_after))
+            .field("public_key", &self.public_key)
+            .field("sha256", &self.sha256_hex())
+            .finish_non_exhaustive()
     }
 }
 

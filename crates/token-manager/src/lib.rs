@@ -1,5 +1,67 @@
-//! The domain of PIV tokens: discovery into a profile with capabilities, and
-//! the full content of a token.
+//! The domain of PIV tokens: what a token is, what is on it, and what can be done
+//! with it. Works on any card with the NIST PIV application (SP 800-73), with more
+//! to see on an HID Crescendo.
+//!
+//! [`load`] reads one token completely, [`load_all`] every token side by side. What
+//! comes out is a [`Token`]: who it is, the PIN's tries and policy, data objects, keys,
+//! certificates, and its [`Capabilities`]: for each [`Action`] yes, no, or unknown, with
+//! the reason.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::SystemTime;
+//!
+//! use pcsc_transport::Backend;
+//! use token_manager::{Action, LoadOptions, load_all};
+//! use virtual_token::{CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
+//!
+//! // A software token in a reader; with hardware this is PC/SC's backend.
+//! let card = VirtualToken::create(Profile::Piv, &CreateOptions::default())?;
+//! let readers = MemoryBackend::new();
+//! readers.insert("Desk", &SharedToken::new(card))?;
+//! let backend: Arc<dyn Backend> = Arc::new(readers);
+//!
+//! for loaded in load_all(&backend, &LoadOptions::default())? {
+//!     let token = match loaded.result {
+//!         Ok(token) => token,
+//!         Err(error) => {
+//!             eprintln!("{error}");
+//!             continue;
+//!         }
+//!     };
+//!     println!("{} in {}: {}", token.identity.name, token.reader, token.pin.status);
+//!     for entry in &token.certificates {
+//!         if let Some(info) = entry.certificate() {
+//!             println!("  {} ({})", info.subject, info.validity(SystemTime::now()));
+//!         }
+//!     }
+//!     println!("  recycle? {}", token.capabilities.get(Action::Recycle));
+//!     assert_eq!(token.certificates.len(), 4);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What a load costs
+//!
+//! Round-trips are counted ([`Token::round_trips`]) and asserted in tests. A plain PIV
+//! card with four certificates of two GET RESPONSEs each takes 18 with short APDUs and 10
+//! with extended length: SELECT, tries, discovery, CHUID, CCC, key history and the
+//! certificates. A Crescendo takes three SELECTs, CPLC, PIN properties, PIV properties and
+//! tries, and then only what its properties list. Nothing that is known to be absent is
+//! asked for. The commands are listed at [`load`].
+//!
+//! # What a load never does
+//!
+//! It spends no PIN try, writes nothing, asks for nothing behind the PIN, and holds the
+//! card for its one transaction only. What a card answers is not trusted: anything that
+//! can't be read or understood is [shown as such](Unreadable) in its place, and only a failed
+//! link, a card that is no PIV card, or the time limit end a load ([`LoadError`]).
+//!
+//! # Families
+//!
+//! The table of facts behind [`Capabilities`] is the only place where a token's family
+//! counts. It holds what the standard says of a plain PIV card, and for a Crescendo the
+//! operations of `crescendo-ext` with the evidence for each.
 
 mod all;
 mod capability;

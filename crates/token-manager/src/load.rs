@@ -835,7 +835,9 @@ fn decode_certificate(content: &[u8]) -> CertificateState {
     }
     let object = match CertificateObject::decode(content) {
         Ok(object) => object,
-        Err(error) => return CertificateState::Unreadable(Unreadable::Malformed(error.to_string())),
+        Err(error) => {
+            return CertificateState::Unreadable(Unreadable::Malformed(error.to_string()));
+        }
     };
     match CertificateInfo::parse(&object.certificate) {
         Ok(info) => CertificateState::Present(Box::new(CertificateInfo {

@@ -117,7 +117,7 @@ impl Alphabet {
     pub fn name(self) -> &'static str {
         match self {
             Self::Digits => "digits",
-            Self::AnyButPadding => "any characters",
+            Self::AnyButPadding => "characters of any kind",
         }
     }
 }
