@@ -15,16 +15,17 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
         Works with HID Crescendo and any other NIST PIV card in a PC/SC reader, and with \
         software tokens that need neither a reader nor pcscd (--virtual).",
     after_help = "Examples:\n  \
-        tokenctl list                       One line for each token\n  \
-        tokenctl show                       Everything that is on the only token present\n  \
-        tokenctl --virtual virtual create --profile crescendo-2300 alice\n  \
-        tokenctl --virtual show             The same, with no reader needed\n  \
-        tokenctl doctor                     Why is my token not seen?\n\n\
-        Exit codes:\n  \
-        0 success   1 other failure   2 wrong usage   3 no token   4 no reader\n  \
-        5 PC/SC not available   6 several tokens, none named   7 token gone or reset\n  \
-        8 the card refused   9 held by another program, or access denied",
-    propagate_version = true,
+        tokenctl list                One line for each token\n  \
+        tokenctl show                All that is on the only token\n  \
+        tokenctl doctor              Why is my token not seen?\n  \
+        tokenctl virtual create --profile crescendo-2300 alice\n  \
+        tokenctl --virtual show      The same, with no reader needed\n\n\
+        Exit status:\n  \
+        0  success              5  PC/SC not available\n  \
+        1  other failure        6  several tokens, none named\n  \
+        2  wrong usage          7  token gone or reset\n  \
+        3  no token             8  the card refused\n  \
+        4  no reader            9  held by another program, or no access",
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -126,7 +127,7 @@ pub(crate) enum Command {
     /// Follow readers and tokens as they come and go, until Ctrl-C.
     #[command(after_help = "Examples:\n  \
         tokenctl watch\n  \
-        tokenctl watch --json | jq --unbuffered -r 'select(.event == \"card-inserted\") | .reader'\n\n\
+        tokenctl watch --json | jq --unbuffered -r .event\n\n\
         Nothing is polled: it sleeps until the system reports a change. It goes on when pcscd is \
         restarted.")]
     Watch,
@@ -139,16 +140,14 @@ pub(crate) enum Command {
     },
 
     /// Send raw commands to a card and see the decoded exchange.
-    #[command(
-        after_help = "Examples:\n  \
-            tokenctl apdu 00CB3FFF055C035FC10200      Read the CHUID\n  \
-            tokenctl apdu --applet aca 0056020001310000\n  \
-            tokenctl apdu < commands.txt              One command a line; # begins a comment\n  \
-            tokenctl apdu                             A shell: type commands, see answers\n\n\
+    #[command(after_help = "Examples:\n  \
+            tokenctl apdu 00CB3FFF055C035FC10200   Read the CHUID\n  \
+            tokenctl apdu --applet aca 00560200013100\n  \
+            tokenctl apdu < commands.txt           A line each; # is a comment\n  \
+            tokenctl apdu                          A shell\n\n\
             A command that carries a PIN, a PUK or a key is refused as an argument, since other \
             users can see arguments: give it on stdin. It is printed redacted.\n\n\
-            Exit code 8 means that the card refused at least one of the commands."
-    )]
+            Exit code 8 means that the card refused at least one of the commands.")]
     Apdu(ApduArgs),
 
     /// Make, list, remove and serve software tokens.
@@ -175,9 +174,9 @@ pub(crate) enum Command {
 
     /// Print a shell completion script.
     #[command(after_help = "Examples:\n  \
-        tokenctl completions bash > ~/.local/share/bash-completion/completions/tokenctl\n  \
+        source <(tokenctl completions bash)\n  \
         tokenctl completions zsh > \"${fpath[1]}/_tokenctl\"\n  \
-        tokenctl completions fish > ~/.config/fish/completions/tokenctl.fish")]
+        tokenctl completions fish | source")]
     Completions {
         /// The shell to write the script for.
         #[arg(value_enum)]
@@ -298,7 +297,7 @@ pub(crate) enum VirtualCommand {
     /// Make a software token with keys, certificates and data objects.
     #[command(after_help = "Examples:\n  \
         tokenctl virtual create --profile crescendo-2300 alice\n  \
-        tokenctl virtual create --profile piv --seed 7 bob     The same token every time\n  \
+        tokenctl virtual create --profile piv --seed 7 bob\n  \
         tokenctl virtual create --profile crescendo-key --empty spare")]
     Create(CreateArgs),
 
@@ -310,20 +309,22 @@ pub(crate) enum VirtualCommand {
     List,
 
     /// Remove a software token with all its keys; this cannot be undone.
-    #[command(visible_alias = "rm", after_help = "Examples:\n  tokenctl virtual remove alice")]
+    #[command(
+        visible_alias = "rm",
+        after_help = "Examples:\n  tokenctl virtual remove alice"
+    )]
     Remove {
         /// The token's name.
         name: String,
     },
 
     /// Put a software token into a virtual reader of pcscd, until Ctrl-C pulls it out.
-    #[command(
-        after_help = "Examples:\n  \
+    #[command(after_help = "Examples:\n  \
             tokenctl virtual serve alice\n  \
-            tokenctl virtual serve bob --address 127.0.0.1:35964     The second slot\n\n\
+            tokenctl virtual serve bob --address 127.0.0.1:35964\n\n\
             Needs pcscd with the driver vpcd (Debian and Ubuntu: apt install pcscd \
-            vsmartcard-vpcd). All programs then see the token in the reader \"Virtual PCD 00 00\"."
-    )]
+            vsmartcard-vpcd). All programs then see the token in the reader \"Virtual PCD 00 00\", \
+            or \"Virtual PCD 00 01\" at port 35964.")]
     Serve(ServeArgs),
 }
 
@@ -386,9 +387,8 @@ pub(crate) struct ServeArgs {
 
 /// Reads a slot such as `9a`.
 fn parse_slot(text: &str) -> Result<u8, String> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    match u8::from_str_radix(digits, 16) {
-        Ok(slot @ (0x9A | 0x9C | 0x9D | 0x9E | 0x82..=0x95)) => Ok(slot),
+    match crate::hex::decode(text).as_deref().map(Vec::as_slice) {
+        Ok(&[slot @ (0x9A | 0x9C | 0x9D | 0x9E | 0x82..=0x95)]) => Ok(slot),
         _ => Err("a slot is 9a, 9c, 9d, 9e, or 82 to 95".to_owned()),
     }
 }
@@ -413,10 +413,7 @@ fn parse_applet(text: &str) -> Result<Applet, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        reason = "a test fails by panicking"
-    )]
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use clap::CommandFactory;
 
@@ -429,17 +426,51 @@ mod tests {
 
     #[test]
     fn every_help_text_is_a_sentence() {
+        // clap takes the full stop off the short texts.
+        fn is_sentence(text: &str) -> bool {
+            text.starts_with(|first: char| first.is_ascii_uppercase() || first == '-')
+                && text.split_whitespace().count() >= 3
+        }
         fn check(command: &clap::Command) {
-            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-            assert!(about.ends_with('.'), "{}: {about:?}", command.get_name());
+            let name = command.get_name();
+            let about = command
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(is_sentence(&about), "{name}: {about:?}");
             for argument in command.get_arguments() {
-                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                let help = argument
+                    .get_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(is_sentence(&help), "{name} {}: {help:?}", argument.get_id());
+            }
+            if !command.has_subcommands() {
+                let after = command.get_after_help().map(ToString::to_string);
                 assert!(
-                    help.ends_with('.'),
-                    "{} {}: {help:?}",
-                    command.get_name(),
-                    argument.get_id()
+                    after.is_some_and(|text| text.contains("Examples:\n")),
+                    "{name}"
                 );
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        fn check(command: &clap::Command) {
+            let after = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            for line in after.lines().filter(|line| line.starts_with("  tokenctl")) {
+                // An explanation follows after blanks, the shell's part after its signs.
+                let line = line.trim_start();
+                let end = line.find("   ").unwrap_or(line.len());
+                let end = line[..end].find(['|', '<', '>']).unwrap_or(end);
+                let parsed = Cli::try_parse_from(line[..end].split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
             }
             command.get_subcommands().for_each(check);
         }
@@ -459,12 +490,21 @@ mod tests {
     #[test]
     fn applets_have_names_or_aids() {
         assert_eq!(parse_applet("none"), Ok(Applet::None));
-        assert_eq!(parse_applet("PIV"), Ok(Applet::Aid(piv_apdu::aid::PIV.to_vec())));
+        assert_eq!(
+            parse_applet("PIV"),
+            Ok(Applet::Aid(piv_apdu::aid::PIV.to_vec()))
+        );
         assert_eq!(
             parse_applet("A0:00:00:03:08"),
             Ok(Applet::Aid(vec![0xA0, 0, 0, 3, 8]))
         );
-        for wrong in ["", "A0", "A0000003", "oath?", "A00000030800001000010000000000000000"] {
+        for wrong in [
+            "",
+            "A0",
+            "A0000003",
+            "oath?",
+            "A00000030800001000010000000000000000",
+        ] {
             assert!(parse_applet(wrong).is_err(), "{wrong}");
         }
     }

@@ -155,17 +155,17 @@ impl Report {
             }));
             return;
         }
-        output.stderr_line(&Text::styled("error: ", BAD).plain(&self.message));
+        output.stderr_paragraph(&Text::styled("error: ", BAD), &Text::from(&self.message));
         for token in &self.tokens {
-            output.stderr_line(
-                &Text::from("  ")
-                    .then(token.id.as_deref().unwrap_or("-"), NAME)
+            output.stderr_paragraph(
+                &Text::from("  "),
+                &Text::styled(token.id.as_deref().unwrap_or("-"), NAME)
                     .plain(format!("  {}", token.name))
                     .then(format!("  in {}", token.reader), DIM),
             );
         }
         if let Some(next) = &self.next {
-            output.stderr_line(&Text::styled("  next: ", DIM).plain(next));
+            output.stderr_paragraph(&Text::styled("  next: ", DIM), &Text::from(next));
         }
     }
 }
@@ -193,7 +193,11 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Failure::OutputClosed
         } else {
-            Report::new(Kind::Other, format!("the result could not be written: {error}")).into()
+            Report::new(
+                Kind::Other,
+                format!("the result could not be written: {error}"),
+            )
+            .into()
         }
     }
 }

@@ -23,7 +23,11 @@ pub(crate) fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, HexError> {
     // No more bytes than that, so that the buffer never moves and leaves a copy.
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
     let mut high = None;
-    let start = if text.starts_with("0x") || text.starts_with("0X") { 2 } else { 0 };
+    let start = if text.starts_with("0x") || text.starts_with("0X") {
+        2
+    } else {
+        0
+    };
     for (place, character) in text.chars().enumerate().skip(start) {
         if character.is_ascii_whitespace() || character == ':' {
             continue;
@@ -69,8 +73,19 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for text in ["00a40400", "00A40400", "00 A4 04 00", "00:a4:04:00", "0x00A40400", " 00a4 0400\t"] {
-            assert_eq!(decode(text), Ok(vec![0x00, 0xA4, 0x04, 0x00].into()), "{text:?}");
+        for text in [
+            "00a40400",
+            "00A40400",
+            "00 A4 04 00",
+            "00:a4:04:00",
+            "0x00A40400",
+            " 00a4 0400\t",
+        ] {
+            assert_eq!(
+                decode(text),
+                Ok(vec![0x00, 0xA4, 0x04, 0x00].into()),
+                "{text:?}"
+            );
         }
         assert_eq!(decode(""), Ok(vec![].into()));
     }

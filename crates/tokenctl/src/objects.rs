@@ -70,7 +70,10 @@ pub(crate) fn fields(value: &ObjectValue, now: SystemTime) -> Fields {
             let mut fields = Fields::new();
             let containers: Vec<String> = object.mapping.iter().map(container).collect();
             fields.add("Containers", containers.join(", "));
-            fields.add("Signature", format!("{} bytes, not verified", object.signed.len()));
+            fields.add(
+                "Signature",
+                format!("{} bytes, not verified", object.signed.len()),
+            );
             fields
         }
         ObjectValue::Raw(bytes) => {
@@ -92,10 +95,13 @@ fn chuid_fields(chuid: &Chuid, now: SystemTime) -> Fields {
         let note = if expired { " expired" } else { "" };
         fields.add("Expires", Text::from(date).then(note, BAD));
     }
-    fields.add_some("FASC-N", fasc_n_fields(chuid).or_else(|| {
-        let fasc_n = chuid.fasc_n.as_ref()?;
-        Some(hex::encode(&fasc_n.0))
-    }));
+    fields.add_some(
+        "FASC-N",
+        fasc_n_fields(chuid).or_else(|| {
+            let fasc_n = chuid.fasc_n.as_ref()?;
+            Some(hex::encode(&fasc_n.0))
+        }),
+    );
     fields.add_some(
         "Cardholder",
         chuid.cardholder_uuid.as_ref().map(ToString::to_string),

@@ -86,7 +86,15 @@ impl Output {
 
     /// A line on stderr; that stderr is closed is no reason to fail.
     pub(crate) fn stderr_line(&self, text: &Text) {
-        let _ = writeln!(AutoStream::new(io::stderr(), self.color), "{text}");
+        self.stderr_paragraph(&Text::new(), text);
+    }
+
+    /// `text` after `first` on stderr; set to its width on a terminal, and on
+    /// one line where a program may search it.
+    pub(crate) fn stderr_paragraph(&self, first: &Text, text: &Text) {
+        let columns = columns_of(io::stderr()).unwrap_or(usize::MAX);
+        let mut stderr = AutoStream::new(io::stderr(), self.color);
+        let _ = write_wrapped(&mut stderr, first, text, columns);
     }
 
     /// A prompt on stderr, after which the person types.
@@ -105,6 +113,46 @@ impl Output {
 pub(crate) fn heading(out: &mut dyn Write, title: &str) -> io::Result<()> {
     writeln!(out, "\n{}", Text::styled(title, BOLD))
 }
+
+/// Writes `text` after `first`, and in line with it where it needs more lines,
+/// to stdout's width.
+pub(crate) fn paragraph(out: &mut dyn Write, first: &Text, text: &Text) -> io::Result<()> {
+    let columns = columns_of(io::stdout()).unwrap_or(MAX_COLUMNS);
+    write_wrapped(out, first, text, columns)
+}
+
+fn write_wrapped(out: &mut dyn Write, first: &Text, text: &Text, columns: usize) -> io::Result<()> {
+    let indent = first.width();
+    let columns = columns.saturating_sub(indent).max(MIN_COLUMNS / 2);
+    for (index, line) in text.wrapped(columns).iter().enumerate() {
+        if index == 0 {
+            writeln!(out, "{first}{line}")?;
+        } else {
+            writeln!(out, "{:indent$}{line}", "")?;
+        }
+    }
+    Ok(())
+}
+
+/// How wide text is set on a terminal, within reason; `None` if it is none.
+#[cfg(unix)]
+fn columns_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    limited(terminal_size::terminal_size_of(stream))
+}
+
+/// How wide text is set on a terminal, within reason; `None` if it is none.
+#[cfg(windows)]
+fn columns_of(stream: impl std::os::windows::io::AsHandle) -> Option<usize> {
+    limited(terminal_size::terminal_size_of(stream))
+}
+
+fn limited(size: Option<(terminal_size::Width, terminal_size::Height)>) -> Option<usize> {
+    size.map(|(width, _)| usize::from(width.0).clamp(MIN_COLUMNS, MAX_COLUMNS))
+}
+
+/// Lines of less are no use, lines of more are hard to read.
+const MIN_COLUMNS: usize = 60;
+const MAX_COLUMNS: usize = 100;
 
 /// Labels and values, aligned, under a heading.
 #[derive(Debug, Default)]
@@ -140,13 +188,10 @@ impl Fields {
     ) -> io::Result<()> {
         for (label, value) in &self.fields {
             let padding = label_width.saturating_sub(label.len()).max(1) + 1;
-            writeln!(
-                out,
-                "{:indent$}{}{:padding$}{value}",
-                "",
-                Text::styled(label, DIM),
-                ""
-            )?;
+            let label = Text::from(" ".repeat(indent))
+                .then(label, DIM)
+                .plain(" ".repeat(padding));
+            paragraph(out, &label, value)?;
         }
         Ok(())
     }
@@ -229,7 +274,12 @@ mod tests {
         let bad = "a\x1b[2J\u{9b}\u{202e}\u{e0041}\n\"é日\"\u{7f}";
         for pretty in [false, true] {
             let written = json(bad, pretty);
-            assert!(!written.trim_end().chars().any(|c| is_unsafe(c) && c != '\n'));
+            assert!(
+                !written
+                    .trim_end()
+                    .chars()
+                    .any(|c| is_unsafe(c) && c != '\n')
+            );
             let read: Vec<String> = serde_json::from_str(&written).unwrap();
             assert_eq!(read, [bad]);
         }

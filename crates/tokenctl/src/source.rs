@@ -178,16 +178,16 @@ impl Source {
                     format!("there is no reader whose name contains \"{name}\""),
                 );
                 if others.is_empty() {
-                    report.next("tokenctl doctor says what may be missing")
+                    report.next("`tokenctl doctor` says what may be missing")
                 } else {
                     let names: Vec<_> = others.iter().map(|o| format!("\"{}\"", o.name)).collect();
                     report.next(format!("These are there: {}", names.join(", ")))
                 }
             }
             ([], None) if is_virtual => Report::new(Kind::NoToken, "there is no software token")
-                .next("Make one: tokenctl virtual create --profile crescendo-2300 NAME"),
+                .next("Make one: `tokenctl virtual create --profile crescendo-2300 NAME`"),
             ([], None) => Report::new(Kind::NoReader, "there is no reader").next(
-                "Plug in a reader or a USB token; tokenctl doctor says why one may not be seen, \
+                "Plug in a reader or a USB token; `tokenctl doctor` says why one may not be seen, \
                  and --virtual needs none",
             ),
             ([one], _) => Report::new(
@@ -212,7 +212,7 @@ fn only(mut tokens: Vec<Token>, mut failures: Vec<Report>, output: &Output) -> R
             Kind::NoToken,
             "there are cards, but none of them is a PIV token",
         )
-        .next("To talk to another kind of card, name its reader: tokenctl apdu --reader NAME")
+        .next("To talk to another kind of card, name its reader: `tokenctl apdu --reader NAME`")
         .into()),
         (0, 1) => Err(failures.remove(0).into()),
         _ => {
@@ -356,7 +356,7 @@ pub(crate) fn store_failed(error: &StoreError) -> Report {
     match error {
         StoreError::Name(_) => Report::new(Kind::Usage, error.to_string()),
         StoreError::NotFound { .. } => Report::new(Kind::NoToken, error.to_string())
-            .next("tokenctl virtual list shows the ones that are there"),
+            .next("`tokenctl virtual list` shows the ones that are there"),
         StoreError::Busy { .. } => Report::new(Kind::AccessDenied, error.to_string()),
         _ => Report::new(Kind::Other, error.to_string()),
     }
@@ -371,7 +371,7 @@ pub(crate) fn link_failed(error: &LinkError, reader: Option<&str>) -> Report {
             "the PC/SC service cannot be reached",
         )
         .next(format!(
-            "{}. tokenctl doctor looks closer, and --virtual needs no PC/SC",
+            "{}. `tokenctl doctor` looks closer; --virtual needs no PC/SC",
             pcsc_transport::service_hint()
         )),
         LinkError::ServiceStopped => Report::new(
@@ -425,7 +425,7 @@ pub(crate) fn link_failed(error: &LinkError, reader: Option<&str>) -> Report {
             Kind::AccessDenied,
             format!("the system does not let this user at the card{in_reader}"),
         )
-        .next("tokenctl doctor says which right is missing"),
+        .next("`tokenctl doctor` says which right is missing"),
         other => Report::new(Kind::Other, other.to_string()),
     };
     match reader {
@@ -444,8 +444,7 @@ pub(crate) fn transport_failed(error: &TransportError, reader: &str) -> Report {
 
 /// What a status word that means no means here; `what` is what was tried.
 pub(crate) fn refused(what: &str, status: StatusWord, reader: &str) -> Report {
-    let mut report =
-        Report::new(Kind::CardRefused, format!("{what}: {status}")).in_reader(reader);
+    let mut report = Report::new(Kind::CardRefused, format!("{what}: {status}")).in_reader(reader);
     report.status_word = Some(status.get());
     report
 }
@@ -497,7 +496,7 @@ pub(crate) fn load_failed(error: &LoadError) -> Report {
                 after.as_secs()
             ),
         )
-        .next("Another program may be keeping it to itself; tokenctl doctor says more")
+        .next("Another program may be keeping it to itself; `tokenctl doctor` says more")
         .in_reader(reader),
         other => Report::new(Kind::Other, other.to_string()).in_reader(reader),
     }

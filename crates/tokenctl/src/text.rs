@@ -106,6 +106,39 @@ impl Text {
         }
         Text { spans }
     }
+
+    /// The same on lines of at most `columns` columns, broken at blanks; a
+    /// longer word stays whole. One line at least.
+    pub(crate) fn wrapped(&self, columns: usize) -> Vec<Text> {
+        let mut lines = vec![Text::new()];
+        let mut used = 0;
+        for (text, style) in &self.spans {
+            for (index, word) in text.split(' ').enumerate() {
+                let width = word.width();
+                let blank = usize::from(index > 0);
+                if blank > 0 && used > 0 && used + blank + width > columns {
+                    lines.push(Text::new());
+                    used = 0;
+                }
+                let Some(line) = lines.last_mut() else { break };
+                let blank = if used > 0 { blank } else { 0 };
+                line.append(&" "[..blank], *style);
+                line.append(word, *style);
+                used += blank + width;
+            }
+        }
+        lines
+    }
+
+    /// Appends text that is safe already, to the last span if that has the
+    /// same style.
+    fn append(&mut self, text: &str, style: Style) {
+        match self.spans.last_mut() {
+            Some((last, same)) if *same == style => last.push_str(text),
+            _ if text.is_empty() => {}
+            _ => self.spans.push((text.to_owned(), style)),
+        }
+    }
 }
 
 impl<T: AsRef<str>> From<T> for Text {
@@ -171,8 +204,17 @@ mod tests {
 
     #[test]
     fn harmless_text_stays_as_it_is() {
-        for text in ["", "CN=Åsa Öberg, O=Bücher & Söhne", "日本語", "CN=Doe\\, John", "עברית"] {
-            assert!(matches!(safe(text), Cow::Borrowed(same) if same == text), "{text:?}");
+        for text in [
+            "",
+            "CN=Åsa Öberg, O=Bücher & Söhne",
+            "日本語",
+            "CN=Doe\\, John",
+            "עברית",
+        ] {
+            assert!(
+                matches!(safe(text), Cow::Borrowed(same) if same == text),
+                "{text:?}"
+            );
         }
     }
 
@@ -192,7 +234,9 @@ mod tests {
 
     #[test]
     fn direction_overrides_are_escaped() {
-        for character in ['\u{202A}', '\u{202E}', '\u{2066}', '\u{2069}', '\u{200F}', '\u{061C}'] {
+        for character in [
+            '\u{202A}', '\u{202E}', '\u{2066}', '\u{2069}', '\u{200F}', '\u{061C}',
+        ] {
             let shown = safe(&format!("a{character}b")).into_owned();
             assert!(shown.is_ascii(), "{shown:?}");
         }
@@ -208,7 +252,10 @@ mod tests {
     #[test]
     fn every_way_to_make_a_text_makes_it_safe() {
         let bad = "\x1b[31m\n";
-        let text = Text::from(bad).plain(bad).then(bad, PLAIN).and(Text::styled(bad, PLAIN));
+        let text = Text::from(bad)
+            .plain(bad)
+            .then(bad, PLAIN)
+            .and(Text::styled(bad, PLAIN));
         assert!(!text.to_string().contains(['\x1b', '\n']));
     }
 
@@ -223,10 +270,31 @@ mod tests {
     fn shortens_to_columns() {
         assert_eq!(Text::from("abcdef").shortened(6), Text::from("abcdef"));
         assert_eq!(Text::from("abcdefg").shortened(6).to_string(), "abcde…");
-        assert_eq!(Text::from("abc").plain("defg").shortened(5).to_string(), "abcd…");
+        assert_eq!(
+            Text::from("abc").plain("defg").shortened(5).to_string(),
+            "abcd…"
+        );
         let wide = Text::from("日本語日本語").shortened(6);
         assert_eq!(wide.to_string(), "日本…");
         assert!(wide.width() <= 6);
+    }
+
+    #[test]
+    fn wraps_at_blanks() {
+        let plain = |text: Text, columns| -> Vec<String> {
+            let lines = text.wrapped(columns);
+            lines.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(plain(Text::from("one two three"), 7), ["one two", "three"]);
+        assert_eq!(plain(Text::from("one two three"), 80), ["one two three"]);
+        assert_eq!(plain(Text::from("longword x"), 3), ["longword", "x"]);
+        assert_eq!(plain(Text::new(), 3), [""]);
+        assert_eq!(plain(Text::from("ab").plain("cd ef"), 4), ["abcd", "ef"]);
+        let styled = Text::styled("one two", BOLD).wrapped(3);
+        assert_eq!(
+            styled,
+            [Text::styled("one", BOLD), Text::styled("two", BOLD)]
+        );
     }
 
     #[test]

@@ -136,8 +136,7 @@ mod tests {
         third.write_all(b"third\n").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(
-            text,
-            "first 1\nfirst 2\nsecond 1\nsecond 2\nthird\n",
+            text, "first 1\nfirst 2\nsecond 1\nsecond 2\nthird\n",
             "the third is written as it goes"
         );
     }

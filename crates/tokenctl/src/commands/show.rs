@@ -4,21 +4,21 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use token_manager::{
-    AlgorithmSource, Capability, CertificateInfo, CertificateState, KeyOrigin, LoadOptions,
-    OathState, ObjectState, Token, TokenFamily,
+    AlgorithmSource, Alphabet, Capability, CertificateInfo, CertificateState, KeyOrigin,
+    LoadOptions, OathState, ObjectState, Token, TokenFamily,
 };
 
 use crate::describe;
 use crate::error::Result;
 use crate::json;
 use crate::objects;
-use crate::output::{Fields, Output, heading};
+use crate::output::{Fields, Output, heading, paragraph};
 use crate::source::Source;
 use crate::table::Table;
-use crate::text::{BAD, BOLD, DIM, GOOD, NAME, Text, WARNING};
+use crate::text::{BOLD, DIM, GOOD, NAME, Text, WARNING};
 
 /// Where values begin, so that all sections are in line.
-const LABEL: usize = 18;
+const LABEL: usize = 15;
 
 /// Loads the token that is meant and shows it.
 pub(crate) fn run(source: &Source, all: bool, output: &Output) -> Result {
@@ -70,15 +70,19 @@ impl View<'_> {
         fields.add_some("GUID", identity.guid.as_ref().map(ToString::to_string));
         fields.add_some("Family", family(token));
         fields.add_some("Application", identity.application_label.as_ref());
-        fields.add_some("Applet version", identity.applet_version.as_ref().map(ToString::to_string));
+        fields.add_some(
+            "Applet version",
+            identity.applet_version.as_ref().map(ToString::to_string),
+        );
         fields.add(
             "Reader",
-            Text::from(&token.reader).then(
-                format!(" ({})", describe::interface(token.interface)),
-                DIM,
-            ),
+            Text::from(&token.reader)
+                .then(format!(" ({})", describe::interface(token.interface)), DIM),
         );
-        fields.add("ATR", Text::styled(crate::hex::spaced(token.atr.as_bytes()), DIM));
+        fields.add(
+            "ATR",
+            Text::styled(crate::hex::spaced(token.atr.as_bytes()), DIM),
+        );
         fields.write(out, 2, LABEL)
     }
 
@@ -92,14 +96,17 @@ impl View<'_> {
         } else {
             format!("{} to {}", policy.minimum, policy.maximum)
         };
+        let characters = match policy.alphabet {
+            Alphabet::Digits => "digits",
+            _ => "characters of any kind",
+        };
         let mut source = policy.decided_by.name().to_owned();
         if let Some(evidence) = policy.evidence {
             source = format!("{source}; evidence: {}", evidence.name());
         }
         fields.add(
             "Takes",
-            Text::from(format!("{length} {}", policy.alphabet.name()))
-                .then(format!(" ({source})"), DIM),
+            Text::from(format!("{length} {characters}")).then(format!(" ({source})"), DIM),
         );
         for note in &policy.notes {
             fields.add("Note", Text::styled(note.to_string(), DIM));
@@ -131,7 +138,10 @@ impl View<'_> {
             ]);
         }
         if table.is_empty() {
-            return none(out, "none known; the card has no certificate that tells of one");
+            return none(
+                out,
+                "None known; the card has no certificate that tells of one",
+            );
         }
         table.write(out)
     }
@@ -141,10 +151,15 @@ impl View<'_> {
         let mut empty = Vec::new();
         let mut any = false;
         for entry in &self.token.certificates {
+            if entry.der().is_some() && any {
+                writeln!(out)?;
+            }
             let place = describe::place(entry);
+            let name = entry.tag.name();
+            let name = name.strip_prefix("X.509 certificate for ").unwrap_or(name);
             let title = Text::from("  ")
                 .then(&place, NAME)
-                .plain(format!("  {}", entry.tag.name()));
+                .plain(format!("  {name}"));
             match &entry.state {
                 CertificateState::Present(info) => {
                     writeln!(out, "{title}")?;
@@ -169,11 +184,11 @@ impl View<'_> {
             any = true;
         }
         if !empty.is_empty() {
-            let word = if any { "  None in" } else { "  none; empty:" };
+            let word = if any { "None in" } else { "None; empty are" };
             let line = format!("{word} {}", empty.join(", "));
-            writeln!(out, "{}", Text::styled(line, DIM))?;
+            paragraph(out, &Text::from("  "), &Text::styled(line, DIM))?;
         } else if !any {
-            none(out, "none")?;
+            none(out, "None")?;
         }
         Ok(())
     }
@@ -209,7 +224,7 @@ impl View<'_> {
         if info.compressed {
             fields.add("Stored", Text::styled("compressed (gzip)", DIM));
         }
-        fields.write(out, 6, LABEL - 4)
+        fields.write(out, 6, LABEL)
     }
 
     fn objects(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -223,7 +238,7 @@ impl View<'_> {
             match &entry.state {
                 ObjectState::Present { value, size } => {
                     writeln!(out, "{}", title.then(format!("  {size} bytes"), DIM))?;
-                    objects::fields(value, self.now).write(out, 10, LABEL - 4)?;
+                    objects::fields(value, self.now).write(out, 10, LABEL)?;
                 }
                 ObjectState::Empty => writeln!(out, "{}", title.then("  empty", DIM))?,
                 ObjectState::NeedsPin => {
@@ -239,11 +254,11 @@ impl View<'_> {
             }
         }
         if self.token.objects.is_empty() {
-            none(out, "none")?;
+            none(out, "None")?;
         }
         if !absent.is_empty() {
-            let line = format!("  Not on this token: {}", absent.join(", "));
-            writeln!(out, "{}", Text::styled(line, DIM))?;
+            let line = format!("Not on this token: {}", absent.join(", "));
+            paragraph(out, &Text::from("  "), &Text::styled(line, DIM))?;
         }
         Ok(())
     }
@@ -287,11 +302,14 @@ impl View<'_> {
         }
         groups.sort_by_key(|(capability, _)| order(*capability));
         for (capability, names) in groups {
-            let line = Text::from("  ").and(answer(capability)).plain(names.join(", "));
-            writeln!(out, "{line}")?;
+            let answer = answer(capability);
+            let padding = " ".repeat(9 - answer.width());
+            let first = Text::from("  ").and(answer).plain(padding);
+            let mut what = Text::from(names.join(", "));
             if let Some(reason) = capability.reason() {
-                writeln!(out, "{:11}{}", "", Text::styled(reason.sentence(), DIM))?;
+                what = what.then(format!(": {}", reason.sentence()), DIM);
             }
+            paragraph(out, &first, &what)?;
         }
         Ok(())
     }
@@ -309,7 +327,10 @@ impl View<'_> {
             ]);
         }
         table.write(out)?;
-        none(out, "HERE: this program can do it. TOKEN: the token could, whatever this program can.")
+        none(
+            out,
+            "HERE: this program can do it. TOKEN: the token could, whatever this program can.",
+        )
     }
 
     fn problems(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -334,12 +355,12 @@ fn family(token: &Token) -> Option<String> {
     }
 }
 
-/// The answer, padded so that what follows is in line.
+/// The answer, in one word.
 fn answer(capability: Capability) -> Text {
     match capability {
-        Capability::Available => Text::styled(format!("{:<9}", "yes"), GOOD),
-        Capability::Unavailable(_) => Text::styled(format!("{:<9}", "no"), BAD),
-        Capability::Unknown(_) => Text::styled(format!("{:<9}", "unknown"), WARNING),
+        Capability::Available => Text::styled("yes", GOOD),
+        Capability::Unavailable(_) => Text::styled("no", DIM),
+        Capability::Unknown(_) => Text::styled("unknown", WARNING),
     }
 }
 
@@ -353,7 +374,7 @@ fn order(capability: Capability) -> u8 {
 }
 
 fn none(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    writeln!(out, "  {}", Text::styled(text, DIM))
+    paragraph(out, &Text::from("  "), &Text::styled(text, DIM))
 }
 
 fn or_empty(name: &str) -> Text {

@@ -62,7 +62,10 @@ fn create(arguments: &CreateArgs, output: &Output) -> Result {
     let mut fields = Fields::new();
     fields.add("Profile", profile.name());
     fields.add("PIN", Text::from(pin).then(" (as delivered)", DIM));
-    fields.add_some("PUK", puk.map(|puk| Text::from(puk).then(" (as delivered)", DIM)));
+    fields.add_some(
+        "PUK",
+        puk.map(|puk| Text::from(puk).then(" (as delivered)", DIM)),
+    );
     fields.add("File", path);
     fields.write(&mut out, 2, 8)?;
     let next = "See it with: tokenctl --virtual show --reader ";
@@ -83,7 +86,7 @@ fn list(output: &Output) -> Result {
     }
     if entries.is_empty() {
         output.remark(&Text::styled(
-            "No software token yet. Make one: tokenctl virtual create --profile crescendo-2300 NAME",
+            "No software token yet. Make one: `tokenctl virtual create --profile crescendo-2300 NAME`",
             DIM,
         ));
         return Ok(());
@@ -186,8 +189,7 @@ fn serve_failed(error: &VpcdError) -> Report {
 }
 
 fn name(text: &str) -> Result<TokenName> {
-    TokenName::new(text)
-        .map_err(|error| Report::new(Kind::Usage, error.to_string()).into())
+    TokenName::new(text).map_err(|error| Report::new(Kind::Usage, error.to_string()).into())
 }
 
 fn profile(name: ProfileName) -> Profile {

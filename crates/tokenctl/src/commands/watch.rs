@@ -67,12 +67,11 @@ fn event_text(event: &Event, now: SystemTime) -> Text {
         EventKind::CardInserted { atr: Some(atr) } => {
             let what = match model(atr) {
                 Some(name) => Text::new().plain(format!("  {name}")),
-                None => Text::styled(
-                    format!("  ATR {}", crate::hex::spaced(atr.as_bytes())),
-                    DIM,
-                ),
+                None => Text::styled(format!("  ATR {}", crate::hex::spaced(atr.as_bytes())), DIM),
             };
-            Text::styled("token inserted  ", GOOD).then(reader, NAME).and(what)
+            Text::styled("token inserted  ", GOOD)
+                .then(reader, NAME)
+                .and(what)
         }
         EventKind::CardInserted { atr: None } => Text::styled("card inserted   ", WARNING)
             .then(reader, NAME)

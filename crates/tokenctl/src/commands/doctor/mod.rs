@@ -9,7 +9,7 @@ use std::io::Write as _;
 use self::finding::{Area, Finding, Level};
 use crate::error::{Failure, Kind, Result};
 use crate::json;
-use crate::output::{Output, heading};
+use crate::output::{Output, heading, paragraph};
 use crate::source;
 use crate::text::{BAD, BOLD, DIM, GOOD, Text, WARNING};
 
@@ -32,7 +32,10 @@ pub(crate) fn run(only_virtual: bool, output: &Output) -> Result {
     } else {
         write(&findings, output)?;
     }
-    if findings.iter().any(|finding| finding.level == Level::Problem) {
+    if findings
+        .iter()
+        .any(|finding| finding.level == Level::Problem)
+    {
         return Err(Failure::Reported(Kind::Other));
     }
     Ok(())
@@ -53,15 +56,19 @@ fn write(findings: &[Finding], output: &Output) -> Result {
             Level::Warning => WARNING,
             Level::Problem => BAD,
         };
-        let line = Text::from("  ")
-            .then(format!("{:<8}", finding.level.name()), style)
-            .plain(&finding.message);
-        writeln!(out, "{line}")?;
+        let level = Text::from("  ").then(format!("{:<8}", finding.level.name()), style);
+        paragraph(&mut out, &level, &Text::from(&finding.message))?;
         if let Some(next) = &finding.next {
-            writeln!(out, "{:10}{}", "", Text::styled("next: ", DIM).plain(next))?;
+            let label = Text::from(" ".repeat(level.width())).then("next: ", DIM);
+            paragraph(&mut out, &label, &Text::from(next))?;
         }
     }
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let count = |level| {
+        findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
     let summary = match (count(Level::Problem), count(Level::Warning)) {
         (0, 0) => Text::styled("All is well.", GOOD),
         (0, warnings) => Text::styled(number(warnings, "warning"), WARNING),
@@ -83,6 +90,17 @@ fn number(count: usize, what: &str) -> String {
 /// Whether software tokens can be kept, and how many there are.
 fn software_tokens() -> Finding {
     let finding = |level, message| Finding::new("virtual-tokens", Area::Virtual, level, message);
+    match source::store_directory() {
+        // Asked after, it is not made.
+        Ok(directory) if !directory.exists() => {
+            let message = format!(
+                "No software token yet; {} would keep them",
+                directory.display()
+            );
+            return finding(Level::Ok, message);
+        }
+        _ => {}
+    }
     let store = match source::store() {
         Ok(store) => store,
         Err(error) => {
@@ -100,11 +118,17 @@ fn software_tokens() -> Finding {
                 .collect();
             let count = number(entries.len() - broken.len(), "software token");
             if broken.is_empty() {
-                finding(Level::Ok, format!("{count} in {directory}; --virtual uses them"))
+                finding(
+                    Level::Ok,
+                    format!("{count} in {directory}; --virtual uses them"),
+                )
             } else {
                 finding(
                     Level::Warning,
-                    format!("{count} in {directory}, and not usable: {}", broken.join("; ")),
+                    format!(
+                        "{count} in {directory}, and not usable: {}",
+                        broken.join("; ")
+                    ),
                 )
             }
         }

@@ -38,8 +38,13 @@ pub(super) fn service(facts: &Facts, answer: Result<(), &LinkError>) -> Vec<Find
         // It may run outside of this container, or not be called so.
         None if reachable || facts.socket == Socket::NotApplicable => {}
         None => findings.push(
-            Finding::new("service-installed", area, Level::Problem, "pcscd is not installed")
-                .next(facts.packages.install_service()),
+            Finding::new(
+                "service-installed",
+                area,
+                Level::Problem,
+                "pcscd is not installed",
+            )
+            .next(facts.packages.install_service()),
         ),
     }
     let start = if facts.systemd {
@@ -79,7 +84,10 @@ pub(super) fn service(facts: &Facts, answer: Result<(), &LinkError>) -> Vec<Find
         ),
         Socket::Broken(path, error) => findings.push(running(
             Level::Problem,
-            format!("pcscd's socket {} cannot be opened: {error}", path.display()),
+            format!(
+                "pcscd's socket {} cannot be opened: {error}",
+                path.display()
+            ),
         )),
     }
     findings.extend(answered(facts, answer));
@@ -155,7 +163,12 @@ pub(super) fn readers(facts: &Facts, readers: &[ReaderState]) -> Vec<Finding> {
                 format!("{}{driver}: listed, but cannot be used", reader.name),
             )
             .next("Unplug it and plug it in again"),
-            _ => Finding::new("reader", area, Level::Ok, format!("{}{driver}", reader.name)),
+            _ => Finding::new(
+                "reader",
+                area,
+                Level::Ok,
+                format!("{}{driver}", reader.name),
+            ),
         });
     }
     findings.extend(
@@ -203,8 +216,10 @@ fn unlisted(facts: &Facts, usb: &UsbReader) -> Finding {
     let id = (usb.vendor, usb.product);
     let finding = |message| Finding::new("usb-reader", Area::Readers, Level::Problem, message);
     if usb_drivers.is_empty() {
-        finding(format!("{device} is plugged in, but no driver for it is installed"))
-            .next(facts.packages.install_driver())
+        finding(format!(
+            "{device} is plugged in, but no driver for it is installed"
+        ))
+        .next(facts.packages.install_driver())
     } else if usb_drivers.iter().any(|driver| driver.usb.contains(&id)) {
         finding(format!(
             "{device} is plugged in and has a driver, but PC/SC does not list it"
@@ -214,14 +229,19 @@ fn unlisted(facts: &Facts, usb: &UsbReader) -> Finding {
              put disable-ccid into ~/.gnupg/scdaemon.conf); close it and plug the reader in again",
         )
     } else {
-        finding(format!("{device} is plugged in, but its driver does not know it"))
-            .next("Install a newer CCID driver, or the driver of the reader's maker")
+        finding(format!(
+            "{device} is plugged in, but its driver does not know it"
+        ))
+        .next("Install a newer CCID driver, or the driver of the reader's maker")
     }
 }
 
 /// Findings about the cards in the readers.
 pub(super) fn tokens(probes: &[(String, Probe)], clients: &[Holder]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = probes.iter().map(|(reader, probe)| card(reader, probe)).collect();
+    let mut findings: Vec<Finding> = probes
+        .iter()
+        .map(|(reader, probe)| card(reader, probe))
+        .collect();
     if probes.is_empty() {
         findings.push(
             Finding::new(
@@ -374,7 +394,12 @@ mod tests {
         };
         let findings = service(&facts, Err(&LinkError::ServiceUnavailable));
         assert_eq!(findings.len(), 1, "one cause, one finding: {findings:#?}");
-        check(&findings, "service-installed", Level::Problem, "apt install pcscd");
+        check(
+            &findings,
+            "service-installed",
+            Level::Problem,
+            "apt install pcscd",
+        );
     }
 
     #[test]
@@ -383,7 +408,10 @@ mod tests {
             Socket::Missing(PathBuf::from("/s")),
             Socket::Dead(PathBuf::from("/s")),
         ] {
-            let facts = Facts { socket, ..healthy() };
+            let facts = Facts {
+                socket,
+                ..healthy()
+            };
             let findings = service(&facts, Err(&LinkError::ServiceUnavailable));
             check(&findings, "service-running", Level::Problem, "systemctl");
             let findings = service(
@@ -428,7 +456,10 @@ mod tests {
             usb: vec![omnikey()],
             ..healthy()
         };
-        let listed = [ReaderState::new("HID Global OMNIKEY 00 00", CardPresence::Empty)];
+        let listed = [ReaderState::new(
+            "HID Global OMNIKEY 00 00",
+            CardPresence::Empty,
+        )];
         let findings = readers(&facts, &listed);
         assert_eq!(findings.len(), 1, "{findings:#?}");
         assert!(findings[0].message.contains("ifd-ccid"));
@@ -441,16 +472,31 @@ mod tests {
             usb: vec![omnikey()],
             ..healthy()
         };
-        check(&readers(&facts, &[]), "usb-reader", Level::Problem, "scdaemon");
+        check(
+            &readers(&facts, &[]),
+            "usb-reader",
+            Level::Problem,
+            "scdaemon",
+        );
         facts.usb[0].product = 1;
         check(&readers(&facts, &[]), "usb-reader", Level::Problem, "newer");
         facts.drivers.clear();
-        check(&readers(&facts, &[]), "usb-reader", Level::Problem, "libccid");
+        check(
+            &readers(&facts, &[]),
+            "usb-reader",
+            Level::Problem,
+            "libccid",
+        );
     }
 
     #[test]
     fn no_reader_is_a_problem() {
-        check(&readers(&healthy(), &[]), "reader", Level::Problem, "Plug in");
+        check(
+            &readers(&healthy(), &[]),
+            "reader",
+            Level::Problem,
+            "Plug in",
+        );
     }
 
     #[test]
@@ -463,14 +509,23 @@ mod tests {
         let findings = tokens(&held, &[]);
         check(&findings, "token", Level::Problem, "Close");
         assert!(findings[0].message.contains("scdaemon (process 42)"));
-        check(&tokens(&[], &[holder]), "token", Level::Warning, "Insert");
+        check(&tokens(&[], &[]), "token", Level::Warning, "Insert");
+        check(
+            &tokens(&[], &[holder]),
+            "clients",
+            Level::Warning,
+            "pcsc-shared",
+        );
     }
 
     #[test]
     fn every_kind_of_card_has_a_finding() {
         for (probe, level) in [
             (Probe::PivToken(None), Level::Ok),
-            (Probe::PivToken(Some("HID Crescendo 2300".to_owned())), Level::Ok),
+            (
+                Probe::PivToken(Some("HID Crescendo 2300".to_owned())),
+                Level::Ok,
+            ),
             (Probe::OtherCard(None), Level::Warning),
             (Probe::Busy, Level::Problem),
             (Probe::Mute, Level::Problem),

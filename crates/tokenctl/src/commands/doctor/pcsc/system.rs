@@ -236,7 +236,10 @@ fn files_in(directory: &Path) -> Vec<PathBuf> {
 /// The file's name without the extension, if it is this one.
 fn stem(path: &Path, extension: &str) -> Option<String> {
     let matches = path.extension().is_some_and(|found| found == extension);
-    matches.then(|| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()))?
+    matches.then(|| {
+        path.file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+    })?
 }
 
 /// A USB driver, from its bundle's Info.plist: three arrays in step.
@@ -319,7 +322,10 @@ fn usb_readers(devices: &Path) -> Vec<UsbReader> {
         }
         let device = devices.join(device);
         let id = |file| u16::from_str_radix(&read(device.join(file)), 16).unwrap_or(0);
-        let words = [read(device.join("manufacturer")), read(device.join("product"))];
+        let words = [
+            read(device.join("manufacturer")),
+            read(device.join("product")),
+        ];
         let reader = UsbReader {
             vendor: id("idVendor"),
             product: id("idProduct"),
