@@ -5,14 +5,14 @@ use core::fmt;
 /// The PIV Card Application's full AID, version 1.0 (11 bytes).
 ///
 /// SELECT with this one: strict cards refuse a truncated AID.
-/// Source: SP 800-73-5 Part 1, 2.2.
+/// Source: SP 800-73-5 Part 1.
 pub const PIV: &[u8] = &[
     0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00,
 ];
 
 /// The PIV AID without its two version bytes (9 bytes), which most cards accept.
 ///
-/// Source: SP 800-73-5 Part 1, 2.2.
+/// Source: SP 800-73-5 Part 1.
 pub const PIV_TRUNCATED: &[u8] = &[0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
 
 /// NIST's registered application provider identifier (5 bytes).
@@ -21,7 +21,7 @@ pub const RID_NIST: &[u8] = &[0xA0, 0x00, 0x00, 0x03, 0x08];
 /// An application identifier, or a part of one to select by: 0 to 16 bytes.
 ///
 /// The empty one selects a `GlobalPlatform` card's default application.
-/// Source: ISO 7816-4, 8.2.1.2 (application identifier: 5 to 16 bytes).
+/// Source: ISO 7816-4 (application identifier: 5 to 16 bytes).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Aid {
     bytes: [u8; Aid::MAX_LEN],

@@ -16,8 +16,7 @@ use core::fmt;
 /// # Ok::<(), piv_apdu::atr::AtrError>(())
 /// ```
 ///
-/// Source: ISO 7816-3, 8.2 (answer to reset); historical bytes ISO 7816-4, 8.1.1;
-/// contactless ones PC/SC part 3, 3.1.3.2.3.
+/// Source: ISO 7816-3, 8.2 (answer to reset); the contactless form: PC/SC part 3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Atr {
     bytes: [u8; Atr::MAX_LEN],
@@ -80,7 +79,7 @@ pub enum AtrError {
 
 /// What a card's historical bytes say that it can do.
 ///
-/// Source: ISO 7816-4, 8.1.1.2.7 (card capabilities), third byte.
+/// Source: ISO 7816-4:2005, 8.1.1.2.7 (card capabilities), third byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CardCapabilities {

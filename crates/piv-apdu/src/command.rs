@@ -85,7 +85,7 @@ pub fn answer_data(response: &Response) -> Result<&[u8], AnswerError> {
     }
 }
 
-/// Instruction bytes: SP 800-73-5 Part 2, Table 3 (PIV card application card commands).
+/// Instruction bytes: SP 800-73-5 Part 2, section 3.
 mod ins {
     pub(super) const VERIFY: u8 = 0x20;
     pub(super) const CHANGE_REFERENCE_DATA: u8 = 0x24;

@@ -7,8 +7,7 @@ use crate::object::ObjectTag;
 /// What P2 names in VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER,
 /// GENERAL AUTHENTICATE and GENERATE ASYMMETRIC KEY PAIR.
 ///
-/// Source: SP 800-73-5 Part 1, Table 4 (PIV card application authentication
-/// data references and key references).
+/// Source: SP 800-73-5 Part 1 (authentication data and key references).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyReference(pub u8);
 
@@ -124,8 +123,8 @@ impl fmt::Display for KeyReference {
 
 /// A cryptographic algorithm or cipher suite identifier.
 ///
-/// Source: SP 800-78-5, Table 6-2 (identifiers for supported cryptographic
-/// algorithms), except where a variant says otherwise.
+/// Source: SP 800-78-5 (identifiers for supported cryptographic algorithms),
+/// except where a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {

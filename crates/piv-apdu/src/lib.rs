@@ -42,21 +42,21 @@
 //!
 //! # What it takes from a card
 //!
-//! Every decoder takes any bytes without panicking, allocates no more than it
-//! was given (a compressed certificate: at most
+//! Every decoder takes any bytes without panicking, allocates no more than a
+//! small multiple of what it was given (a compressed certificate: at most
 //! [`CertificateObject::MAX_DECOMPRESSED`](object::CertificateObject::MAX_DECOMPRESSED)),
 //! and says in a type what is wrong.
 //!
 //! # Features
 //!
-//! `apdu`: `TryFrom<&apdu::Command>` for the `apdu` crate's command type, for
+//! `apdu`: a fallible conversion to the `apdu` crate's command type, for
 //! programs that use that crate. Refuses what that crate would truncate.
 //!
 //! # Sources
 //!
 //! SP 800-73-5 Parts 1 and 2, SP 800-78-5, ISO 7816-3 and ISO 7816-4. Section
-//! numbers are given as far as known; where a card in the field is read more
-//! leniently than the standard has it, the item says so.
+//! numbers are given where they could be confirmed; where a card in the field is
+//! read more leniently than the standard has it, the item says so.
 
 pub mod aid;
 pub mod apdu;

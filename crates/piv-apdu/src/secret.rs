@@ -73,7 +73,7 @@ pub struct Puk(PinBlock);
 
 /// The pairing code: eight ASCII digits.
 ///
-/// Source: SP 800-73-5 Part 1 (pairing code reference data container), Part 2 2.4.3.
+/// Source: SP 800-73-5 Part 1, 3.3.8; Part 2, 2.4.3.
 #[derive(Clone)]
 pub struct PairingCode(PinBlock);
 
@@ -188,6 +188,7 @@ impl ConstantTimeEq for PinBlock {
     }
 }
 
+/// The array that was given is the caller's to wipe.
 impl From<[u8; PinBlock::LEN]> for PinBlock {
     fn from(bytes: [u8; PinBlock::LEN]) -> Self {
         PinBlock(Zeroizing::new(bytes))

@@ -18,7 +18,7 @@ use crate::apdu::Le;
 /// assert_eq!(status.to_string(), "63C2 (wrong; 2 tries left)");
 /// ```
 ///
-/// Source: ISO 7816-4, 5.1.3 (status bytes).
+/// Source: ISO 7816-4 (status bytes).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatusWord(u16);
 

@@ -20,7 +20,7 @@
 //! # Ok::<(), piv_apdu::tlv::TlvError>(())
 //! ```
 //!
-//! Source: ISO 7816-4, 5.2.2 (BER-TLV data objects).
+//! Source: ISO 7816-4 (BER-TLV data objects).
 
 mod error;
 mod reader;

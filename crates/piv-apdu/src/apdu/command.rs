@@ -12,7 +12,7 @@ const HEADER: usize = 4;
 ///
 /// Always between 1 and 65,536. An absent Le field is `Option::<Le>::None`.
 ///
-/// Source: ISO 7816-4, 5.2 (length fields).
+/// Source: ISO 7816-3, 12.1 (length fields).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Le(u32);
 
@@ -82,8 +82,8 @@ impl Le {
 /// `Debug` prints the header and the lengths, never the data. `==` takes the
 /// same time wherever two data fields of one length differ.
 ///
-/// Source: ISO 7816-4, 5.1 (command-response pairs); ISO 7816-3, 12.1 (the
-/// cases 1 to 4, short and extended).
+/// Source: ISO 7816-4 (command-response pairs); ISO 7816-3, 12.1 (the cases 1
+/// to 4, short and extended).
 #[derive(Clone)]
 pub struct Command {
     cla: u8,

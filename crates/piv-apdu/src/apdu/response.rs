@@ -12,7 +12,7 @@ use crate::status::StatusWord;
 ///
 /// `Debug` prints the length of the data and the status word, never the data.
 ///
-/// Source: ISO 7816-4, 5.1 (command-response pairs).
+/// Source: ISO 7816-4 (command-response pairs).
 #[derive(Clone)]
 pub struct Response {
     data: Zeroizing<Vec<u8>>,

@@ -69,8 +69,7 @@ impl TypedCommand for GeneralAuthenticate {
 ///
 /// `Debug` shows lengths only; `==` is in constant time for equal lengths.
 ///
-/// Source: SP 800-73-5 Part 2, Table 7 (data objects in the dynamic
-/// authentication template).
+/// Source: SP 800-73-5 Part 2, 3.2.4 (dynamic authentication template).
 #[derive(Clone, Default)]
 pub struct DynamicAuthenticationTemplate {
     /// `80`: a witness, to prove knowledge of a key without revealing it.

@@ -84,7 +84,7 @@ impl TypedCommand for GenerateAsymmetric {
 
 /// A public key as the card gives it: `7F49 { 81, 82 }` or `7F49 { 86 }`.
 ///
-/// Source: SP 800-73-5 Part 2, Table 13 (data objects in the public key template).
+/// Source: SP 800-73-5 Part 2, 3.3.2 (public key template).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKey {
     /// RSA.

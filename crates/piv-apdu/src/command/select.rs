@@ -70,7 +70,7 @@ impl TypedCommand for Select {
 /// assert_eq!(ApplicationProperties::decode(&properties.encode()), Ok(properties));
 /// ```
 ///
-/// Source: SP 800-73-5 Part 2, 3.1.1, Tables 4 to 6.
+/// Source: SP 800-73-5 Part 2, 3.1.1, from Table 3 on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApplicationProperties {
     /// `4F`: the AID, or only its part after the provider's five bytes.

@@ -38,7 +38,7 @@ impl fmt::Debug for Guid {
 /// [`encode`](DataObject::encode) puts them in the standard's order, so a
 /// signature is checked against the content that was read, not against this.
 ///
-/// Source: SP 800-73-5 Part 1, 3.1.2 and Appendix A.
+/// Source: SP 800-73-5 Part 1, 3.1.2 and Table 10.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chuid {
     /// `30`: the FASC-N, 25 bytes. The standard has it always; some cards do not.
@@ -52,7 +52,7 @@ pub struct Chuid {
     /// `3E`: the issuer's signature (CMS); empty if there is none.
     pub signature: Vec<u8>,
     /// What else there is, among it the data objects that the standard has
-    /// given up: `31` agency code, `32` organization, `33` DUNS, `EE` length.
+    /// given up: `EE` length, `32` organization, `33` DUNS, `3D` key map.
     pub other: Vec<(Tag, Vec<u8>)>,
 }
 

@@ -12,9 +12,8 @@ use core::fmt;
 /// assert_eq!(fasc_n.fields(), Ok(fields));
 /// ```
 ///
-/// Source: SP 800-73-5 Part 1, 3.1.2; the coding is that of the Technical
-/// Implementation Guidance: Smart Card Enabled Physical Access Control Systems,
-/// 2.3, Table 6-1.
+/// Source: SP 800-73-5 Part 1, 3.1.2; the coding is that of *Technical
+/// Implementation Guidance: Smart Card Enabled Physical Access Control Systems*.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FascN(pub [u8; 25]);
 

@@ -11,7 +11,7 @@ use crate::tlv::{self, Node, Tag, TemplateError};
 /// The card's code is chosen at random when the card is made; the cardholder
 /// reads it here and cannot change it.
 ///
-/// Source: SP 800-73-5 Part 1, 3.3.9 and Appendix A.
+/// Source: SP 800-73-5 Part 1, 3.3.8 and Table 44.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairingCodeObject {
     /// `99`: eight ASCII digits.

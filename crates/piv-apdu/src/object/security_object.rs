@@ -7,7 +7,7 @@ use crate::tlv::{self, Node, Tag, TemplateError};
 
 /// The security object, `5FC106`: signed hashes of the other data objects.
 ///
-/// Source: SP 800-73-5 Part 1, 3.1.7.
+/// Source: SP 800-73-5 Part 1, section 3 and Appendix A.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecurityObject {
     /// `BA`: which data group of the signed object stands for which container,

@@ -8,7 +8,7 @@ use crate::tlv::{self, Node, Tag};
 /// The secure messaging certificate signer, `5FC122`: who signed the card's
 /// own card verifiable certificate.
 ///
-/// Source: SP 800-73-5 Part 1, 3.3.8 and Appendix A.
+/// Source: SP 800-73-5 Part 1, 3.3.7 and Appendix A.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmSigner {
     /// `70` and `71`: the signer's X.509 certificate.

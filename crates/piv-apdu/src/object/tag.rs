@@ -7,7 +7,7 @@ use crate::tlv::{InvalidTag, Tag};
 
 /// The tag by which GET DATA and PUT DATA name a data object.
 ///
-/// Source: SP 800-73-5 Part 1, Table 3 (object identifiers of the PIV data objects).
+/// Source: SP 800-73-5 Part 1 (object identifiers of the PIV data objects).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectTag(Tag);
 

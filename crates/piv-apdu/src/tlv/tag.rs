@@ -4,7 +4,7 @@ use core::fmt;
 
 /// A BER tag of one to three bytes, such as `5C`, `5F2F` or `5FFF7F`.
 ///
-/// Source: ISO 7816-4, 5.2.2.1 (BER-TLV tag fields).
+/// Source: ISO 7816-4 (BER-TLV tag fields).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(u32);
 
