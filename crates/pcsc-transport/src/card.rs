@@ -418,7 +418,9 @@ impl CardState {
         let status = response.status();
         // 61xx is normal processing too; it is seen here after `raw`.
         let success = status.is_success() || status.more_data().is_some();
-        if success && is_select(command) && command.p2() & 0x03 == 0 {
+        // P2, low bits: the first or only occurrence of the identifier.
+        let first_occurrence = matches!(command.p2() & 0x03, 0x00);
+        if success && is_select(command) && first_occurrence {
             self.selected = Some(command.data().to_vec());
         }
         let unlocks = self.pending.take();
@@ -475,7 +477,7 @@ fn answers_challenge(template: &[u8]) -> bool {
 
 /// SELECT by identifier on the basic logical channel.
 fn is_select(command: &Command) -> bool {
-    let basic_channel = command.cla() & 0x03 == 0 && command.cla() & 0x40 == 0;
+    let basic_channel = command.cla() & 0x43 == 0x00;
     basic_channel && command.ins() == 0xA4 && command.p1() == 0x04
 }
 

@@ -58,7 +58,7 @@ fn extended_memory(reader: &str, atr: &Atr) -> ExtendedMemory {
         memories.clear();
     }
     memories
-        .entry((reader.to_owned(), atr.clone()))
+        .entry((reader.to_owned(), *atr))
         .or_default()
         .clone()
 }

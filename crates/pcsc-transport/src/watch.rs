@@ -166,7 +166,7 @@ pub struct EventSender(Arc<SenderInner>);
 
 struct SenderInner {
     messages: mpsc::Sender<Message>,
-    cancelled: Arc<AtomicBool>,
+    closed: Arc<AtomicBool>,
 }
 
 impl Drop for SenderInner {
@@ -185,7 +185,7 @@ impl EventSender {
 
     /// True once the watcher was cancelled or dropped.
     pub fn is_closed(&self) -> bool {
-        self.0.cancelled.load(Ordering::Acquire)
+        self.0.closed.load(Ordering::Acquire)
     }
 }
 
@@ -205,14 +205,14 @@ pub(crate) struct ChannelSource {
 
 pub(crate) fn channel() -> (EventSender, ChannelSource) {
     let (messages, receiver) = mpsc::channel();
-    let cancelled = Arc::new(AtomicBool::new(false));
+    let closed = Arc::new(AtomicBool::new(false));
     let sender = EventSender(Arc::new(SenderInner {
         messages: messages.clone(),
-        cancelled: Arc::clone(&cancelled),
+        closed: Arc::clone(&closed),
     }));
     // The message wakes a wait, also one that begins later: it stays queued.
     let canceller = Canceller::new(move || {
-        cancelled.store(true, Ordering::Release);
+        closed.store(true, Ordering::Release);
         let _ = messages.send(Message::End);
     });
     let source = ChannelSource {

@@ -99,13 +99,13 @@ fn watch_socket(socket: &Path, wake: Sender<Wake>) -> Option<notify::Recommended
     let mut watcher = notify::recommended_watcher(handler)
         .inspect_err(|error| tracing::debug!(%error, "the service's socket cannot be watched"))
         .ok()?;
-    let mut watched = false;
+    let mut any = false;
     for directory in socket.ancestors().skip(1).take(2) {
-        watched |= watcher
+        any |= watcher
             .watch(directory, RecursiveMode::NonRecursive)
             .is_ok();
     }
-    watched.then_some(watcher)
+    any.then_some(watcher)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Hot-plug through SCardGetStatusChange.
+//! Hot-plug through `SCardGetStatusChange`.
 //!
-//! A thread with a context of its own blocks in SCardGetStatusChange on all
-//! readers and on the PnP pseudo-reader, which stands for the list of readers.
+//! A thread with a context of its own blocks in `SCardGetStatusChange` on all
+//! readers and on the plug-and-play pseudo-reader, which stands for the list of readers.
 //! What it sees goes through a [`Tracker`] and into a channel.
 //!
 //! Nothing is lost between two calls: card events are counted by the service,
@@ -11,8 +11,8 @@
 //! at once more within a second, to catch a second reader of the same plug.
 //! A service without the pseudo-reader gets a look each second instead.
 //!
-//! Cancelling: SCardCancel ends a wait only if one is under way. A flag is set
-//! first, and a helper thread repeats SCardCancel until the watching thread has
+//! Cancelling: `SCardCancel` ends a wait only if one is under way. A flag is set
+//! first, and a helper thread repeats `SCardCancel` until the watching thread has
 //! acknowledged, so that it does not matter when the wait begins.
 
 use std::ffi::CString;
@@ -239,7 +239,7 @@ impl WatchThread {
             // First the state of the list, then the list: a change in between
             // makes the wait below return at once.
             if self.pnp && list_changed {
-                match self.look(context, std::slice::from_mut(&mut pnp)) {
+                match look(context, std::slice::from_mut(&mut pnp)) {
                     Ok(()) => pnp.sync_current_state(),
                     Err(LinkError::NoSuchReader { .. }) => self.pnp = false,
                     Err(error) => return self.lost(error),
@@ -254,7 +254,7 @@ impl WatchThread {
                 self.tell(&[]);
                 false
             } else {
-                match self.look(context, &mut known) {
+                match look(context, &mut known) {
                     Ok(()) => {}
                     Err(LinkError::NoSuchReader { .. }) => {
                         list_changed = true;
@@ -277,17 +277,6 @@ impl WatchThread {
                 return Ended::Cancelled;
             }
         }
-    }
-
-    /// Takes states as they are, without waiting.
-    fn look(&self, context: &Context, states: &mut [pcsc::ReaderState]) -> Result<(), LinkError> {
-        for chunk in states.chunks_mut(MAX_READERS) {
-            match guarded(|| context.get_status_change(Duration::ZERO, chunk)) {
-                Ok(()) | Err(LinkError::Timeout) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 
     fn tell(&mut self, known: &[pcsc::ReaderState]) {
@@ -365,6 +354,17 @@ impl WatchThread {
         }
         Ended::Lost
     }
+}
+
+/// Takes states as they are, without waiting.
+fn look(context: &Context, states: &mut [pcsc::ReaderState]) -> Result<(), LinkError> {
+    for chunk in states.chunks_mut(MAX_READERS) {
+        match guarded(|| context.get_status_change(Duration::ZERO, chunk)) {
+            Ok(()) | Err(LinkError::Timeout) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Codes that pcsc-lite gives for a context whose service has gone.

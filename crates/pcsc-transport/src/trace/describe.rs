@@ -18,7 +18,7 @@ use super::policy::Policy;
 /// use piv_apdu::apdu::Command;
 ///
 /// let verify = Command::new(0x00, 0x20, 0x00, 0x80).with_data(b"123456\xFF\xFF");
-/// assert_eq!(describe(&verify), "VERIFY PIV card application PIN, 8 bytes");
+/// assert_eq!(describe(&verify), "VERIFY PIV PIN, 8 bytes");
 /// ```
 pub fn describe(command: &Command) -> String {
     let mut text = name(command);
@@ -76,7 +76,7 @@ fn name(command: &Command) -> String {
 }
 
 fn key_name(reference: u8) -> String {
-    format!("{}", KeyReference(reference).name())
+    KeyReference(reference).name().to_owned()
 }
 
 /// The name of a data object, if the request is well-formed and the standard

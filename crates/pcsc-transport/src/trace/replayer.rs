@@ -254,20 +254,20 @@ impl<'t> Parser<'t> {
     }
 
     fn parse(mut self) -> Result<Replayer, ReplayError> {
-        let (line, magic) = self.take("the line `trace 1`")?;
-        if magic != MAGIC {
+        let (line, first) = self.take("the line `trace 1`")?;
+        if first != MAGIC {
             return Err(syntax(line, "the first line must be `trace 1`"));
         }
-        let (_, reader) = self.field("reader", "`reader` and the reader's name")?;
+        let (line, reader) = self.field("reader", "`reader` and the reader's name")?;
         let reader = format::unescape(reader)
             .ok_or_else(|| syntax(line, "the reader's name has a wrong escape"))?;
         let (line, atr) = self.field("atr", "`atr` and the answer to reset")?;
         let atr = format::unhex(atr)
             .and_then(|bytes| Atr::parse(&bytes).ok())
             .ok_or_else(|| syntax(line, "this is no ATR"))?;
-        let (line, link) = self.field("link", "`link` and what it carries")?;
+        let (line, carries) = self.field("link", "`link` and what it carries")?;
         let (interface, protocol, extended): (Interface, Protocol, ExtendedLength) =
-            format::parse_link(link)
+            format::parse_link(carries)
                 .ok_or_else(|| syntax(line, "expected such as `link contact T=1 extended=no`"))?;
         let info = LinkInfo::new(reader, atr)
             .with_interface(interface)

@@ -162,7 +162,7 @@ impl Tracked {
 }
 
 fn inserted(state: &ReaderState) -> Event {
-    let atr = state.card.atr().cloned();
+    let atr = state.card.atr().copied();
     Event::new(&state.name, EventKind::CardInserted { atr })
 }
 
