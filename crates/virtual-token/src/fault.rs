@@ -33,7 +33,7 @@ use crate::state::from_hex;
 /// (65,536 bytes of data and the status word).
 pub const MAX_ANSWER: usize = 128 * 1024;
 
-/// AID of the GlobalPlatform issuer security domain, which
+/// AID of the issuer security domain (`GlobalPlatform`), which
 /// [`Fault::OtherApplet`] selects when no other is named.
 pub const OTHER_APPLET: [u8; 7] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00];
 
@@ -287,8 +287,8 @@ impl Faults {
             0x6283, 0x6300, 0x63C0, 0x6581, 0x6700, 0x6982, 0x6983, 0x6985, 0x6A80, 0x6A82, 0x6C08,
             0x6F00,
         ];
-        let index = self.below(STATUS_WORDS.len() as u32) as usize;
-        STATUS_WORDS.get(index).copied().unwrap_or(0x6F00)
+        let index = self.generator.next_u32() as usize % STATUS_WORDS.len();
+        STATUS_WORDS[index]
     }
 
     fn below(&mut self, limit: u32) -> u32 {

@@ -60,9 +60,7 @@ struct Inner {
 
 struct State {
     token: VirtualToken,
-    persist: Option<Persist>,
-    unsaved: bool,
-    save_error: Option<String>,
+    saving: Saving,
     faults: Faults,
     latency: Duration,
     commands: u64,
@@ -81,6 +79,31 @@ struct State {
     spoken: u64,
     /// Resets and power cycles.
     resets: u64,
+}
+
+/// How the state is kept.
+struct Saving {
+    persist: Option<Persist>,
+    /// A change has not been saved yet.
+    unsaved: bool,
+    error: Option<String>,
+}
+
+impl Saving {
+    /// False if something is left unsaved.
+    fn save(&mut self, token: &VirtualToken, changed: bool) -> bool {
+        self.unsaved |= changed;
+        if !self.unsaved {
+            return true;
+        }
+        let result = match &mut self.persist {
+            Some(persist) => persist(token),
+            None => Ok(()),
+        };
+        self.error = result.err().map(|error| error.to_string());
+        self.unsaved = self.error.is_some();
+        !self.unsaved
+    }
 }
 
 /// One command as it arrived at the card: its header and lengths, never its data.
@@ -151,9 +174,11 @@ impl SharedToken {
             inner: Arc::new(Inner {
                 state: Mutex::new(State {
                     token,
-                    persist,
-                    unsaved: false,
-                    save_error: None,
+                    saving: Saving {
+                        persist,
+                        unsaved: false,
+                        error: None,
+                    },
                     faults: Faults::new(),
                     latency: Duration::ZERO,
                     commands: 0,
@@ -209,7 +234,7 @@ impl SharedToken {
 
     /// Why the last attempt to save the state failed; none when it is saved.
     pub fn save_error(&self) -> Option<String> {
-        self.lock().save_error.clone()
+        self.lock().saving.error.clone()
     }
 
     /// Arms a script of faults in place of the one before; the next command is its
@@ -402,17 +427,8 @@ impl State {
 
     /// Saves what has changed. False if something is left unsaved.
     fn save(&mut self) -> bool {
-        self.unsaved |= self.token.take_dirty();
-        if self.unsaved {
-            match self.persist.as_mut().map(|persist| persist(&self.token)) {
-                Some(Err(error)) => self.save_error = Some(error.to_string()),
-                None | Some(Ok(())) => {
-                    self.unsaved = false;
-                    self.save_error = None;
-                }
-            }
-        }
-        !self.unsaved
+        let changed = self.token.take_dirty();
+        self.saving.save(&self.token, changed)
     }
 
     /// The card executes a command.

@@ -294,20 +294,18 @@ impl TokenStore {
     /// [`StoreError::NotFound`]; [`StoreError::Foreign`], [`StoreError::Newer`] or
     /// [`StoreError::Damaged`] if the file is not a usable token; [`StoreError::Io`].
     pub fn summary(&self, name: &TokenName) -> Result<TokenSummary, StoreError> {
+        self.summarize(name, &self.read(name)?)
+    }
+
+    fn summarize(&self, name: &TokenName, text: &[u8]) -> Result<TokenSummary, StoreError> {
         let path = self.path(name);
-        let text = self.read(name)?;
-        let listed: Listed = parse(&text, &path)?;
-        let damaged = |problem: String| StoreError::Damaged {
-            path: path.clone(),
-            problem,
-        };
-        let bytes = from_hex(&listed.atr)
-            .ok_or_else(|| damaged("the ATR is not hexadecimal".to_owned()))?;
+        let listed: Listed = parse(text, &path)?;
+        let atr = from_hex(&listed.atr).and_then(|bytes| Atr::parse(&bytes).ok());
         Ok(TokenSummary {
             name: name.clone(),
             id: listed.id,
             profile: listed.profile,
-            atr: Atr::parse(&bytes).map_err(|error| damaged(format!("ATR: {error}")))?,
+            atr: atr.ok_or_else(|| damaged(&path, "its `atr` is no ATR"))?,
         })
     }
 
@@ -379,10 +377,14 @@ impl TokenStore {
         let path = self.path(name);
         let text = self.read(name)?;
         let Stored { state } = parse(&text, &path)?;
-        let token = VirtualToken::from_state(state).map_err(|error| StoreError::Damaged {
-            path: path.clone(),
-            problem: error.to_string(),
-        })?;
+        let token =
+            VirtualToken::from_state(state).map_err(|error| damaged(&path, &error.to_string()))?;
+        let listed = self.summarize(name, &text)?;
+        if (listed.id.as_str(), listed.profile, listed.atr)
+            != (token.id(), token.profile(), token.atr())
+        {
+            return Err(damaged(&path, "what it lists is not the state's token"));
+        }
         self.sweep(name);
 
         let store = self.clone();
@@ -539,6 +541,13 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
     }
 }
 
+fn damaged(path: &Path, problem: &str) -> StoreError {
+    StoreError::Damaged {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
 /// Reads the fields that `T` asks for from a token's file.
 fn parse<'de, T: Deserialize<'de>>(text: &'de [u8], path: &Path) -> Result<T, StoreError> {
     let marked: Marked = serde_json::from_slice(text).map_err(|error| StoreError::Foreign {
@@ -557,10 +566,7 @@ fn parse<'de, T: Deserialize<'de>>(text: &'de [u8], path: &Path) -> Result<T, St
             version: marked.version,
         });
     }
-    serde_json::from_slice(text).map_err(|error| StoreError::Damaged {
-        path: path.to_owned(),
-        problem: without_content(&error),
-    })
+    serde_json::from_slice(text).map_err(|error| damaged(path, &without_content(&error)))
 }
 
 /// What is wrong with a file, without the file's content: serde's messages quote

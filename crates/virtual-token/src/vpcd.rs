@@ -107,7 +107,7 @@ impl Served {
     /// [`VpcdError::NotListening`] or [`VpcdError::Address`], and then the token
     /// stays where it was; [`VpcdError::Connection`].
     pub fn insert(token: SharedToken, address: impl ToSocketAddrs) -> Result<Self, VpcdError> {
-        let connection = Connection::open(&token, address)?;
+        let connection = Connection::open(token, address)?;
         let stop = connection.stop.clone();
         let noticed = Arc::clone(&connection.noticed);
         let thread = thread::Builder::new()
@@ -188,7 +188,7 @@ pub fn serve(
     address: impl ToSocketAddrs,
     inserted: impl FnOnce(StopHandle),
 ) -> Result<Ended, VpcdError> {
-    let connection = Connection::open(token, address)?;
+    let connection = Connection::open(token.clone(), address)?;
     inserted(connection.stop.clone());
     connection.run()
 }
@@ -251,7 +251,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(token: &SharedToken, address: impl ToSocketAddrs) -> Result<Self, VpcdError> {
+    fn open(token: SharedToken, address: impl ToSocketAddrs) -> Result<Self, VpcdError> {
         let (stream, peer) = connect(address)?;
         // Without it an answer waits for the acknowledgement of the one before.
         stream.set_nodelay(true)?;
@@ -260,7 +260,7 @@ impl Connection {
             let _ = closer.shutdown(Shutdown::Both);
         }));
         let session =
-            Session::open(token, false, ResetNotice::None).map_err(|refusal| match refusal {
+            Session::open(&token, false, ResetNotice::None).map_err(|refusal| match refusal {
                 Refusal::InUse => VpcdError::InUse,
                 Refusal::Absent => {
                     VpcdError::Connection(io::Error::other("pulled out while it was put in"))
@@ -270,10 +270,7 @@ impl Connection {
             stream,
             peer,
             session,
-            stop: StopHandle {
-                token: token.clone(),
-                insertion,
-            },
+            stop: StopHandle { token, insertion },
             noticed: Arc::default(),
         })
     }

@@ -154,14 +154,16 @@ impl Backend for EmbeddedBackend {
     }
 
     /// Tokens that are made and removed, by any process, as the directory tells. A
-    /// token that is removed again before anybody could look at it is not seen.
+    /// token that is removed again before anybody could look at it is not seen. When
+    /// the directory itself is removed, its tokens go, an error says so, and the watch
+    /// ends.
     fn watch(&self) -> Result<Watcher, LinkError> {
         let source = StoreWatch::start(self.store.clone())?;
         Ok(Watcher::new(Box::new(source)))
     }
 }
 
-fn backend_error(error: impl ToString) -> LinkError {
+fn backend_error(error: impl std::error::Error) -> LinkError {
     LinkError::Backend(error.to_string())
 }
 
@@ -172,6 +174,8 @@ struct StoreWatch {
     known: BTreeMap<String, Card>,
     pending: VecDeque<Result<Event, LinkError>>,
     changes: Arc<Changes>,
+    /// The directory is gone: nothing can ever come.
+    ended: bool,
     /// Ends with this value.
     _watcher: notify::RecommendedWatcher,
 }
@@ -277,6 +281,7 @@ impl StoreWatch {
             known: BTreeMap::new(),
             pending: VecDeque::new(),
             changes,
+            ended: false,
             _watcher: watcher,
         };
         watch.look_at_everything();
@@ -284,17 +289,25 @@ impl StoreWatch {
     }
 
     fn look_at_everything(&mut self) {
-        let now = match self.store.list() {
-            Ok(entries) => entries
-                .into_iter()
-                .map(|entry| (entry.name, Card::new(entry.token)))
-                .collect(),
+        match self.store.list() {
+            Ok(entries) => self.compare(
+                entries
+                    .into_iter()
+                    .map(|entry| (entry.name, Card::new(entry.token)))
+                    .collect(),
+            ),
             Err(error) => {
-                // The directory is gone, and the tokens with it.
+                if !self.store.directory().exists() {
+                    self.compare(BTreeMap::new());
+                    self.ended = true;
+                }
                 self.pending.push_back(Err(backend_error(error)));
-                BTreeMap::new()
             }
-        };
+        }
+    }
+
+    /// Tells what is different from this, which is all there is.
+    fn compare(&mut self, now: BTreeMap<String, Card>) {
         let gone: Vec<_> = self
             .known
             .keys()
@@ -360,6 +373,9 @@ impl EventSource for StoreWatch {
         loop {
             if let Some(event) = self.pending.pop_front() {
                 return Some(event);
+            }
+            if self.ended {
+                return None;
             }
             let changes = self.changes.wait();
             if let Some(failure) = changes.failure {
