@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pcsc_transport::{Backend, Card, CardPresence, LinkError, Sharing};
 
 use crate::error::LoadError;
-use crate::load::{Limits, load_within};
+use crate::load::{Limits, deadline, load_within};
 use crate::options::LoadOptions;
 use crate::token::Token;
 
@@ -79,7 +79,7 @@ pub fn load_all(backend: &Arc<dyn Backend>, options: &LoadOptions) -> Result<Loa
     Ok(LoadAll {
         receiver,
         pending,
-        deadline: options.timeout.map(|timeout| Instant::now() + timeout),
+        deadline: deadline(options),
         timeout: options.timeout.unwrap_or_default(),
         cancelled,
     })

@@ -410,3 +410,69 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RSA: &[u8] = include_bytes!("../tests/data/digital_signature.der");
+    const ECC: &[u8] = include_bytes!("../tests/data/piv_authentication.der");
+
+    fn show(der: &[u8]) {
+        if let Ok(info) = CertificateInfo::parse(der) {
+            for purpose in info.extended_key_usage.iter().flatten() {
+                let _ = format!("{purpose} {}", purpose.oid());
+            }
+            let _ = format!("{info:?} {} {:?}", info.public_key, info.public_key.piv());
+            let _ = info.validity(SystemTime::now());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            show(&bytes);
+        }
+
+        /// Damage that leaves most of the structure as it was gets further in.
+        #[test]
+        fn a_damaged_certificate_is_read_or_refused(
+            rsa: bool,
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            cut in any::<prop::sample::Index>(),
+            whole: bool,
+        ) {
+            let mut der = if rsa { RSA } else { ECC }.to_vec();
+            for (at, byte) in damage {
+                let at = at.index(der.len());
+                der[at] = byte;
+            }
+            if !whole {
+                der.truncate(cut.index(der.len()));
+            }
+            show(&der);
+        }
+    }
+
+    #[test]
+    fn a_moment_out_of_range_is_unknown() {
+        let before = SystemTime::UNIX_EPOCH - std::time::Duration::from_secs(1);
+        assert_eq!(utc(before), "unknown");
+        assert_eq!(utc(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn an_rsa_key_s_size_is_that_of_its_modulus() {
+        // SEQUENCE { INTEGER 2^17 - 1, INTEGER 65537 }
+        let key = [
+            0x30, 0x0A, 0x02, 0x03, 0x01, 0xFF, 0xFF, 0x02, 0x03, 0x01, 0x00, 0x01,
+        ];
+        assert_eq!(rsa_bits(&key), Some(17));
+        assert_eq!(rsa_bits(&key[..5]), None);
+        assert_eq!(PublicKeyAlgorithm::Rsa { bits: 17 }.piv(), None);
+    }
+}

@@ -129,8 +129,6 @@ pub enum Part {
     PivProperties,
     /// The PIV application's SELECT answer.
     PivApplication,
-    /// A one-time-password slot.
-    OathSlot,
 }
 
 impl Part {
@@ -142,7 +140,6 @@ impl Part {
             Self::PinProperties => "the PIN properties",
             Self::PivProperties => "the list of containers",
             Self::PivApplication => "the PIV application's description",
-            Self::OathSlot => "a one-time-password slot",
         }
     }
 }

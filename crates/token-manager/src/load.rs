@@ -115,6 +115,12 @@ pub(crate) fn load_within(
     }
 }
 
+/// When the time of a load that begins now is over; never, if that is further away
+/// than the clock can tell.
+pub(crate) fn deadline(options: &LoadOptions) -> Option<Instant> {
+    Instant::now().checked_add(options.timeout?)
+}
+
 /// When to give up.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
@@ -127,7 +133,7 @@ impl Limits {
     pub(crate) fn of(options: &LoadOptions) -> Self {
         Self {
             timeout: options.timeout.unwrap_or_default(),
-            deadline: options.timeout.map(|timeout| Instant::now() + timeout),
+            deadline: deadline(options),
             cancelled: None,
         }
     }
@@ -173,7 +179,7 @@ impl Stop {
             },
             Self::NotAPivCard(status) => LoadError::NotAPivCard {
                 reader,
-                atr: card.info().atr.clone(),
+                atr: card.info().atr,
                 status,
             },
             Self::NoSelectAnswer(detail) => LoadError::NoSelectAnswer { reader, detail },
@@ -271,7 +277,8 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
     let problems = asking.problems;
 
     let guid = content.chuid().map(|chuid| chuid.guid);
-    let label = application.ok().and_then(|application| application.label);
+    let application = application.unwrap_or_default();
+    let label = application.label;
     let identity = TokenIdentity {
         name: match (&crescendo, &label) {
             (Some(identity), _) => identity.name().to_owned(),
@@ -284,6 +291,7 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         serial: vendor.serial,
         guid: guid.filter(|guid| guid.0 != [0; 16]),
         application_label: label,
+        algorithms: application.algorithms,
         applet_version: vendor.applet_version,
     };
     let capabilities = Capabilities::evaluate(&Facts {
@@ -354,7 +362,7 @@ fn read_vendor_parts(asking: &mut Asking<'_>, identity: &Identity) -> Result<Ven
 
     let domain = asking.ask(&SelectIsd)?;
     let production_data = match domain {
-        Ok(_) => asking.ask(&GetCplc)?,
+        Ok(()) => asking.ask(&GetCplc)?,
         Err(why) => Err(why),
     };
     parts.serial = asking

@@ -187,7 +187,7 @@ impl fmt::Display for PolicyNote {
                 f,
                 "that {raw:02X} stands for {} is inferred, not documented",
                 if *raw == 0 {
-                    "any characters"
+                    "characters of any kind"
                 } else {
                     "digits"
                 }
@@ -222,19 +222,18 @@ impl PinPolicy {
     /// decides, with notes where it differs from the standard; an impossible
     /// range gives way to the standard's.
     pub fn from_card(properties: PinProperties) -> Self {
-        let (minimum, maximum) = (properties.minimum, properties.maximum);
-        if minimum == 0 || minimum > maximum || maximum > 8 {
+        let Some(lengths) = properties.lengths() else {
+            let (minimum, maximum) = (properties.minimum, properties.maximum);
             return Self {
                 card: Some(properties),
                 notes: vec![PolicyNote::CardRangeInvalid { minimum, maximum }],
                 ..Self::standard()
             };
-        }
+        };
+        let (minimum, maximum) = lengths.clone().into_inner();
         let mut notes = Vec::new();
-        if (minimum..=maximum) != Self::STANDARD_LENGTH {
-            notes.push(PolicyNote::LengthsDiffer {
-                card: minimum..=maximum,
-            });
+        if lengths != Self::STANDARD_LENGTH {
+            notes.push(PolicyNote::LengthsDiffer { card: lengths });
         }
         let alphabet = if properties.numeric_only() {
             Alphabet::Digits
@@ -274,5 +273,73 @@ impl fmt::Display for PinPolicy {
             write!(f, "{} to {}", self.minimum, self.maximum)?;
         }
         write!(f, " {}, {}", self.alphabet.name(), self.decided_by.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+    use super::*;
+
+    fn policy(minimum: u8, maximum: u8, numeric_only: u8) -> PinPolicy {
+        let answer = [0x31, 0x05, minimum, maximum, 0, 0, numeric_only];
+        PinPolicy::from_card(PinProperties::decode(&answer).unwrap())
+    }
+
+    #[test]
+    fn the_card_s_rule_wins_and_says_where_it_differs() {
+        let rule = policy(4, 8, 0);
+        assert_eq!((rule.minimum, rule.maximum), (4, 8));
+        assert_eq!(rule.decided_by, PolicySource::Card);
+        assert_eq!(rule.alphabet, Alphabet::AnyButPadding);
+        assert_eq!(
+            rule.notes,
+            [
+                PolicyNote::LengthsDiffer { card: 4..=8 },
+                PolicyNote::AlphabetsDiffer,
+                PolicyNote::AlphabetInferred { raw: 0 },
+            ]
+        );
+        assert_eq!(rule.interoperable_length(), Some(6..=8));
+
+        let same = policy(6, 8, 1);
+        assert_eq!(same.alphabet, Alphabet::Digits);
+        assert_eq!(same.notes, [PolicyNote::AlphabetInferred { raw: 1 }]);
+        assert_eq!(same.to_string(), "6 to 8 digits, the card's own rule");
+    }
+
+    #[test]
+    fn a_rule_may_have_no_length_in_common_with_the_standard() {
+        assert_eq!(policy(4, 5, 1).interoperable_length(), None);
+    }
+
+    #[test]
+    fn an_impossible_range_gives_way_to_the_standard_s() {
+        for (minimum, maximum) in [(0, 8), (8, 4), (4, 9), (9, 9), (255, 0)] {
+            let rule = policy(minimum, maximum, 1);
+            assert_eq!((rule.minimum, rule.maximum), (6, 8));
+            assert_eq!(rule.decided_by, PolicySource::Standard);
+            assert!(rule.card.is_some(), "what the card said is kept");
+            assert_eq!(
+                rule.notes,
+                [PolicyNote::CardRangeInvalid { minimum, maximum }]
+            );
+        }
+    }
+
+    #[test]
+    fn every_status_word_has_a_meaning() {
+        for status in 0..=u16::MAX {
+            let pin = PinStatus::from_status_word(StatusWord::new(status));
+            let expected = match status {
+                0x9000 => PinStatus::AlreadyVerified,
+                0x6983 | 0x63C0 => PinStatus::Blocked,
+                0x6A88 => PinStatus::NotSet,
+                0x63C1..=0x63CF => PinStatus::TriesLeft((status & 0xF) as u8),
+                _ => PinStatus::Unknown(Unreadable::Refused(StatusWord::new(status))),
+            };
+            assert_eq!(pin, expected, "{status:04X}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use crescendo_ext::AppletVersion;
 use crescendo_ext::identity::Identity;
 use pcsc_transport::Interface;
 use piv_apdu::atr::Atr;
-use piv_apdu::key::KeyReference;
+use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::{Guid, ObjectTag};
 use sha2::{Digest, Sha256};
 
@@ -89,6 +89,9 @@ pub struct TokenIdentity {
     pub guid: Option<Guid>,
     /// The PIV application's label, from its SELECT answer.
     pub application_label: Option<String>,
+    /// The algorithms that the PIV application announces in its SELECT answer,
+    /// cipher suites of secure messaging among them. Many cards announce none.
+    pub algorithms: Vec<Algorithm>,
     /// The applet's version, where the card tells (a Crescendo's access
     /// control applet).
     pub applet_version: Option<AppletVersion>,

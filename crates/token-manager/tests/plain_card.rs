@@ -418,7 +418,7 @@ fn a_bad_object_is_shown_as_such_and_spoils_nothing_else() {
             assert_eq!(
                 token.object(ObjectTag::CCC).unwrap().state,
                 ObjectState::NeedsPin
-            )
+            );
         },
     );
     assert_spoils_only(
@@ -430,7 +430,7 @@ fn a_bad_object_is_shown_as_such_and_spoils_nothing_else() {
             assert_eq!(
                 token.object(ObjectTag::CCC).unwrap().state,
                 ObjectState::Empty
-            )
+            );
         },
     );
     assert_spoils_only(

