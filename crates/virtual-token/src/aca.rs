@@ -10,7 +10,7 @@ use piv_apdu::tlv::{self, Node, Tag};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::card::access::Challenge;
+use crate::card::access::{Access, Challenge};
 use crate::card::{Answer, Applet, Card, done};
 use crate::crypto::{SymmetricAlgorithm, SymmetricKey};
 use crate::profile::Profile;
@@ -57,34 +57,38 @@ pub(crate) fn execute(card: &mut Card, command: &Command) -> Answer {
 /// VERIFY PIN, `00 20 00 00 08 <PIN>` (LL/verify-pin).
 fn verify_pin(card: &mut Card, command: &Command) -> Answer {
     expect(command, 0x00, 0x00)?;
-    verification::verify(card, block(command.data())?)
+    verification::verify(card, &block(command.data())?)
 }
 
 /// CHANGE PIN, `00 24 01 00 10 <old> <new>` (LL/change-pin).
 fn change_pin(card: &mut Card, command: &Command) -> Answer {
     expect(command, 0x01, 0x00)?;
     let (old, new) = verification::two_blocks(command.data())?;
-    verification::change_pin(card, old, new)
+    verification::change_pin(card, &old, &new)
 }
 
 /// UNLOCK PIN, `00 2C 02 00 08 <new PIN>` (LL/unlock-pin). A success uses one unlock up.
 fn unlock_pin(card: &mut Card, command: &Command) -> Answer {
     expect(command, 0x02, 0x00)?;
     let new = block(command.data())?;
-    let unlocks_left = card.state.xauth.as_ref().map_or(0, |xauth| xauth.unlocks_left);
+    let unlocks_left = card
+        .state
+        .xauth
+        .as_ref()
+        .map_or(0, |xauth| xauth.unlocks_left);
     let remaining = unlocks_left
         .checked_sub(1)
         .ok_or(StatusWord::AUTHENTICATION_METHOD_BLOCKED)?;
     if !card.access.xauth {
         return Err(StatusWord::verification_failed(unlocks_left));
     }
-    if !card.state.pin_format.accepts(new) {
+    if !card.state.pin_format.accepts(&new) {
         return Err(StatusWord::WRONG_DATA);
     }
     if let Some(xauth) = &mut card.state.xauth {
         xauth.unlocks_left = remaining;
     }
-    card.state.pin.set(new);
+    card.state.pin.set(&new);
     card.access.drop_pin();
     card.mark_changed();
     done()
@@ -101,7 +105,7 @@ fn reset_card(card: &mut Card, command: &Command) -> Answer {
         return Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED);
     }
     card.state.reset_card();
-    card.access = Default::default();
+    card.access = Access::default();
     card.selected = Applet::Isd;
     card.mark_changed();
     done()
@@ -147,9 +151,8 @@ fn get_challenge(card: &mut Card, command: &Command) -> Answer {
 /// challenge, encrypted under the key. A challenge serves once.
 fn external_authenticate(card: &mut Card, command: &Command) -> Answer {
     expect(command, 0x00, 0x01)?;
-    let challenge = match card.access.challenge.take() {
-        Some(Challenge::Xauth(challenge)) => challenge,
-        _ => return Err(StatusWord::CONDITIONS_NOT_SATISFIED),
+    let Some(Challenge::Xauth(challenge)) = card.access.challenge.take() else {
+        return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
     };
     let key = xauth_key(card).ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
     let expected = key
@@ -197,7 +200,10 @@ fn read_xauth_key(data: &[u8]) -> Option<SymmetricKey> {
 }
 
 fn xauth_key(card: &Card) -> Option<&SymmetricKey> {
-    card.state.xauth.as_ref().and_then(|xauth| xauth.key.as_ref())
+    card.state
+        .xauth
+        .as_ref()
+        .and_then(|xauth| xauth.key.as_ref())
 }
 
 impl Xauth {
@@ -218,4 +224,3 @@ fn expect(command: &Command, p1: u8, p2: u8) -> Result<(), StatusWord> {
         Err(StatusWord::INCORRECT_P1P2)
     }
 }
-

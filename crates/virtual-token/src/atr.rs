@@ -12,7 +12,7 @@ const T1: (u8, &[u8]) = (0xD, &[0x96, 0xFF, 0x81, 0x91, 0xFE, 0x1F, 0xC3]);
 const T0: (u8, &[u8]) = (0x5, &[0x96, 0xFF]);
 
 /// A Crescendo's ATR is the published one. The plain PIV card's is of our own: in
-/// compact-TLV (ISO 7816-4, 8.1.1) its capabilities, and "SoftPIV".
+/// compact-TLV (ISO 7816-4, 8.1.1) its capabilities, and the name `SoftPIV`.
 pub(crate) fn of(state: &TokenState) -> Result<Atr, AtrError> {
     let (announced, interface) = match state.protocol {
         Protocol::T0 => T0,

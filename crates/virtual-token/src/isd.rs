@@ -1,6 +1,7 @@
-//! The issuer security domain, which every GlobalPlatform card has: it is selected
-//! after a reset and gives the card production life cycle data (CPLC).
-//! GlobalPlatform Card Specification 2.3.1, 11.3 (GET DATA) and 11.9 (SELECT).
+//! The issuer security domain of `GlobalPlatform`: it is selected after a reset and gives
+//! the card production life cycle data (CPLC).
+//!
+//! `GlobalPlatform` Card Specification 2.3.1, 11.3 (GET DATA) and 11.9 (SELECT).
 
 use piv_apdu::apdu::Command;
 use piv_apdu::status::StatusWord;

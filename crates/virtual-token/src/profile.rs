@@ -136,9 +136,7 @@ impl Profile {
     /// B0, B4, F0 (third-party).
     pub(crate) const fn key_containers(self) -> Option<&'static [u8]> {
         match self {
-            Profile::Crescendo2300 | Profile::CrescendoKey => {
-                Some(&[0x9A, 0x9C, 0x9D, 0x82, 0x83])
-            }
+            Profile::Crescendo2300 | Profile::CrescendoKey => Some(&[0x9A, 0x9C, 0x9D, 0x82, 0x83]),
             Profile::Crescendo4000 => Some(&[0x9A, 0xB0, 0xB4, 0xF0]),
             Profile::Piv => None,
         }
@@ -160,10 +158,9 @@ impl Profile {
                 (0x9D, KeyAlgorithm::EccP256),
                 (0x82, KeyAlgorithm::EccP384),
             ],
-            Profile::Crescendo4000 => &[
-                (0x9A, KeyAlgorithm::Rsa2048),
-                (0xB0, KeyAlgorithm::EccP256),
-            ],
+            Profile::Crescendo4000 => {
+                &[(0x9A, KeyAlgorithm::Rsa2048), (0xB0, KeyAlgorithm::EccP256)]
+            }
             Profile::Piv => &[
                 (0x9A, KeyAlgorithm::Rsa2048),
                 (0x9C, KeyAlgorithm::EccP384),
@@ -182,7 +179,9 @@ impl fmt::Display for Profile {
 
 /// The text is not the name of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no profile is named {name:?}: choose crescendo-2300, crescendo-4000, crescendo-key or piv")]
+#[error(
+    "no profile is named {name:?}: choose crescendo-2300, crescendo-4000, crescendo-key or piv"
+)]
 pub struct UnknownProfile {
     /// The text that was given.
     pub name: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::ObjectTag;
+use piv_apdu::secret::PinBlock;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
@@ -92,10 +93,12 @@ impl TokenState {
     /// What RESET CARD leaves: factory PIN (and PUK), no XAUTH key, containers that are
     /// all empty. The certificates' issuer has nothing left to be the issuer of.
     pub(crate) fn reset_card(&mut self) {
-        self.pin.set(&pad(self.profile.factory_pin()));
-        if let (Some(puk), Some(factory)) = (&mut self.puk, self.profile.factory_puk()) {
-            puk.set(&pad(factory));
-        }
+        let limit = self.profile.tries_limit();
+        self.pin = ReferenceData::new(self.profile.factory_pin(), limit);
+        self.puk = self
+            .profile
+            .factory_puk()
+            .map(|puk| ReferenceData::new(puk, limit));
         if let Some(xauth) = &mut self.xauth {
             xauth.key = None;
             xauth.unlocks_left = UNLOCKS_LIMIT;
@@ -122,7 +125,7 @@ impl TokenState {
         }
         let references = core::iter::once(&self.pin).chain(&self.puk);
         for reference in references {
-            if reference.value.as_slice().len() != REFERENCE_LENGTH {
+            if reference.value.as_slice().len() != PinBlock::LEN {
                 return damaged("a PIN or PUK is not 8 bytes");
             }
             // 63CX has four bits for the counter.
@@ -131,7 +134,7 @@ impl TokenState {
             }
         }
         let format = &self.pin_format;
-        if format.minimum > format.maximum || usize::from(format.maximum) > REFERENCE_LENGTH {
+        if format.minimum > format.maximum || usize::from(format.maximum) > PinBlock::LEN {
             return damaged("the PIN's lengths contradict each other");
         }
         if self.profile.is_crescendo() != self.xauth.is_some() {
@@ -178,8 +181,8 @@ pub enum StateError {
 
 /// Bytes of the card production life cycle data.
 pub(crate) const CPLC_LENGTH: usize = 42;
-/// Bytes of a PIN or PUK block: ASCII, padded with FF.
-pub(crate) const REFERENCE_LENGTH: usize = 8;
+/// What fills a PIN or PUK up to its block of 8 bytes.
+const PADDING: u8 = 0xFF;
 
 /// A PIN or PUK with its retry counter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -199,24 +202,27 @@ pub(crate) enum Comparison {
 }
 
 impl ReferenceData {
+    /// A PIN or PUK of at most 8 bytes, which is padded.
     pub(crate) fn new(value: &[u8], tries_limit: u8) -> Self {
-        let mut reference = ReferenceData {
-            value: SecretBytes::new(&[]),
+        let mut block = Zeroizing::new([PADDING; PinBlock::LEN]);
+        for (place, byte) in block.iter_mut().zip(value) {
+            *place = *byte;
+        }
+        ReferenceData {
+            value: SecretBytes::new(&block[..]),
             tries_left: tries_limit,
             tries_limit,
-        };
-        reference.set(&pad(value));
-        reference
+        }
     }
 
     /// Compares in constant time. The try is taken before the comparison and given
     /// back after it, so that no interruption between the two is worth anything.
-    pub(crate) fn compare(&mut self, candidate: &[u8; REFERENCE_LENGTH]) -> Comparison {
+    pub(crate) fn compare(&mut self, candidate: &PinBlock) -> Comparison {
         let Some(tries_left) = self.tries_left.checked_sub(1) else {
             return Comparison::Blocked;
         };
         self.tries_left = tries_left;
-        if bool::from(self.value.as_slice().ct_eq(candidate)) {
+        if bool::from(self.value.as_slice().ct_eq(candidate.as_bytes())) {
             self.tries_left = self.tries_limit;
             Comparison::Equal
         } else if tries_left == 0 {
@@ -227,19 +233,10 @@ impl ReferenceData {
     }
 
     /// Sets a new value and gives back all tries.
-    pub(crate) fn set(&mut self, value: &[u8; REFERENCE_LENGTH]) {
-        self.value = SecretBytes::new(value);
+    pub(crate) fn set(&mut self, value: &PinBlock) {
+        self.value = SecretBytes::new(value.as_bytes());
         self.tries_left = self.tries_limit;
     }
-}
-
-/// A value padded with FF to the length of a block, cut there if it is longer.
-pub(crate) fn pad(value: &[u8]) -> Zeroizing<[u8; REFERENCE_LENGTH]> {
-    let mut block = Zeroizing::new([0xFF; REFERENCE_LENGTH]);
-    for (place, byte) in block.iter_mut().zip(value) {
-        *place = *byte;
-    }
-    block
 }
 
 /// What a new PIN must look like.
@@ -252,14 +249,10 @@ pub(crate) struct PinFormat {
 
 impl PinFormat {
     /// Whether a block is a PIN of this format with its padding.
-    pub(crate) fn accepts(&self, block: &[u8; REFERENCE_LENGTH]) -> bool {
-        let length = block
-            .iter()
-            .position(|byte| *byte == 0xFF)
-            .unwrap_or(block.len());
-        let (pin, padding) = block.split_at(length);
-        (usize::from(self.minimum)..=usize::from(self.maximum)).contains(&length)
-            && padding.iter().all(|byte| *byte == 0xFF)
+    pub(crate) fn accepts(self, block: &PinBlock) -> bool {
+        let pin = block.unpadded();
+        (usize::from(self.minimum)..=usize::from(self.maximum)).contains(&pin.len())
+            && !pin.contains(&PADDING)
             && (!self.numeric_only || pin.iter().all(u8::is_ascii_digit))
     }
 }
@@ -452,32 +445,46 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
+    fn block(bytes: &[u8]) -> PinBlock {
+        PinBlock::from_slice(bytes).unwrap()
+    }
+
     #[test]
     fn a_wrong_value_costs_a_try_and_the_right_one_gives_them_back() {
         let mut pin = ReferenceData::new(b"123456", 3);
-        let right = *pad(b"123456");
-        assert_eq!(pin.compare(&pad(b"123457")), Comparison::Wrong { tries_left: 2 });
+        let right = block(b"123456\xFF\xFF");
+        let wrong = block(b"123457\xFF\xFF");
+        assert_eq!(pin.compare(&wrong), Comparison::Wrong { tries_left: 2 });
         assert_eq!(pin.compare(&right), Comparison::Equal);
         assert_eq!(pin.tries_left, 3);
-        assert_eq!(pin.compare(&[0; 8]), Comparison::Wrong { tries_left: 2 });
-        assert_eq!(pin.compare(&[0; 8]), Comparison::Wrong { tries_left: 1 });
-        assert_eq!(pin.compare(&[0; 8]), Comparison::Blocked);
+        assert_eq!(pin.compare(&wrong), Comparison::Wrong { tries_left: 2 });
+        assert_eq!(pin.compare(&wrong), Comparison::Wrong { tries_left: 1 });
+        assert_eq!(pin.compare(&wrong), Comparison::Blocked);
         assert_eq!(pin.compare(&right), Comparison::Blocked);
         assert_eq!(pin.tries_left, 0);
     }
 
     #[test]
     fn pin_formats() {
-        let digits = PinFormat { minimum: 6, maximum: 8, numeric_only: true };
-        assert!(digits.accepts(&pad(b"123456")));
-        assert!(digits.accepts(b"12345678"));
-        assert!(!digits.accepts(&pad(b"12345")));
-        assert!(!digits.accepts(&pad(b"12345a")));
-        assert!(!digits.accepts(b"123456\xFF8"));
-        assert!(!digits.accepts(&[0xFF; 8]));
-        let any = PinFormat { minimum: 4, maximum: 8, numeric_only: false };
-        assert!(any.accepts(&pad(b"\x00\xFEab")));
-        assert!(!any.accepts(&pad(b"abc")));
+        let digits = PinFormat {
+            minimum: 6,
+            maximum: 8,
+            numeric_only: true,
+        };
+        assert!(digits.accepts(&block(b"123456\xFF\xFF")));
+        assert!(digits.accepts(&block(b"12345678")));
+        assert!(!digits.accepts(&block(b"12345\xFF\xFF\xFF")));
+        assert!(!digits.accepts(&block(b"12345a\xFF\xFF")));
+        assert!(!digits.accepts(&block(b"123456\xFF8")));
+        assert!(!digits.accepts(&block(&[0xFF; 8])));
+        let any = PinFormat {
+            minimum: 4,
+            maximum: 8,
+            numeric_only: false,
+        };
+        assert!(any.accepts(&block(b"\x00\xFEab\xFF\xFF\xFF\xFF")));
+        assert!(!any.accepts(&block(b"abc\xFF\xFF\xFF\xFF\xFF")));
+        assert!(!any.accepts(&block(b"ab\xFFde\xFF\xFF\xFF")));
     }
 
     #[test]

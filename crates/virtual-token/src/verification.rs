@@ -1,28 +1,26 @@
 //! The cardholder's PIN, which the access control applet and the PIV applet share.
 
+use piv_apdu::secret::PinBlock;
 use piv_apdu::status::StatusWord;
 
 use crate::card::{Answer, Card, done};
-use crate::state::{Comparison, REFERENCE_LENGTH};
-
-/// A PIN or PUK block.
-pub(crate) type Block = [u8; REFERENCE_LENGTH];
+use crate::state::Comparison;
 
 /// The one block that is the command's data.
-pub(crate) fn block(data: &[u8]) -> Result<&Block, StatusWord> {
-    data.try_into().map_err(|_| StatusWord::WRONG_LENGTH)
+pub(crate) fn block(data: &[u8]) -> Result<PinBlock, StatusWord> {
+    PinBlock::from_slice(data).ok_or(StatusWord::WRONG_LENGTH)
 }
 
 /// The two blocks that are the command's data.
-pub(crate) fn two_blocks(data: &[u8]) -> Result<(&Block, &Block), StatusWord> {
+pub(crate) fn two_blocks(data: &[u8]) -> Result<(PinBlock, PinBlock), StatusWord> {
     let (first, second) = data
-        .split_first_chunk()
+        .split_at_checked(PinBlock::LEN)
         .ok_or(StatusWord::WRONG_LENGTH)?;
-    Ok((first, block(second)?))
+    Ok((block(first)?, block(second)?))
 }
 
 /// Compares the PIN; a wrong one costs a try and ends what the right one had opened.
-pub(crate) fn verify(card: &mut Card, candidate: &Block) -> Answer {
+pub(crate) fn verify(card: &mut Card, candidate: &PinBlock) -> Answer {
     let tries_left = card.state.pin.tries_left;
     let result = check(card.state.pin.compare(candidate));
     if card.state.pin.tries_left != tries_left {
@@ -42,7 +40,7 @@ pub(crate) fn verify(card: &mut Card, candidate: &Block) -> Answer {
 
 /// Replaces the PIN by whoever knows it. The new one's form is looked at first, so that
 /// a slip there costs no try.
-pub(crate) fn change_pin(card: &mut Card, old: &Block, new: &Block) -> Answer {
+pub(crate) fn change_pin(card: &mut Card, old: &PinBlock, new: &PinBlock) -> Answer {
     if !card.state.pin_format.accepts(new) {
         return Err(StatusWord::WRONG_DATA);
     }

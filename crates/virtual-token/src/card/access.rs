@@ -18,16 +18,25 @@ use super::Applet;
 /// The security state.
 #[derive(Default)]
 pub(crate) struct Access {
-    /// The PIN has been verified.
-    pub(crate) pin: bool,
+    pin: Pin,
     /// XAUTH key 1 has been authenticated.
     pub(crate) xauth: bool,
     /// The card management key 9B has been authenticated.
     pub(crate) management: bool,
     /// What the next authentication has to answer.
     pub(crate) challenge: Option<Challenge>,
-    verified_by_this_command: bool,
-    verified_by_previous_command: bool,
+}
+
+/// Whether the PIN has been verified, and how long ago in commands.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Pin {
+    #[default]
+    Unverified,
+    /// By the command being executed.
+    ByThisCommand,
+    /// By the one before it.
+    ByPreviousCommand,
+    Earlier,
 }
 
 /// A challenge that waits for its response.
@@ -35,41 +44,46 @@ pub(crate) enum Challenge {
     /// Of GET CHALLENGE in the ACA.
     Xauth(Zeroizing<Vec<u8>>),
     /// 9B, single: this was sent, and is to come back encrypted.
-    ManagementChallenge(Zeroizing<Vec<u8>>),
+    Management(Zeroizing<Vec<u8>>),
     /// 9B, mutual: this was sent encrypted, and is to come back in the clear.
-    ManagementWitness(Zeroizing<Vec<u8>>),
+    Witness(Zeroizing<Vec<u8>>),
 }
 
 impl Access {
     /// Before each command.
     pub(crate) fn begin_command(&mut self) {
-        self.verified_by_previous_command = self.verified_by_this_command;
-        self.verified_by_this_command = false;
+        self.pin = match self.pin {
+            Pin::Unverified => Pin::Unverified,
+            Pin::ByThisCommand => Pin::ByPreviousCommand,
+            Pin::ByPreviousCommand | Pin::Earlier => Pin::Earlier,
+        };
     }
 
     /// The PIN was right.
     pub(crate) fn verified(&mut self) {
-        self.pin = true;
-        self.verified_by_this_command = true;
+        self.pin = Pin::ByThisCommand;
     }
 
     /// The PIN was wrong, was changed over, or is logged out.
     pub(crate) fn drop_pin(&mut self) {
-        self.pin = false;
-        self.verified_by_this_command = false;
-        self.verified_by_previous_command = false;
+        self.pin = Pin::Unverified;
+    }
+
+    /// Whether the PIN has been verified.
+    pub(crate) fn pin(&self) -> bool {
+        self.pin != Pin::Unverified
     }
 
     /// Whether the PIN was verified by the command right before this one: what a key
     /// with the PIN policy "always" wants.
     pub(crate) fn pin_just_verified(&self) -> bool {
-        self.pin && self.verified_by_previous_command
+        self.pin == Pin::ByPreviousCommand
     }
 
     /// Whether the holder or an administrator is there, which is what management on a
     /// Crescendo wants.
     pub(crate) fn pin_or_xauth(&self) -> bool {
-        self.pin || self.xauth
+        self.pin() || self.xauth
     }
 
     /// What selecting `next` while `current` is selected leaves.

@@ -28,7 +28,7 @@ pub(crate) fn done() -> Answer {
 /// An applet that can be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Applet {
-    /// The GlobalPlatform issuer security domain, which is selected after a reset.
+    /// The issuer security domain, which is selected after a reset.
     Isd,
     /// HID's access control applet.
     Aca,

@@ -189,7 +189,7 @@ fn subject(state: &TokenState, key: KeyReference) -> String {
     } else {
         NAME
     };
-    format!("CN={name},OU=Software Tokens,O=Example")
+    format!("CN={name},O=Example")
 }
 
 /// Fills a container. A Crescendo has only those it has; a plain PIV card makes one.

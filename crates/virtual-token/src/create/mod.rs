@@ -40,6 +40,7 @@ pub enum CreateError {
 }
 
 impl CreateError {
+    #[allow(clippy::needless_pass_by_value)] // it is what `map_err` gives
     fn cryptography(error: impl ToString) -> Self {
         CreateError::Cryptography(error.to_string())
     }
@@ -91,13 +92,19 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
     };
     if profile.is_crescendo() {
         if options.yubico {
-            return refuse("Yubico's instructions", "a Crescendo answers them with 6D00");
+            return refuse(
+                "Yubico's instructions",
+                "a Crescendo answers them with 6D00",
+            );
         }
         if options.protocol != Protocol::T1 {
             return refuse("T=0", "a Crescendo's ATR offers T=1 alone");
         }
         if options.management_key.is_some() {
-            return refuse("a management key", "it is managed with its PIN or XAUTH key");
+            return refuse(
+                "a management key",
+                "it is managed with its PIN or XAUTH key",
+            );
         }
         if !matches!(
             options.xauth_key,
@@ -142,7 +149,7 @@ fn cplc(serial: u32) -> Bytes {
     cplc[2..4].copy_from_slice(&[0x00, 0x01]);
     let mut rest = serial;
     for byte in cplc[12..16].iter_mut().rev() {
-        let [.., digits] = (rest / 10 % 10 << 4 | rest % 10).to_be_bytes();
+        let [.., digits] = ((rest / 10 % 10) * 16 + rest % 10).to_be_bytes();
         *byte = digits;
         rest /= 100;
     }

@@ -15,12 +15,10 @@ use spki::{EncodePublicKey, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use x509_cert::TbsCertificate;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{self, Builder, CertificateBuilder};
-use x509_cert::ext::pkix::certpolicy::PolicyInformation;
-use x509_cert::ext::pkix::crl::dp::DistributionPoint;
-use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName, OtherName};
+use x509_cert::ext::pkix::name::{GeneralName, OtherName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints,
-    ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages,
+    SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, ToExtension};
 use x509_cert::name::Name;
@@ -39,10 +37,8 @@ const PIV_CARD_AUTHENTICATION: ObjectIdentifier =
 /// Microsoft's smart card logon.
 const SMART_CARD_LOGON: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.2");
 /// Microsoft's user principal name, another name in a subject alternative name.
-const USER_PRINCIPAL_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.3");
-/// A policy that says nothing, under the arc that is kept for documentation (RFC 5612).
-const TEST_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.1.1");
-
+const USER_PRINCIPAL_NAME: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.3");
 /// A certificate could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
@@ -96,7 +92,7 @@ impl Issuer {
         random: &mut R,
     ) -> Result<Self, CertificateError> {
         let key = SigningKey::generate_from_rng(random);
-        let name = Name::from_str("CN=Software Token Test CA,O=Example")?;
+        let name = Name::from_str("CN=Test CA,O=Example")?;
         let spki = spki_of(&key)?;
         let profile = Profile {
             issuer: name.clone(),
@@ -129,7 +125,14 @@ impl Issuer {
             extensions: cardholder_extensions(&request, &subject)?,
             subject,
         };
-        sign(&self.key, profile, request.key, self.not_before, VALID, random)
+        sign(
+            &self.key,
+            profile,
+            request.key,
+            self.not_before,
+            VALID,
+            random,
+        )
     }
 }
 
@@ -203,8 +206,8 @@ fn authority_extensions(name: &Name) -> Result<Vec<Extension>, der::Error> {
     ])
 }
 
-/// What a PIV certificate usually carries (SP 800-73, FPKI profiles), with example
-/// names and a policy that means nothing.
+/// The extensions that a PIV certificate is told apart by (SP 800-73, FPKI profiles). No
+/// policy and no place for revocation lists: this authority has neither.
 fn cardholder_extensions(
     request: &Request<'_>,
     subject: &Name,
@@ -242,29 +245,12 @@ fn cardholder_extensions(
             type_id: USER_PRINCIPAL_NAME,
             value: Any::encode_from(&Utf8StringRef::new(request.principal)?)?,
         }));
-        names.push(GeneralName::Rfc822Name(Ia5String::new(request.principal)?));
     }
-    names.push(uri(&format!("urn:uuid:{}", request.uuid))?);
-    let policies = CertificatePolicies(vec![PolicyInformation {
-        policy_identifier: TEST_POLICY,
-        policy_qualifiers: None,
-    }]);
-    let revocation = CrlDistributionPoints(vec![DistributionPoint {
-        distribution_point: Some(DistributionPointName::FullName(vec![uri(
-            "http://pki.example.com/software-token-test-ca.crl",
-        )?])),
-        reasons: None,
-        crl_issuer: None,
-    }]);
+    let uuid = Ia5String::new(&format!("urn:uuid:{}", request.uuid))?;
+    names.push(GeneralName::UniformResourceIdentifier(uuid));
     Ok(vec![
         KeyUsage(usage).to_extension(subject, &[])?,
         ExtendedKeyUsage(extended).to_extension(subject, &[])?,
-        policies.to_extension(subject, &[])?,
         SubjectAltName(names).to_extension(subject, &[])?,
-        revocation.to_extension(subject, &[])?,
     ])
-}
-
-fn uri(text: &str) -> Result<GeneralName, der::Error> {
-    Ok(GeneralName::UniformResourceIdentifier(Ia5String::new(text)?))
 }

@@ -1,14 +1,14 @@
 //! The private keys in the key containers.
 
-use ecdsa::signature::hazmat::PrehashSigner;
 use p256::elliptic_curve::Generate;
 use piv_apdu::command::PublicKey;
-use pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, spki};
+use pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use rand_core::CryptoRng;
 use rsa::BoxedUint;
 use rsa::hazmat::rsa_decrypt_and_check;
 use rsa::traits::PublicKeyParts;
 use serde::{Deserialize, Serialize};
+use signature::hazmat::PrehashSigner;
 use spki::SubjectPublicKeyInfoOwned;
 use zeroize::Zeroizing;
 
@@ -209,8 +209,8 @@ fn rsa_private_operation<R: CryptoRng>(
     if block.len() != RSA_2048_BYTES {
         return Err(KeyError::Input);
     }
-    let number = BoxedUint::from_be_slice(block, key.n().bits_precision())
-        .map_err(|_| KeyError::Input)?;
+    let number =
+        BoxedUint::from_be_slice(block, key.n().bits_precision()).map_err(|_| KeyError::Input)?;
     if number >= **key.n() {
         return Err(KeyError::Input);
     }

@@ -36,9 +36,9 @@ impl SymmetricAlgorithm {
     pub const fn block_length(self) -> usize {
         match self {
             SymmetricAlgorithm::TripleDes => 8,
-            SymmetricAlgorithm::Aes128 | SymmetricAlgorithm::Aes192 | SymmetricAlgorithm::Aes256 => {
-                16
-            }
+            SymmetricAlgorithm::Aes128
+            | SymmetricAlgorithm::Aes192
+            | SymmetricAlgorithm::Aes256 => 16,
         }
     }
 
@@ -109,9 +109,18 @@ mod tests {
         let plain = hex!("00112233445566778899aabbccddeeff");
         let keys = hex!("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
         for (algorithm, cipher) in [
-            (SymmetricAlgorithm::Aes128, hex!("69c4e0d86a7b0430d8cdb78070b4c55a")),
-            (SymmetricAlgorithm::Aes192, hex!("dda97ca4864cdfe06eaf70a0ec0d7191")),
-            (SymmetricAlgorithm::Aes256, hex!("8ea2b7ca516745bfeafc49904b496089")),
+            (
+                SymmetricAlgorithm::Aes128,
+                hex!("69c4e0d86a7b0430d8cdb78070b4c55a"),
+            ),
+            (
+                SymmetricAlgorithm::Aes192,
+                hex!("dda97ca4864cdfe06eaf70a0ec0d7191"),
+            ),
+            (
+                SymmetricAlgorithm::Aes256,
+                hex!("8ea2b7ca516745bfeafc49904b496089"),
+            ),
         ] {
             let key = SymmetricKey::new(algorithm, &keys[..algorithm.key_length()]).unwrap();
             assert_eq!(*key.encrypt(&plain).unwrap(), cipher);

@@ -25,7 +25,11 @@ pub(super) fn authenticate(card: &mut Card, command: &GeneralAuthenticate) -> An
 
     // The response is asked for by naming it, empty.
     let template = &command.template;
-    if template.response.as_ref().is_none_or(|response| !response.is_empty()) {
+    if template
+        .response
+        .as_ref()
+        .is_none_or(|response| !response.is_empty())
+    {
         return Err(StatusWord::WRONG_DATA);
     }
     let result = match (&template.challenge, &template.exponentiation) {
@@ -45,7 +49,7 @@ fn may_use(card: &Card, key: KeyReference) -> bool {
     match key {
         KeyReference::CARD_AUTHENTICATION => true,
         KeyReference::DIGITAL_SIGNATURE => card.access.pin_just_verified(),
-        _ => card.access.pin,
+        _ => card.access.pin(),
     }
 }
 

@@ -106,7 +106,9 @@ pub(crate) fn allocate_containers(state: &mut TokenState) {
         None => return,
     };
     for (tag, capacity) in objects {
-        state.objects.insert(HexId::from(*tag), DataObject::empty(*capacity));
+        state
+            .objects
+            .insert(HexId::from(*tag), DataObject::empty(*capacity));
     }
     let personal = state.profile.personal_keys();
     for key in state.profile.key_containers().unwrap_or_default() {

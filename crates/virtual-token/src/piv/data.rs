@@ -16,13 +16,13 @@ pub(crate) const PIV_CAPACITY: u16 = 12_800;
 const YUBICO_OBJECTS: core::ops::RangeInclusive<u32> = 0x5F_FF00..=0x5F_FF1F;
 
 /// GET DATA. A Crescendo's container that is allocated and empty gives an empty object.
-pub(super) fn get(card: &Card, command: &GetData) -> Answer {
+pub(super) fn get(card: &Card, command: GetData) -> Answer {
     let object = card
         .state
         .objects
         .get(&HexId::from(command.tag))
         .ok_or(StatusWord::FILE_NOT_FOUND)?;
-    if command.tag.read_access() == ReadAccess::Pin && !card.access.pin {
+    if command.tag.read_access() == ReadAccess::Pin && !card.access.pin() {
         return Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED);
     }
     Ok(GetData::encode_answer(command.tag, &object.content.0))

@@ -16,8 +16,8 @@ pub(super) fn generate(card: &mut Card, command: &GenerateAsymmetric) -> Answer 
         return Err(StatusWord::INCORRECT_P1P2);
     }
     may_administer(card)?;
-    let algorithm = KeyAlgorithm::from_identifier(command.algorithm.to_u8())
-        .ok_or(StatusWord::WRONG_DATA)?;
+    let algorithm =
+        KeyAlgorithm::from_identifier(command.algorithm.to_u8()).ok_or(StatusWord::WRONG_DATA)?;
     let key = PrivateKey::generate(algorithm, &mut card.random)
         .map_err(|_| StatusWord::EXECUTION_ERROR)?;
     let container =

@@ -38,10 +38,11 @@ pub(super) fn authenticate(card: &mut Card, command: &GeneralAuthenticate) -> An
     }
 }
 
+#[allow(clippy::unnecessary_wraps)] // one of several that answer
 fn request_challenge(card: &mut Card, key: &SymmetricKey) -> Answer {
     let challenge = card.random_bytes(key.algorithm.block_length());
     let answer = DynamicAuthenticationTemplate::default().with_challenge(&challenge);
-    card.access.challenge = Some(Challenge::ManagementChallenge(challenge));
+    card.access.challenge = Some(Challenge::Management(challenge));
     Ok(answer.encode())
 }
 
@@ -51,18 +52,22 @@ fn check_response(
     asked: Option<Challenge>,
     response: &[u8],
 ) -> Answer {
-    let Some(Challenge::ManagementChallenge(challenge)) = asked else {
+    let Some(Challenge::Management(challenge)) = asked else {
         return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
     };
-    let expected = key.encrypt(&challenge).map_err(|_| StatusWord::EXECUTION_ERROR)?;
+    let expected = key
+        .encrypt(&challenge)
+        .map_err(|_| StatusWord::EXECUTION_ERROR)?;
     admit(card, &expected, response)?;
     done()
 }
 
 fn request_witness(card: &mut Card, key: &SymmetricKey) -> Answer {
     let witness = card.random_bytes(key.algorithm.block_length());
-    let encrypted = key.encrypt(&witness).map_err(|_| StatusWord::EXECUTION_ERROR)?;
-    card.access.challenge = Some(Challenge::ManagementWitness(witness));
+    let encrypted = key
+        .encrypt(&witness)
+        .map_err(|_| StatusWord::EXECUTION_ERROR)?;
+    card.access.challenge = Some(Challenge::Witness(witness));
     Ok(DynamicAuthenticationTemplate::default()
         .with_witness(&encrypted)
         .encode())
@@ -75,7 +80,7 @@ fn check_witness(
     witness: &[u8],
     challenge: &[u8],
 ) -> Answer {
-    let Some(Challenge::ManagementWitness(expected)) = asked else {
+    let Some(Challenge::Witness(expected)) = asked else {
         return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
     };
     // A challenge of a wrong length must not cost the host its authentication silently.

@@ -49,7 +49,7 @@ pub(crate) fn execute(card: &mut Card, command: &Command) -> Answer {
         return answer;
     }
     match PivCommand::from_command(command).map_err(|error| error.status_word())? {
-        PivCommand::GetData(command) => data::get(card, &command),
+        PivCommand::GetData(command) => data::get(card, command),
         PivCommand::PutData(command) => data::put(card, &command),
         PivCommand::Verify(command) => pin::verify(card, &command),
         PivCommand::ChangeReferenceData(command) => pin::change_reference_data(card, &command),

@@ -1,14 +1,13 @@
 //! VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER: SP 800-73-5 Part 2, 3.2.
 
-use piv_apdu::command::{
-    ChangeReferenceData, PinStatus, ResetRetryCounter, Verify, VerifyAction,
-};
+use piv_apdu::command::{ChangeReferenceData, PinStatus, ResetRetryCounter, Verify, VerifyAction};
 use piv_apdu::key::KeyReference;
+use piv_apdu::secret::PinBlock;
 use piv_apdu::status::StatusWord;
 
 use crate::card::{Answer, Card, done};
 use crate::state::ReferenceData;
-use crate::verification::{self, Block, check};
+use crate::verification::{self, check};
 
 /// VERIFY: asks, checks or logs out. The PIV PIN is all there is to verify.
 pub(super) fn verify(card: &mut Card, command: &Verify) -> Answer {
@@ -18,8 +17,8 @@ pub(super) fn verify(card: &mut Card, command: &Verify) -> Answer {
     match &command.action {
         VerifyAction::Query => query(card),
         VerifyAction::Check(block) => {
-            presented(card, block.as_bytes())?;
-            verification::verify(card, block.as_bytes())
+            presented(card, block)?;
+            verification::verify(card, block)
         }
         VerifyAction::Logout => {
             card.access.drop_pin();
@@ -31,7 +30,7 @@ pub(super) fn verify(card: &mut Card, command: &Verify) -> Answer {
 fn query(card: &Card) -> Answer {
     let status = match card.state.pin.tries_left {
         0 => PinStatus::Blocked,
-        _ if card.access.pin => PinStatus::AlreadyVerified,
+        _ if card.access.pin() => PinStatus::AlreadyVerified,
         tries_left => PinStatus::TriesLeft(tries_left),
     };
     match status.to_status_word() {
@@ -42,7 +41,7 @@ fn query(card: &Card) -> Answer {
 
 /// CHANGE REFERENCE DATA, of the PIN or the PUK.
 pub(super) fn change_reference_data(card: &mut Card, command: &ChangeReferenceData) -> Answer {
-    let (old, new) = (command.old.as_bytes(), command.new.as_bytes());
+    let (old, new) = (&command.old, &command.new);
     match command.reference {
         KeyReference::PIV_PIN => {
             presented(card, old)?;
@@ -63,11 +62,11 @@ pub(super) fn reset_retry_counter(card: &mut Card, command: &ResetRetryCounter) 
     if command.reference != KeyReference::PIV_PIN {
         return Err(StatusWord::REFERENCED_DATA_NOT_FOUND);
     }
-    let new = command.new.as_bytes();
+    let new = &command.new;
     if puk(card)?.tries_left > 0 && !card.state.pin_format.accepts(new) {
         return Err(StatusWord::WRONG_DATA);
     }
-    check_puk(card, command.puk.as_bytes())?;
+    check_puk(card, &command.puk)?;
     card.state.pin.set(new);
     card.mark_changed();
     done()
@@ -75,7 +74,7 @@ pub(super) fn reset_retry_counter(card: &mut Card, command: &ResetRetryCounter) 
 
 /// A PIV card refuses what cannot be a PIN, without spending a try on it; a Crescendo,
 /// whose documentation has no status word for that, compares it.
-fn presented(card: &Card, block: &Block) -> Result<(), StatusWord> {
+fn presented(card: &Card, block: &PinBlock) -> Result<(), StatusWord> {
     let state = &card.state;
     if state.pin.tries_left == 0 {
         Err(StatusWord::AUTHENTICATION_METHOD_BLOCKED)
@@ -86,7 +85,7 @@ fn presented(card: &Card, block: &Block) -> Result<(), StatusWord> {
     }
 }
 
-fn check_puk(card: &mut Card, block: &Block) -> Result<(), StatusWord> {
+fn check_puk(card: &mut Card, block: &PinBlock) -> Result<(), StatusWord> {
     let puk = puk(card)?;
     let tries_left = puk.tries_left;
     let comparison = puk.compare(block);

@@ -1,0 +1,247 @@
+//! What a personalized token has on it.
+
+use der::{Decode, Encode};
+use p256::ecdsa::signature::Verifier;
+use p256::ecdsa::{DerSignature, VerifyingKey};
+use piv_apdu::command::{GetData, TypedCommand};
+use piv_apdu::key::KeyReference;
+use piv_apdu::object::{
+    CardCapabilityContainer, CertificateObject, Chuid, DataObject, Discovery, KeyHistory,
+    ObjectTag, PrintedInformation,
+};
+use piv_apdu::status::StatusWord;
+use spki::DecodePublicKey;
+use virtual_token::{CreateOptions, KeyAlgorithm, Profile, VirtualToken};
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
+
+use crate::common::{created, hex, options, personal, raw, send};
+
+fn selected(mut token: VirtualToken) -> VirtualToken {
+    let select = hex("00A40400 0B A000000308000010000100 00");
+    assert!(raw(&mut token, &select).status().is_success());
+    token
+}
+
+fn get(token: &mut VirtualToken, tag: ObjectTag) -> Result<Vec<u8>, StatusWord> {
+    let response = send(token, &GetData::new(tag).to_command());
+    if response.status().is_success() {
+        Ok(GetData::decode_answer(&response).unwrap().to_vec())
+    } else {
+        Err(response.status())
+    }
+}
+
+fn certificate(token: &mut VirtualToken, key: KeyReference) -> (CertificateObject, Certificate) {
+    let content = get(token, key.certificate_object().unwrap()).unwrap();
+    let object = CertificateObject::decode(&content).unwrap();
+    let certificate = object.parse().unwrap();
+    (object, certificate)
+}
+
+#[test]
+fn data_objects() {
+    for profile in Profile::ALL {
+        let mut token = selected(personal(profile));
+        let chuid = Chuid::decode(&get(&mut token, ObjectTag::CHUID).unwrap()).unwrap();
+        assert_eq!(chuid.guid.to_string(), token.id(), "{profile}");
+        let expiry = chuid.expiry.unwrap();
+        assert_eq!(
+            (expiry.year(), expiry.month(), expiry.day()),
+            (2030, 12, 31)
+        );
+        assert_eq!(chuid.fasc_n.unwrap().fields().unwrap().agency, 9999);
+
+        let history =
+            KeyHistory::decode(&get(&mut token, ObjectTag::KEY_HISTORY).unwrap()).unwrap();
+        let retired = u8::from(matches!(
+            profile,
+            Profile::Crescendo2300 | Profile::CrescendoKey
+        ));
+        assert_eq!(
+            (history.on_card, history.off_card),
+            (retired, 0),
+            "{profile}"
+        );
+
+        assert_eq!(
+            get(&mut token, ObjectTag::PRINTED_INFORMATION),
+            Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED)
+        );
+        let mut block = [0xFF; 8];
+        block[..profile.factory_pin().len()].copy_from_slice(profile.factory_pin());
+        let verify = piv_apdu::apdu::Command::new(0x00, 0x20, 0x00, 0x80).with_data(&block);
+        assert!(send(&mut token, &verify).status().is_success());
+        let printed = get(&mut token, ObjectTag::PRINTED_INFORMATION).unwrap();
+        let printed = PrintedInformation::decode(&printed).unwrap();
+        assert_eq!(printed.expiration_date, "2030DEC31");
+
+        let everything_else = [ObjectTag::CCC, ObjectTag::DISCOVERY];
+        if matches!(profile, Profile::Piv | Profile::Crescendo4000) {
+            let ccc = get(&mut token, everything_else[0]).unwrap();
+            let ccc = CardCapabilityContainer::decode(&ccc).unwrap();
+            assert_eq!(ccc.card_identifier.len(), 21);
+            let discovery = get(&mut token, everything_else[1]).unwrap();
+            assert!(Discovery::decode(&discovery).unwrap().pin_usage.piv_pin());
+        } else {
+            for tag in everything_else {
+                assert_eq!(
+                    get(&mut token, tag),
+                    Err(StatusWord::FILE_NOT_FOUND),
+                    "not listed"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_allocated_container_may_be_empty() {
+    let mut token = selected(personal(Profile::Crescendo2300));
+    let second_retired = ObjectTag::retired_certificate(2).unwrap();
+    assert_eq!(get(&mut token, second_retired), Ok(vec![]));
+    let card_authentication = ObjectTag::CARD_AUTHENTICATION_CERTIFICATE;
+    assert_eq!(
+        get(&mut token, card_authentication),
+        Err(StatusWord::FILE_NOT_FOUND)
+    );
+}
+
+#[test]
+fn certificates_are_sound_and_signed_by_the_tokens_own_authority() {
+    for (profile, keys) in [
+        (Profile::Crescendo2300, &[0x9A, 0x9C, 0x9D, 0x82][..]),
+        (Profile::CrescendoKey, &[0x9A, 0x9C, 0x9D, 0x82]),
+        (Profile::Crescendo4000, &[0x9A]),
+        (Profile::Piv, &[0x9A, 0x9C, 0x9D, 0x9E]),
+    ] {
+        let mut token = selected(personal(profile));
+        let issuer = Certificate::from_der(token.issuer_certificate().unwrap()).unwrap();
+        let issuer_spki = issuer.tbs_certificate().subject_public_key_info();
+        let issuer_key = VerifyingKey::from_public_key_der(&issuer_spki.to_der().unwrap()).unwrap();
+        for key in keys {
+            let (object, certificate) = certificate(&mut token, KeyReference(*key));
+            let signature = DerSignature::try_from(certificate.signature().raw_bytes()).unwrap();
+            let signed = certificate.tbs_certificate().to_der().unwrap();
+            issuer_key
+                .verify(&signed, &signature)
+                .expect("the authority's signature");
+            assert_eq!(
+                certificate.tbs_certificate().issuer(),
+                issuer.tbs_certificate().subject()
+            );
+            assert_eq!(object.compressed, *key == 0x82, "{profile} {key:02X}");
+            let validity = certificate.tbs_certificate().validity();
+            assert_eq!(validity.not_before.to_system_time(), created());
+        }
+    }
+}
+
+#[test]
+fn certificates_say_what_their_keys_are_for() {
+    let mut token = selected(personal(Profile::Piv));
+    let mut usage = |key| {
+        let certificate = certificate(&mut token, key).1;
+        let usage: KeyUsage = certificate
+            .tbs_certificate()
+            .get_extension()
+            .unwrap()
+            .unwrap()
+            .1;
+        usage
+    };
+    assert!(usage(KeyReference::PIV_AUTHENTICATION).digital_signature());
+    assert!(!usage(KeyReference::PIV_AUTHENTICATION).non_repudiation());
+    assert!(usage(KeyReference::DIGITAL_SIGNATURE).non_repudiation());
+    assert!(usage(KeyReference::KEY_MANAGEMENT).key_agreement());
+    assert!(!usage(KeyReference::KEY_MANAGEMENT).digital_signature());
+
+    let card = certificate(&mut token, KeyReference::CARD_AUTHENTICATION).1;
+    let extended: ExtendedKeyUsage = card.tbs_certificate().get_extension().unwrap().unwrap().1;
+    assert_eq!(extended.0[0].to_string(), "2.16.840.1.101.3.6.8");
+    let names: SubjectAltName = card.tbs_certificate().get_extension().unwrap().unwrap().1;
+    assert_eq!(
+        names.0.len(),
+        1,
+        "the card's UUID, and nothing of the holder"
+    );
+    assert!(
+        card.tbs_certificate()
+            .subject()
+            .to_string()
+            .contains(token.id())
+    );
+    let holder = certificate(&mut token, KeyReference::PIV_AUTHENTICATION).1;
+    assert_eq!(
+        holder.tbs_certificate().subject().to_string(),
+        "CN=Alex Example,O=Example"
+    );
+}
+
+/// The floor of round-trips that a host is measured against assumes this.
+#[test]
+fn each_certificate_of_a_plain_card_takes_two_get_responses() {
+    for seed in 0..4 {
+        let options = CreateOptions::default().seed(seed).created(created());
+        let mut token = selected(VirtualToken::create(Profile::Piv, &options).unwrap());
+        for key in [0x9A, 0x9C, 0x9D, 0x9E] {
+            let tag = KeyReference(key).certificate_object().unwrap();
+            let length = send(&mut token, &GetData::new(tag).to_command())
+                .data()
+                .len();
+            assert!((513..=768).contains(&length), "{key:02X}: {length}");
+        }
+    }
+}
+
+#[test]
+fn algorithms_can_be_asked_for() {
+    let options = options()
+        .key(KeyReference::PIV_AUTHENTICATION, KeyAlgorithm::EccP384)
+        .key(KeyReference::retired(3).unwrap(), KeyAlgorithm::EccP256);
+    let mut token = selected(VirtualToken::create(Profile::Piv, &options).unwrap());
+    let spki = |certificate: &Certificate| {
+        let spki = certificate.tbs_certificate().subject_public_key_info();
+        spki.subject_public_key.raw_bytes().len()
+    };
+    let (_, authentication) = certificate(&mut token, KeyReference::PIV_AUTHENTICATION);
+    assert_eq!(spki(&authentication), 97);
+    let (_, retired) = certificate(&mut token, KeyReference::retired(3).unwrap());
+    assert_eq!(spki(&retired), 65);
+}
+
+#[test]
+fn options_that_contradict_the_profile_are_refused() {
+    use virtual_token::{Protocol, SymmetricAlgorithm};
+    for (profile, options) in [
+        (Profile::Crescendo2300, options().yubico(true)),
+        (Profile::Crescendo2300, options().protocol(Protocol::T0)),
+        (
+            Profile::Crescendo2300,
+            options().management_key(SymmetricAlgorithm::Aes128),
+        ),
+        (
+            Profile::Crescendo2300,
+            options().xauth_key(SymmetricAlgorithm::Aes256),
+        ),
+        (
+            Profile::Crescendo4000,
+            options().key(KeyReference::CARD_AUTHENTICATION, KeyAlgorithm::EccP256),
+        ),
+        (
+            Profile::Piv,
+            options().xauth_key(SymmetricAlgorithm::Aes128),
+        ),
+        (
+            Profile::Piv,
+            options().protocol(Protocol::T0).extended_length(true),
+        ),
+        (
+            Profile::Piv,
+            options().key(KeyReference::CARD_MANAGEMENT, KeyAlgorithm::EccP256),
+        ),
+    ] {
+        let error = VirtualToken::create(profile, &options).unwrap_err();
+        assert!(error.to_string().contains(profile.name()), "{error}");
+    }
+}

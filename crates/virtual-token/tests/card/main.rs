@@ -1,0 +1,17 @@
+//! The card's side of the wire, at the level of bytes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod administration;
+mod common;
+mod content;
+mod conversations;
+mod cryptography;
+mod hostile;
+mod state;
+mod transmission;
