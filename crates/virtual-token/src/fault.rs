@@ -555,4 +555,14 @@ mod tests {
             assert!(error.to_string().contains(text), "{error}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_script_or_an_error(text in "[a-z0-9@=,+/-]{0,40}|\\PC{0,40}") {
+            if let Ok(faults) = text.parse::<Faults>() {
+                let shown = faults.to_string();
+                proptest::prop_assert_eq!(shown.parse::<Faults>().unwrap().to_string(), shown);
+            }
+        }
+    }
 }

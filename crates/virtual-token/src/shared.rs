@@ -164,7 +164,8 @@ impl SharedToken {
     /// When `persist` fails, the command's answer is replaced by the status word
     /// `65 81` (memory failure), and so is every later one until a save succeeds:
     /// no answer leaves a card that would forget it. [`SharedToken::save_error`]
-    /// has the reason.
+    /// has the reason. `persist` runs between two commands and must not use this
+    /// token.
     pub fn with_persistence(token: VirtualToken, persist: Persist) -> Self {
         Self::build(token, Some(persist))
     }

@@ -29,7 +29,7 @@
 //!
 //! The file's format, version 1: an object with `schema` (`"virtual-token"`),
 //! `version`, `id`, `profile` and `atr` (hexadecimal), which is all that a listing
-//! reads, and `state`, which is the [`TokenState`](crate::TokenState).
+//! reads, and `state`, which is the [`TokenState`].
 
 mod lock;
 mod name;

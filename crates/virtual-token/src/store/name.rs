@@ -145,4 +145,15 @@ mod tests {
             assert!(error.is_some_and(|text| !text.contains('\n')), "{name:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_is_always_one_component_of_a_path(text in "[a-zA-Z0-9._/\\\\-]{0,70}|\\PC{0,8}") {
+            if let Ok(name) = TokenName::new(&text) {
+                let path = std::path::Path::new(name.as_str());
+                proptest::prop_assert_eq!(path.components().count(), 1);
+                proptest::prop_assert_eq!(path.file_name(), Some(text.as_ref()));
+            }
+        }
+    }
 }
