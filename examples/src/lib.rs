@@ -10,12 +10,15 @@ use virtual_token::{CreateOptions, MemoryBackend, Profile, SharedToken, VirtualT
 /// software token of each kind.
 ///
 /// # Errors
-/// If `--pcsc` was given and there is no PC/SC, or for any other argument.
+/// For any other argument, or if `--pcsc` was left out when this was built.
 pub fn backend_from_arguments() -> Result<Arc<dyn Backend>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => Ok(Arc::new(software_tokens()?)),
-        ["--pcsc"] => pcsc(),
+        #[cfg(feature = "pcsc")]
+        ["--pcsc"] => Ok(Arc::new(pcsc_transport::pcsc::PcscBackend::new())),
+        #[cfg(not(feature = "pcsc"))]
+        ["--pcsc"] => bail!("built without the feature `pcsc`"),
         _ => bail!("the only argument is --pcsc: use real readers"),
     }
 }
@@ -31,14 +34,4 @@ pub fn software_tokens() -> Result<MemoryBackend> {
         readers.insert(&format!("Virtual {profile}"), &SharedToken::new(token))?;
     }
     Ok(readers)
-}
-
-#[cfg(feature = "pcsc")]
-fn pcsc() -> Result<Arc<dyn Backend>> {
-    Ok(Arc::new(pcsc_transport::pcsc::PcscBackend::new()))
-}
-
-#[cfg(not(feature = "pcsc"))]
-fn pcsc() -> Result<Arc<dyn Backend>> {
-    bail!("built without the feature `pcsc`")
 }
