@@ -1,0 +1,180 @@
+//! docs/json.md describes every key that occurs, and no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use virtual_token::{CreateOptions, Profile};
+
+use crate::tool::{Ran, Tool};
+
+const DOCUMENTATION: &str = include_str!("../../../../docs/json.md");
+
+/// The keys in the tables: in the first column, or the second where the first
+/// names a type.
+fn documented() -> BTreeSet<String> {
+    let code = |cell: &str| {
+        let name = cell.trim().strip_prefix('`')?.strip_suffix('`')?;
+        Some(name.to_owned())
+    };
+    DOCUMENTATION
+        .lines()
+        .filter_map(|line| {
+            let cells: Vec<&str> = line.strip_prefix('|')?.split('|').collect();
+            match cells.as_slice() {
+                // | type | key | type of value | meaning |
+                [_, key, _, _, _] => code(key),
+                [key, ..] => code(key),
+                [] => None,
+            }
+        })
+        .collect()
+}
+
+fn collect(value: &Value, keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                keys.insert(key.clone());
+                collect(value, keys);
+            }
+        }
+        Value::Array(array) => array.iter().for_each(|value| collect(value, keys)),
+        _ => {}
+    }
+}
+
+/// One document of every kind at least, and of every kind of content.
+fn documents() -> Vec<Value> {
+    let tool = Tool::new();
+    tool.make(
+        "one",
+        Profile::Crescendo2300,
+        &CreateOptions::default().seed(1),
+    );
+    tool.make("two", Profile::Piv, &CreateOptions::default().seed(2));
+    tool.empty_token("key", Profile::CrescendoKey);
+    // A security object for two containers, and a BIT group of no type of ours.
+    tool.put_object("two", "5FC106", "BA06013000023001BB02ABCDFE00");
+    tool.put_object("two", "7F61", "020100");
+    let file = tool.file("out");
+    let file = file.to_str().unwrap();
+    let mut documents = Vec::new();
+    for arguments in [
+        &["list"][..],
+        &["show", "--reader", "one"],
+        &["show", "--reader", "two", "--all"],
+        &["show", "--reader", "key"],
+        &["show"],
+        &["show", "--reader", "none"],
+        &["cert", "list", "--reader", "one"],
+        &["cert", "export", "--slot", "9a", "--reader", "one"],
+        &[
+            "cert", "export", "--slot", "9a", "--reader", "one", "--format", "der",
+        ],
+        &[
+            "cert", "export", "--slot", "9a", "--reader", "one", "--output", file,
+        ],
+        &["apdu", "--reader", "one", "00200080"],
+        &["virtual", "list"],
+        &["virtual", "create", "--profile", "piv", "--empty", "new"],
+        &["virtual", "remove", "new"],
+        &["doctor"],
+        &["completions", "fish"],
+        &["man"],
+        &["man", "--output", file],
+        &["--no-such-option"],
+    ] {
+        let ran = tool.run(&[&["--json"], arguments].concat());
+        for text in [&ran.stdout, &ran.stderr] {
+            if !text.is_empty() {
+                let document = serde_json::from_str(text);
+                documents.push(document.unwrap_or_else(|error| panic!("{error}: {ran:#?}")));
+            }
+        }
+    }
+    #[cfg(unix)]
+    documents.extend(followed(&tool));
+    documents
+}
+
+/// Documents of the commands that go on until they are interrupted.
+#[cfg(unix)]
+fn followed(tool: &Tool) -> Vec<Value> {
+    use std::process::Stdio;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut documents = Vec::new();
+    for arguments in [
+        &["--virtual", "--json", "watch"][..],
+        &["--json", "virtual", "serve", "one", "--address", &address],
+    ] {
+        let mut child = tool
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+        documents.push(serde_json::from_str(&line).unwrap());
+        crate::watch::interrupt(child.id());
+        Ran::of(&child.wait_with_output().unwrap()).ok();
+    }
+    documents
+}
+
+#[test]
+fn documentation_and_documents_agree() {
+    let documents = documents();
+    let mut keys = BTreeSet::new();
+    let mut schemas: BTreeMap<String, u64> = BTreeMap::new();
+    for document in &documents {
+        collect(document, &mut keys);
+        let schema = document["schema"].as_str().unwrap().to_owned();
+        schemas.insert(schema, document["version"].as_u64().unwrap());
+    }
+    let documented = documented();
+    let missing: Vec<_> = keys.difference(&documented).collect();
+    assert!(missing.is_empty(), "not in docs/json.md: {missing:?}");
+
+    let unused: Vec<_> = documented.difference(&keys).collect();
+    assert!(unused.is_empty(), "in docs/json.md only: {unused:?}");
+
+    let sections: BTreeSet<String> = DOCUMENTATION
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(str::to_owned)
+        .collect();
+    let occurring: BTreeSet<String> = schemas.keys().cloned().collect();
+    assert_eq!(occurring, sections);
+    assert!(schemas.values().all(|version| *version == 1), "{schemas:?}");
+}
+
+/// A key that is missing in one document and present in another of its kind
+/// would be a trap.
+#[test]
+fn keys_are_always_present() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    tool.empty_token("two", Profile::Piv);
+    let keys = |reader: &str| {
+        let shown = tool
+            .run(&["--json", "show", "--reader", reader])
+            .ok()
+            .json();
+        let keys = shown["token"].as_object().unwrap().keys();
+        keys.cloned().collect::<BTreeSet<String>>()
+    };
+    assert_eq!(keys("one"), keys("two"));
+}
+
+#[test]
+fn events_are_one_line_each_and_documents_are_indented() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Piv);
+    let ran = tool.run(&["--json", "list"]).ok();
+    assert!(ran.stdout.lines().count() > 5);
+    assert!(ran.stdout.ends_with("}\n"));
+}

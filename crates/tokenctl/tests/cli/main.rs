@@ -1,0 +1,23 @@
+//! The real program, over software tokens in a directory of its own; nothing
+//! here needs a reader or pcscd.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails by panicking, and is no interface"
+)]
+
+mod apdu;
+mod cert;
+mod doctor;
+mod failures;
+mod json;
+mod list;
+mod meta;
+mod show;
+mod tokens;
+mod tool;
+mod trace;
+mod watch;

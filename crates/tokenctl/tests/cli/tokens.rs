@@ -1,0 +1,127 @@
+//! `virtual`.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use virtual_token::Profile;
+
+use crate::tool::{Ran, Tool};
+
+#[test]
+fn create_list_remove() {
+    let tool = Tool::new();
+    for profile in Profile::ALL {
+        let name = profile.name();
+        let arguments = ["virtual", "create", "--profile", name, "--empty", name];
+        let ran = tool.run(&arguments).ok();
+        assert!(
+            ran.stdout.contains(name) && ran.stdout.contains("PIN"),
+            "{ran:#?}"
+        );
+    }
+    let listed = tool.run(&["virtual", "list", "--json"]).ok().json();
+    let tokens = listed["tokens"].as_array().unwrap();
+    assert_eq!(tokens.len(), 4);
+    assert!(tokens.iter().all(|token| token["name"] == token["profile"]));
+
+    tool.run(&["virtual", "remove", "piv"]).ok();
+    assert!(!tool.run(&["virtual", "list"]).ok().stdout.contains("piv"));
+    tool.run(&["virtual", "remove", "piv"]).code(3);
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let tool = Tool::new();
+    let create = ["virtual", "create", "--profile", "piv", "--empty", "one"];
+    tool.run(&create).ok();
+    let before = std::fs::read(tool.path().join("one.json")).unwrap();
+    let ran = tool.run(&create).code(1);
+    assert!(ran.stderr.contains("already"), "{ran:#?}");
+    assert_eq!(std::fs::read(tool.path().join("one.json")).unwrap(), before);
+}
+
+#[test]
+fn the_same_seed_makes_the_same_token() {
+    let guid = |seed| {
+        let tool = Tool::new();
+        let create = [
+            "virtual",
+            "create",
+            "--profile",
+            "crescendo-key",
+            "--seed",
+            seed,
+            "x",
+        ];
+        tool.run(&create).ok();
+        let shown = tool.run(&["--json", "show"]).ok().json();
+        shown["token"]["guid"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(guid("7"), guid("7"));
+    assert_ne!(guid("7"), guid("8"));
+}
+
+#[test]
+fn an_empty_list_is_no_failure() {
+    let tool = Tool::new();
+    let ran = tool.run(&["virtual", "list"]).code(0);
+    assert!(ran.stderr.contains("virtual create"), "{ran:#?}");
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn serve_without_a_virtual_reader_says_what_is_missing() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Piv);
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let arguments = ["virtual", "serve", "one", "--address", &port.to_string()];
+    let ran = tool.run(&arguments).code(5);
+    assert!(ran.stderr.contains("vsmartcard-vpcd"), "{ran:#?}");
+    tool.run(&["virtual", "serve", "nobody"]).code(3);
+}
+
+/// Plays the virtual reader's part.
+#[cfg(unix)]
+#[test]
+fn serve_answers_a_reader_until_it_is_interrupted() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo2300);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let child = tool
+        .command(&["--json", "virtual", "serve", "one", "--address", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut reader, _) = listener.accept().unwrap();
+    // Power on, then ask for the ATR: messages of a two-byte length and a control byte.
+    reader.write_all(&[0, 1, 1, 0, 1, 4]).unwrap();
+    let mut length = [0; 2];
+    reader.read_exact(&mut length).unwrap();
+    let mut atr = vec![0; usize::from(u16::from_be_bytes(length))];
+    reader.read_exact(&mut atr).unwrap();
+    assert!(
+        atr.windows(5).any(|window| window == b"C2300"),
+        "{atr:02X?}"
+    );
+
+    crate::watch::interrupt(child.id());
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).unwrap();
+    let ran = Ran::of(&child.wait_with_output().unwrap()).ok();
+    let events: Vec<String> = ran
+        .stdout
+        .lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["event"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(events, ["inserted", "ejected"]);
+}

@@ -1,0 +1,160 @@
+//! Running the program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use virtual_token::store::{TokenName, TokenStore};
+use virtual_token::{Content, CreateOptions, Profile};
+
+/// A directory with software tokens, and the program that uses them.
+pub(crate) struct Tool {
+    directory: TempDir,
+}
+
+/// How a run ended and what it wrote.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Tool {
+    pub(crate) fn new() -> Self {
+        Tool {
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A directory with one token of this kind, with little on it that takes
+    /// time to make.
+    pub(crate) fn with(profile: Profile) -> Self {
+        let tool = Tool::new();
+        tool.make("one", profile, &CreateOptions::default().seed(1));
+        tool
+    }
+
+    pub(crate) fn empty_token(&self, name: &str, profile: Profile) {
+        let options = CreateOptions::default().content(Content::Empty);
+        self.make(name, profile, &options);
+    }
+
+    pub(crate) fn make(&self, name: &str, profile: Profile, options: &CreateOptions) {
+        let name: TokenName = name.parse().unwrap();
+        self.store().create(&name, profile, options).unwrap();
+    }
+
+    pub(crate) fn store(&self) -> TokenStore {
+        TokenStore::open(self.path()).unwrap()
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("tokens")
+    }
+
+    /// A place for other files.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Changes a token's file.
+    pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let path = self.path().join(format!("{name}.json"));
+        let mut token = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut token);
+        std::fs::write(&path, serde_json::to_vec(&token).unwrap()).unwrap();
+    }
+
+    /// Puts a data object on a token: its content in hexadecimal.
+    pub(crate) fn put_object(&self, name: &str, tag: &str, content: &str) {
+        self.edit(name, |token| {
+            token["state"]["objects"][tag] =
+                serde_json::json!({ "capacity": 12_800, "content": content });
+        });
+    }
+
+    /// The program, with these arguments and an environment without surprises.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokenctl"));
+        command
+            .args(arguments)
+            .env("TOKENCTL_VIRTUAL_DIR", self.path())
+            // No PC/SC service is ever there.
+            .env("PCSCLITE_CSOCK_NAME", self.file("no-such-socket"))
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it over the software tokens.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let mut all = vec!["--virtual"];
+        all.extend(arguments);
+        Ran::of(&self.command(&all).output().unwrap())
+    }
+
+    /// Runs it with `input` on stdin.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut all = vec!["--virtual"];
+        all.extend(arguments);
+        let output = assert_cmd::Command::from_std(self.command(&all))
+            .write_stdin(input)
+            .output()
+            .unwrap();
+        Ran::of(&output)
+    }
+}
+
+impl Ran {
+    pub(crate) fn of(output: &Output) -> Self {
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout.clone()).unwrap(),
+            stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+
+    /// Checks the exit code.
+    pub(crate) fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    pub(crate) fn ok(self) -> Self {
+        let ran = self.code(0);
+        assert_eq!(ran.stderr, "", "{ran:#?}");
+        ran
+    }
+
+    /// The document on stdout.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// The failure on stderr.
+    pub(crate) fn error(&self) -> Value {
+        let mut document: Value =
+            serde_json::from_str(&self.stderr).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        assert_eq!(document["schema"], "tokenctl/error");
+        assert_eq!(document["error"]["exit_code"], self.code, "{self:#?}");
+        document["error"].take()
+    }
+}
+
+/// Checks that some text could do no harm on a terminal, and has no colour.
+pub(crate) fn assert_plain(text: &str) {
+    let bad = text.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(bad, None, "{text:?}");
+}
+
+pub(crate) fn entries(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
