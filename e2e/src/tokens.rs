@@ -15,7 +15,7 @@ pub fn personal(profile: Profile) -> SharedToken {
         .iter()
         .position(|candidate| *candidate == profile)
         .unwrap();
-    let made = MADE[place].get_or_init(|| create(profile, &options()));
+    let made = MADE[place].get_or_init(|| create(profile, &options(profile)));
     SharedToken::new(VirtualToken::from_state(made.to_state()).unwrap())
 }
 
@@ -23,7 +23,7 @@ pub fn personal(profile: Profile) -> SharedToken {
 /// Yubico's programs ask first.
 #[must_use]
 pub fn piv_for_yubico(algorithm: KeyAlgorithm) -> SharedToken {
-    let options = options()
+    let options = options(Profile::Piv)
         .yubico(true)
         .key(KeyReference::PIV_AUTHENTICATION, algorithm);
     SharedToken::new(create(Profile::Piv, &options))
@@ -53,19 +53,26 @@ fn four_p256() -> CreateOptions {
         KeyReference::KEY_MANAGEMENT,
         KeyReference::CARD_AUTHENTICATION,
     ];
-    slots.into_iter().fold(options(), |options, slot| {
-        options.key(slot, KeyAlgorithm::EccP256)
-    })
+    slots
+        .into_iter()
+        .fold(options(Profile::Piv), |options, slot| {
+            options.key(slot, KeyAlgorithm::EccP256)
+        })
 }
 
 /// A token without keys and certificates: quickly made.
 #[must_use]
 pub fn empty(profile: Profile) -> SharedToken {
-    SharedToken::new(create(profile, &options().content(Content::Empty)))
+    SharedToken::new(create(profile, &options(profile).content(Content::Empty)))
 }
 
-fn options() -> CreateOptions {
-    CreateOptions::default().seed(20)
+/// What each profile's token is made with: no two are the same person's.
+fn options(profile: Profile) -> CreateOptions {
+    let place = Profile::ALL
+        .iter()
+        .position(|candidate| *candidate == profile)
+        .unwrap();
+    CreateOptions::default().seed(20 + place as u64)
 }
 
 fn create(profile: Profile, options: &CreateOptions) -> VirtualToken {

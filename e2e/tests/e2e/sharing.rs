@@ -137,15 +137,21 @@ fn our_transaction_keeps_others_out_and_lets_them_in_again() {
     send(&mut card, &verify(PIN)).unwrap();
 
     let mut transaction = piv(&mut card);
-    let reset = other.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::ResetCard);
-    assert_eq!(
-        reset,
-        Err(pcsc::Error::SharingViolation),
-        "a reset has to wait"
+    let reset = thread::spawn(move || {
+        let reset = other.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::ResetCard);
+        (other, reset)
+    });
+    thread::sleep(Duration::from_millis(300));
+    assert!(
+        !reset.is_finished(),
+        "a reset by another program has to wait"
     );
     transaction.send(&sign()).unwrap();
     transaction.end().unwrap();
 
+    let (other, reset) = reset.join().unwrap();
+    reset.unwrap();
+    assert_eq!(card.begin().unwrap().continuity(), Continuity::Lost);
     assert_eq!(other_sends(&other, SELECT_PIV), 0x9000);
 }
 

@@ -14,10 +14,10 @@ use virtual_token::Profile;
 /// What `list` calls a token of the profile.
 fn name(profile: Profile) -> &'static str {
     match profile {
-        Profile::Crescendo2300 => "HID Crescendo 2300",
-        Profile::Crescendo4000 => "HID Crescendo 4000",
+        Profile::Crescendo2300 => "HID Crescendo C2300",
+        Profile::Crescendo4000 => "HID Crescendo C4000",
         Profile::CrescendoKey => "HID Crescendo Key",
-        Profile::Piv => "PIV",
+        Profile::Piv => "Software PIV card",
     }
 }
 
@@ -262,9 +262,7 @@ fn an_exclusive_holder_is_explained() {
         .unwrap();
 
     let process = std::process::id().to_string();
-    let shown = tokenctl(&["show"])
-        .failure(9)
-        .complains("held by another program");
+    let shown = tokenctl(&["show"]).failure(9).complains("is held by");
     let _ = shown.complains(&process);
     let _ = tokenctl(&["list"]).failure(9).complains("held");
     let _ = tokenctl(&["doctor"]).says("Virtual PCD 00 00");
@@ -298,7 +296,7 @@ fn watch_follows_tokens_and_survives_a_restart_of_pcscd() {
     expect("reader-added", Some(READERS[1]));
 
     let inserted = Inserted::new(&pcscd, 0, &token);
-    assert!(watch.wait_for("token inserted").contains("Crescendo 2300"));
+    assert!(watch.wait_for("token inserted").contains("Crescendo C2300"));
     expect("card-inserted", Some(READERS[0]));
     inserted.eject();
     watch.wait_for("token removed");

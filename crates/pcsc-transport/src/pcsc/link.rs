@@ -5,8 +5,9 @@ use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
-use pcsc::{Disposition, Protocols, ShareMode};
+use pcsc::{Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State};
 use piv_apdu::atr::Atr;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -324,9 +325,37 @@ fn transmit(
     buffer: &mut [u8],
 ) -> Result<Zeroizing<Vec<u8>>, LinkError> {
     let received = guarded(|| card.transmit(command, buffer).map(<[u8]>::len))?;
+    if received == 0 {
+        return Err(nothing_came(card));
+    }
     let answer = Zeroizing::new(buffer[..received].to_vec());
     buffer[..received].zeroize();
     Ok(answer)
+}
+
+/// What it means that the service reports success and no answer at all, as it
+/// does (seen: pcsc-lite with vpcd) when the card is pulled out under a
+/// command. The service learns of the removal only when it next looks, with
+/// pcsc-lite after 0.4 s: that is waited for.
+fn nothing_came(card: &pcsc::Card) -> LinkError {
+    let removed = guarded(|| {
+        let status = card.status2_owned()?;
+        let Some(reader) = status.reader_names().first().cloned() else {
+            return Ok(false);
+        };
+        let context = Context::establish(Scope::User)?;
+        let mut states = [ReaderState::new(reader, State::UNAWARE)];
+        context.get_status_change(Duration::ZERO, &mut states)?;
+        if states[0].event_state().contains(State::PRESENT) {
+            states[0].sync_current_state();
+            context.get_status_change(Duration::from_secs(1), &mut states)?;
+        }
+        Ok(!states[0].event_state().contains(State::PRESENT))
+    });
+    match removed {
+        Ok(true) | Err(LinkError::Removed | LinkError::Reset) => LinkError::Removed,
+        Ok(false) | Err(_) => LinkError::NotTransacted,
+    }
 }
 
 fn end(transaction: pcsc::Transaction<'_>, disposition: Disposition) -> Result<(), LinkError> {
