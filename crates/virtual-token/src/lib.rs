@@ -69,3 +69,7 @@ pub use profile::{Profile, Protocol, UnknownProfile};
 pub use shared::{CommandHeader, LOG_LENGTH, Persist, SharedToken};
 pub use state::{STATE_VERSION, StateError, TokenState};
 pub use token::VirtualToken;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
