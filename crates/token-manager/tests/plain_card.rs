@@ -621,6 +621,19 @@ fn a_select_answer_that_says_nothing_does_not_hide_the_card() {
 }
 
 #[test]
+fn a_blank_label_is_no_name() {
+    for label in ["", "   "] {
+        let mut card = FakePiv::new(false);
+        card.select = (tlv(0x61, &tlv(0x50, label.as_bytes())), 0x9000);
+        let identity = read(card).identity;
+        assert_eq!(
+            (identity.name.as_str(), identity.application_label),
+            ("PIV card", None)
+        );
+    }
+}
+
+#[test]
 fn a_contactless_card_says_what_waits_for_contact() {
     let mut card = FakePiv::new(false);
     let atr = Atr::contactless(&[0x80, 0x73, 0x00, 0x00, 0x80]).unwrap();

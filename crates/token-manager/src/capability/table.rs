@@ -1,0 +1,475 @@
+//! The table of facts, and how a token's capabilities follow from it.
+
+use crescendo_ext::Evidence;
+use crescendo_ext::identity::Family;
+use crescendo_ext::operations;
+use pcsc_transport::Interface;
+
+use super::{Action, Capability, CapabilityEntry, Reason};
+use crate::pin::PinStatus;
+
+/// What this version of the software can do by itself.
+const BUILT: &[Action] = &[
+    Action::ReadContent,
+    Action::ExportCertificate,
+    Action::ReadPinPolicy,
+];
+
+/// What one token said, as far as capabilities depend on it.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// `None` for a plain PIV card.
+    pub(crate) family: Option<Family>,
+    pub(crate) interface: Interface,
+    pub(crate) pin: PinStatus,
+    pub(crate) issuer_signed: bool,
+    pub(crate) vci: Said,
+    pub(crate) pairing_code: Said,
+    pub(crate) pin_properties: Said,
+    pub(crate) management_key: Said,
+    pub(crate) oath: Said,
+}
+
+/// What a card said about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    Yes,
+    No(Reason),
+    Nothing(Reason),
+}
+
+/// A family's fact about an action.
+#[derive(Clone, Copy)]
+enum Support {
+    /// It does it, by the standard or without any command of its own.
+    Yes,
+    /// It does it with these operations of the vendor's, each by its name in
+    /// [`operations::OPERATIONS`], which says how well each is documented.
+    /// The list may stand for a composition of this project's own.
+    By(&'static [&'static str], Composition),
+    No(Reason),
+    Unknown(Reason),
+    /// The card itself tells whether it does it, with these operations.
+    Card(fn(&Facts) -> Said, &'static [&'static str]),
+}
+
+/// Whose sequence a list of operations is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Composition {
+    /// Documented as a whole.
+    Documented,
+    /// This project's, from documented parts.
+    Ours,
+}
+
+const STANDARD: Support = Support::Yes;
+const NOT_IN_FAMILY: Support = Support::No(Reason::NotSupportedByFamily);
+const NOT_PUBLIC: Support = Support::No(Reason::NotPubliclyDocumented);
+const NOT_OURS: Support = Support::No(Reason::NotSetByThisSoftware);
+const MAYBE: Support = Support::Unknown(Reason::NotPubliclyDocumented);
+const NOT_PROBED: Support = Support::Unknown(Reason::NotProbed);
+const VCI: Support = Support::Card(|facts| facts.vci, &[]);
+const PAIRING_CODE: Support = Support::Card(|facts| facts.pairing_code, &[]);
+const PIN_PROPERTIES: Support =
+    Support::Card(|facts| facts.pin_properties, &["GET PIN PROPERTIES"]);
+const MANAGEMENT_KEY: Support = Support::Card(
+    |facts| facts.management_key,
+    &["GENERAL AUTHENTICATE with 9B"],
+);
+const OATH: Support = Support::Card(|facts| facts.oath, &["HOTP", "TOTP"]);
+
+const fn by(operations: &'static [&'static str]) -> Support {
+    Support::By(operations, Composition::Documented)
+}
+
+const fn composed_of(operations: &'static [&'static str]) -> Support {
+    Support::By(operations, Composition::Ours)
+}
+
+/// What must be so at the moment, besides the family's support.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// The contact interface.
+    Contact,
+    /// A PIN that is not blocked.
+    PinNotBlocked,
+    /// A token that nobody else administers.
+    Standalone,
+    /// The PIN verified.
+    Pin,
+}
+
+struct Row {
+    action: Action,
+    piv: Support,
+    c2300: Support,
+    c4000: Support,
+    needs: &'static [Need],
+}
+
+const fn row(
+    action: Action,
+    piv: Support,
+    c2300: Support,
+    c4000: Support,
+    needs: &'static [Need],
+) -> Row {
+    Row {
+        action,
+        piv,
+        c2300,
+        c4000,
+        needs,
+    }
+}
+
+/// The facts about the families. Sources: SP 800-73 for plain PIV; for the
+/// Crescendo families the operations' own in `crescendo-ext`.
+#[rustfmt::skip]
+const TABLE: &[Row] = {
+    use Action as A;
+    use Need::{Contact, Pin, PinNotBlocked, Standalone};
+    const PROPERTIES_C2300: Support = by(&["GET PIV PROPERTIES (C2300)"]);
+    const PROPERTIES_C4000: Support = by(&["GET PIV PROPERTIES (C4000)"]);
+    const VERIFY: Support = by(&["VERIFY PIN"]);
+    const CHANGE: Support = by(&["CHANGE PIN"]);
+    const UNLOCK_C2300: Support = by(&["GET CHALLENGE", "EXTERNAL AUTHENTICATE", "UNLOCK PIN"]);
+    const UNLOCK_C4000: Support = by(&["GET CHALLENGE (C4000)", "EXTERNAL AUTHENTICATE", "UNLOCK PIN"]);
+    const PUT_KEY: Support = by(&["PUT XAUTH KEY"]);
+    const RESET: Support = by(&["RESET CARD"]);
+    const PERSONALIZE: Support = composed_of(&["RESET CARD", "VERIFY PIN", "PUT XAUTH KEY", "CHANGE PIN"]);
+    const UPDATE: &[Need] = &[Contact, Standalone, Pin];
+    &[
+        //  action                           plain PIV      C2300             C4000             needs
+        row(A::ReadContent,                  STANDARD,      PROPERTIES_C2300, PROPERTIES_C4000, &[]),
+        row(A::ExportCertificate,            STANDARD,      STANDARD,         STANDARD,         &[]),
+        row(A::Authenticate,                 STANDARD,      VERIFY,           VERIFY,           &[Contact, PinNotBlocked]),
+        row(A::ChangePin,                    STANDARD,      CHANGE,           CHANGE,           &[Contact, PinNotBlocked]),
+        row(A::UnblockWithPuk,               STANDARD,      MAYBE,            MAYBE,            &[Contact]),
+        row(A::UnblockWithChallengeResponse, NOT_IN_FAMILY, UNLOCK_C2300,     UNLOCK_C4000,     &[Contact]),
+        row(A::ViewPuk,                      NOT_OURS,      NOT_PUBLIC,       NOT_PUBLIC,       &[Contact, Pin]),
+        row(A::ChangePuk,                    STANDARD,      MAYBE,            MAYBE,            &[Contact]),
+        row(A::RetrievePairingCode,          PAIRING_CODE,  PAIRING_CODE,     PAIRING_CODE,     &[Contact, Pin]),
+        row(A::EstablishVci,                 VCI,           VCI,              VCI,              &[]),
+        row(A::ReadPinPolicy,                NOT_IN_FAMILY, PIN_PROPERTIES,   PIN_PROPERTIES,   &[]),
+        row(A::UpdatePinLength,              NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
+        row(A::UpdatePinAlphabet,            NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
+        row(A::UpdateForcePinChange,         NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
+        row(A::UpdateChallengeType,          NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
+        row(A::UpdateWeakPinControl,         NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
+        row(A::UpdateFidoSharedPin,          NOT_IN_FAMILY, NOT_IN_FAMILY,    NOT_PUBLIC,       UPDATE),
+        row(A::ChangeAdminKey,               NOT_IN_FAMILY, PUT_KEY,          PUT_KEY,          UPDATE),
+        row(A::AuthenticateManagementKey,    NOT_PROBED,    MANAGEMENT_KEY,   MANAGEMENT_KEY,   &[Contact]),
+        row(A::ClearCache,                   STANDARD,      STANDARD,         STANDARD,         &[]),
+        row(A::Recycle,                      NOT_IN_FAMILY, RESET,            RESET,            UPDATE),
+        row(A::Personalize,                  STANDARD,      PERSONALIZE,      PERSONALIZE,      &[Contact, Standalone]),
+        row(A::Fido,                         NOT_PROBED,    NOT_PROBED,       NOT_PROBED,       &[]),
+        row(A::Otp,                          NOT_IN_FAMILY, OATH,             OATH,             &[]),
+    ]
+};
+
+/// An entry for each row.
+pub(super) fn evaluate(facts: &Facts) -> Vec<CapabilityEntry> {
+    TABLE.iter().map(|row| row.evaluate(facts)).collect()
+}
+
+impl Row {
+    fn evaluate(&self, facts: &Facts) -> CapabilityEntry {
+        let support = match facts.family {
+            None => self.piv,
+            Some(Family::C2300) => self.c2300,
+            Some(Family::C4000) => self.c4000,
+        };
+        let (family, evidence) = match support {
+            Support::Yes => (Capability::Available, None),
+            Support::No(reason) => (Capability::Unavailable(reason), None),
+            Support::Unknown(reason) => (Capability::Unknown(reason), None),
+            Support::By(names, composition) => match weakest_evidence(names, facts.family) {
+                Some(Evidence::Unknown) => {
+                    (Capability::Unknown(Reason::NotPubliclyDocumented), None)
+                }
+                evidence if composition == Composition::Ours => (
+                    Capability::Available,
+                    evidence.map(|evidence| evidence.min(Evidence::Inferred)),
+                ),
+                evidence => (Capability::Available, evidence),
+            },
+            Support::Card(said, names) => match said(facts) {
+                Said::Yes => (Capability::Available, weakest_evidence(names, facts.family)),
+                Said::No(reason) => (Capability::Unavailable(reason), None),
+                Said::Nothing(reason) => (Capability::Unknown(reason), None),
+            },
+        };
+        let token = if family.is_available() {
+            self.needs
+                .iter()
+                .find_map(|need| need.unmet(facts))
+                .unwrap_or(Capability::Available)
+        } else {
+            family
+        };
+        // A no of the token's own is the more telling one. What merely waits
+        // for something (the PIN, the contact interface) must not promise that
+        // the action would then work if it is not built.
+        let capability =
+            if BUILT.contains(&self.action) || matches!(family, Capability::Unavailable(_)) {
+                token
+            } else {
+                Capability::Unavailable(Reason::NotBuiltYet)
+            };
+        CapabilityEntry {
+            action: self.action,
+            capability,
+            token,
+            evidence,
+        }
+    }
+}
+
+/// The evidence of the least documented of these operations for a family.
+fn weakest_evidence(names: &[&str], family: Option<Family>) -> Option<Evidence> {
+    let family = family?;
+    names
+        .iter()
+        .filter_map(|name| operations::find(name)?.evidence(family))
+        .min()
+}
+
+impl Need {
+    fn unmet(self, facts: &Facts) -> Option<Capability> {
+        match self {
+            Self::Contact => (facts.interface == Interface::Contactless)
+                .then_some(Capability::Unavailable(Reason::OnlyOnContact)),
+            Self::PinNotBlocked => (facts.pin == PinStatus::Blocked)
+                .then_some(Capability::Unavailable(Reason::PinBlocked)),
+            Self::Standalone => Some(if facts.issuer_signed {
+                Capability::Unavailable(Reason::DeviceManaged)
+            } else {
+                Capability::Unknown(Reason::ManagementUnknown)
+            }),
+            Self::Pin => (facts.pin != PinStatus::AlreadyVerified)
+                .then_some(Capability::Unavailable(Reason::NeedsAuthentication)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failure is a failed test"
+    )]
+
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::capability::Capabilities;
+
+    fn facts(family: Option<Family>) -> Facts {
+        Facts {
+            family,
+            interface: Interface::Contact,
+            pin: PinStatus::TriesLeft(3),
+            issuer_signed: false,
+            vci: Said::No(Reason::NotAnnounced),
+            pairing_code: Said::No(Reason::NotAnnounced),
+            pin_properties: Said::Yes,
+            management_key: Said::No(Reason::NotAnnounced),
+            oath: Said::No(Reason::NotSupportedByFamily),
+        }
+    }
+
+    fn entry(facts: &Facts, action: Action) -> CapabilityEntry {
+        *Capabilities::evaluate(facts).entry(action).unwrap()
+    }
+
+    const FAMILIES: [Option<Family>; 3] = [None, Some(Family::C2300), Some(Family::C4000)];
+
+    #[test]
+    fn every_action_has_one_row_in_the_order_of_the_list() {
+        let rows: Vec<_> = TABLE.iter().map(|row| row.action).collect();
+        assert_eq!(rows, Action::ALL);
+        let ids: HashSet<_> = Action::ALL.iter().map(|action| action.id()).collect();
+        assert_eq!(ids.len(), Action::ALL.len());
+        let names: HashSet<_> = Action::ALL.iter().map(|action| action.name()).collect();
+        assert_eq!(names.len(), Action::ALL.len());
+    }
+
+    /// A name that is not in the operations table would silently count as
+    /// documented.
+    #[test]
+    fn every_operation_that_a_row_names_exists_for_its_family() {
+        for row in TABLE {
+            for (support, family) in [(row.c2300, Family::C2300), (row.c4000, Family::C4000)] {
+                let (Support::By(names, _) | Support::Card(_, names)) = support else {
+                    continue;
+                };
+                for name in names {
+                    let operation = operations::find(name)
+                        .unwrap_or_else(|| panic!("{}: no operation {name}", row.action));
+                    assert!(
+                        operation.evidence(family).is_some(),
+                        "{}: {name} is not of {family}",
+                        row.action
+                    );
+                }
+            }
+            assert!(
+                matches!(
+                    row.piv,
+                    Support::Yes | Support::No(_) | Support::Unknown(_) | Support::Card(_, [])
+                ),
+                "{}: a plain PIV card has no vendor's operations",
+                row.action
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_never_available() {
+        for family in FAMILIES {
+            let mut facts = facts(family);
+            facts.pin = PinStatus::AlreadyVerified;
+            facts.vci = Said::Yes;
+            facts.pairing_code = Said::Yes;
+            facts.management_key = Said::Yes;
+            facts.oath = Said::Yes;
+            for entry in &Capabilities::evaluate(&facts) {
+                assert_eq!(
+                    entry.capability.is_available(),
+                    BUILT.contains(&entry.action) && entry.token.is_available(),
+                    "{family:?} {entry:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_families_differ_where_the_facts_do() {
+        use Capability::{Available, Unavailable, Unknown};
+        use Reason::{NotPubliclyDocumented, NotSupportedByFamily};
+
+        let table = [
+            (
+                Action::UnblockWithChallengeResponse,
+                [Unavailable(NotSupportedByFamily), Available, Available],
+            ),
+            (
+                Action::UnblockWithPuk,
+                [
+                    Available,
+                    Unknown(NotPubliclyDocumented),
+                    Unknown(NotPubliclyDocumented),
+                ],
+            ),
+            (
+                Action::UpdateFidoSharedPin,
+                [
+                    Unavailable(NotSupportedByFamily),
+                    Unavailable(NotSupportedByFamily),
+                    Unavailable(NotPubliclyDocumented),
+                ],
+            ),
+            (
+                Action::Recycle,
+                [
+                    Unavailable(NotSupportedByFamily),
+                    Unknown(Reason::ManagementUnknown),
+                    Unknown(Reason::ManagementUnknown),
+                ],
+            ),
+            (
+                Action::ReadPinPolicy,
+                [Unavailable(NotSupportedByFamily), Available, Available],
+            ),
+        ];
+        for (action, expected) in table {
+            for (family, expected) in FAMILIES.into_iter().zip(expected) {
+                assert_eq!(
+                    entry(&facts(family), action).token,
+                    expected,
+                    "{action}, {family:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn evidence_is_that_of_the_operations() {
+        let evidence = |family, action| entry(&facts(family), action).evidence;
+        assert_eq!(evidence(None, Action::ChangePin), None);
+        assert_eq!(
+            evidence(Some(Family::C2300), Action::ChangePin),
+            Some(Evidence::Vendor)
+        );
+        assert_eq!(
+            evidence(Some(Family::C4000), Action::ChangePin),
+            Some(Evidence::ThirdParty)
+        );
+        // Put together here from the vendor's commands.
+        assert_eq!(
+            evidence(Some(Family::C2300), Action::Personalize),
+            Some(Evidence::Inferred)
+        );
+        // No command is known at all.
+        assert_eq!(evidence(Some(Family::C2300), Action::UpdatePinLength), None);
+    }
+
+    #[test]
+    fn an_issuer_s_token_is_not_changed() {
+        for family in FAMILIES {
+            let mut facts = facts(family);
+            facts.issuer_signed = true;
+            for action in [Action::Recycle, Action::Personalize, Action::ChangeAdminKey] {
+                assert!(
+                    matches!(
+                        entry(&facts, action).token,
+                        Capability::Unavailable(
+                            Reason::DeviceManaged | Reason::NotSupportedByFamily
+                        )
+                    ),
+                    "{family:?} {action}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn contactless_keeps_writing_to_contact() {
+        for family in FAMILIES {
+            let mut facts = facts(family);
+            facts.interface = Interface::Contactless;
+            for entry in &Capabilities::evaluate(&facts) {
+                let row = TABLE.iter().find(|row| row.action == entry.action).unwrap();
+                if row.needs.contains(&Need::Contact) {
+                    assert!(!entry.token.is_available(), "{family:?} {entry:?}");
+                }
+            }
+            let change = entry(&facts, Action::ChangePin);
+            assert_eq!(change.token, Capability::Unavailable(Reason::OnlyOnContact));
+            assert!(entry(&facts, Action::ReadContent).token.is_available());
+        }
+    }
+
+    #[test]
+    fn a_no_of_the_token_s_own_is_told_before_not_built() {
+        let recycle = entry(&facts(None), Action::Recycle);
+        assert_eq!(
+            recycle.capability,
+            Capability::Unavailable(Reason::NotSupportedByFamily)
+        );
+        // The PIN would not help: it is not built.
+        let mut waiting = facts(None);
+        waiting.pairing_code = Said::Yes;
+        let code = entry(&waiting, Action::RetrievePairingCode);
+        assert_eq!(
+            code.token,
+            Capability::Unavailable(Reason::NeedsAuthentication)
+        );
+        assert_eq!(
+            code.capability,
+            Capability::Unavailable(Reason::NotBuiltYet)
+        );
+    }
+}

@@ -1,0 +1,413 @@
+//! What is in the PIV application: data objects, certificates, keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crescendo_ext::properties::{Init, KeyBlock, PivProperties};
+use pcsc_transport::Interface;
+use piv_apdu::command::GetData;
+use piv_apdu::key::KeyReference;
+use piv_apdu::object::{
+    CardCapabilityContainer, CertificateObject, Chuid, DataObject, Discovery, KeyHistory,
+    ObjectTag, ReadAccess, SecurityObject, SmSigner,
+};
+use piv_apdu::status::StatusWord;
+use piv_apdu::tlv::{self, Tag};
+
+use super::asking::{Asking, Stop};
+use crate::capability::{Reason, Said};
+use crate::certificate::{CertificateEntry, CertificateInfo, CertificateState};
+use crate::content::{AlgorithmSource, KeyEntry, KeyOrigin, ObjectEntry, ObjectState, ObjectValue};
+use crate::error::Unreadable;
+
+/// The most containers of a card's own list that are read. A real list has
+/// about forty; a hostile one must not keep a load going.
+const MAX_LISTED: usize = 64;
+
+/// Retired key management keys, by the standard (SP 800-73 Part 1, 3.3.3).
+const RETIRED_KEYS: u8 = 20;
+
+/// What is read in the PIV application.
+pub(super) struct Content {
+    interface: Interface,
+    pub(super) objects: Vec<ObjectEntry>,
+    pub(super) keys: Vec<KeyEntry>,
+    pub(super) certificates: Vec<CertificateEntry>,
+}
+
+impl Content {
+    pub(super) fn new(interface: Interface) -> Self {
+        Self {
+            interface,
+            objects: Vec::new(),
+            keys: Vec::new(),
+            certificates: Vec::new(),
+        }
+    }
+
+    /// What every PIV card has or may have, and no more of the retired keys
+    /// than the key history announces.
+    pub(super) fn read_standard(&mut self, asking: &mut Asking<'_>) -> Result<(), Stop> {
+        for tag in [
+            ObjectTag::DISCOVERY,
+            ObjectTag::CHUID,
+            ObjectTag::CCC,
+            ObjectTag::KEY_HISTORY,
+        ] {
+            self.read_object(asking, tag)?;
+        }
+        for slot in [
+            KeyReference::PIV_AUTHENTICATION,
+            KeyReference::DIGITAL_SIGNATURE,
+            KeyReference::KEY_MANAGEMENT,
+            KeyReference::CARD_AUTHENTICATION,
+        ] {
+            self.read_certificate_of(asking, slot)?;
+        }
+        self.read_retired(asking)
+    }
+
+    /// The standard gives retired keys with a certificate on the card the
+    /// lowest key references, so the first ones are read; on a card that left
+    /// gaps, on until as many were found as the key history announces. Those
+    /// with a certificate elsewhere have the highest key references, and
+    /// nothing to read (SP 800-73 Part 1, 3.3.3).
+    fn read_retired(&mut self, asking: &mut Asking<'_>) -> Result<(), Stop> {
+        let Some(history) = self.key_history() else {
+            return Ok(());
+        };
+        let on_card = history.on_card.min(RETIRED_KEYS);
+        let off_card = history.off_card.min(RETIRED_KEYS - on_card);
+        let mut found = 0;
+        for slot in (1..=RETIRED_KEYS).filter_map(KeyReference::retired) {
+            if found == on_card {
+                break;
+            }
+            self.read_certificate_of(asking, slot)?;
+            let absent = self
+                .certificates
+                .pop_if(|entry| entry.state == CertificateState::Absent);
+            if absent.is_none() {
+                found += 1;
+            }
+        }
+        let first_off_card = RETIRED_KEYS - off_card + 1;
+        for slot in (first_off_card..=RETIRED_KEYS).filter_map(KeyReference::retired) {
+            if self.keys.iter().all(|key| key.slot != slot) {
+                self.keys.push(KeyEntry {
+                    slot,
+                    algorithm: None,
+                    algorithm_source: AlgorithmSource::Nothing,
+                    origin: KeyOrigin::Unknown,
+                    certificate: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the card's own list of containers names, and nothing else.
+    pub(super) fn read_listed(
+        &mut self,
+        asking: &mut Asking<'_>,
+        properties: &PivProperties,
+    ) -> Result<(), Stop> {
+        self.keys = properties.keys.iter().map(listed_key).collect();
+        let mut slots: BTreeMap<ObjectTag, KeyReference> = BTreeMap::new();
+        for key in &self.keys {
+            if let Some(tag) = key.certificate {
+                slots.entry(tag).or_insert(key.slot);
+            }
+        }
+        let mut seen = BTreeSet::new();
+        let listed = properties
+            .listed_objects()
+            .filter(|tag| seen.insert(*tag))
+            .take(MAX_LISTED);
+        for tag in listed {
+            match slots.get(&tag).copied().or(tag.certificate_key()) {
+                Some(slot) => self.read_certificate(asking, tag, Some(slot))?,
+                None => self.read_object(asking, tag)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The rest of the standard's objects.
+    pub(super) fn read_rest(&mut self, asking: &mut Asking<'_>) -> Result<(), Stop> {
+        for &tag in ObjectTag::ALL {
+            if self.knows(tag) {
+                continue;
+            }
+            match tag.certificate_key() {
+                Some(slot) => self.read_certificate_of(asking, slot)?,
+                None => self.read_object(asking, tag)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn knows(&self, tag: ObjectTag) -> bool {
+        self.objects.iter().any(|object| object.tag == tag)
+            || self.certificates.iter().any(|entry| entry.tag == tag)
+    }
+
+    /// Reads a data object that is not known to be a certificate. An unknown
+    /// one that turns out to be one is listed as one.
+    fn read_object(&mut self, asking: &mut Asking<'_>, tag: ObjectTag) -> Result<(), Stop> {
+        let state = if tag.read_access() == ReadAccess::Pin {
+            ObjectState::NeedsPin
+        } else {
+            match asking.ask(&GetData { tag })? {
+                Ok(content) if content.is_empty() => ObjectState::Empty,
+                Ok(content) => {
+                    if let Some(info) = unexpected_certificate(tag, &content) {
+                        self.certificates.push(CertificateEntry {
+                            slot: None,
+                            tag,
+                            state: CertificateState::Present(Box::new(info)),
+                        });
+                        return Ok(());
+                    }
+                    decode_object(tag, &content)
+                }
+                Err(why) if is_absent(&why) => ObjectState::Absent,
+                Err(why) if self.is_pin_refusal(&why) => ObjectState::NeedsPin,
+                Err(why) => ObjectState::Unreadable(why),
+            }
+        };
+        self.objects.push(ObjectEntry {
+            tag,
+            name: tag.name().to_owned(),
+            state,
+        });
+        Ok(())
+    }
+
+    /// On contact "security status not satisfied" to a read means the PIN; on
+    /// the contactless interface the PIN would not help.
+    fn is_pin_refusal(&self, why: &Unreadable) -> bool {
+        self.interface == Interface::Contact
+            && *why == Unreadable::Refused(StatusWord::SECURITY_STATUS_NOT_SATISFIED)
+    }
+
+    /// Reads the certificate of one of the standard's keys.
+    fn read_certificate_of(
+        &mut self,
+        asking: &mut Asking<'_>,
+        slot: KeyReference,
+    ) -> Result<(), Stop> {
+        match slot.certificate_object() {
+            Some(tag) => self.read_certificate(asking, tag, Some(slot)),
+            None => Ok(()),
+        }
+    }
+
+    fn read_certificate(
+        &mut self,
+        asking: &mut Asking<'_>,
+        tag: ObjectTag,
+        slot: Option<KeyReference>,
+    ) -> Result<(), Stop> {
+        let state = match asking.ask(&GetData { tag })? {
+            Ok(content) => decode_certificate(&content),
+            Err(why) if is_absent(&why) => CertificateState::Absent,
+            Err(why) => CertificateState::Unreadable(why),
+        };
+        if let Some(slot) = slot
+            && self.keys.iter().all(|key| key.slot != slot)
+        {
+            self.keys.extend(key_of_certificate(slot, tag, &state));
+        }
+        self.certificates
+            .push(CertificateEntry { slot, tag, state });
+        Ok(())
+    }
+
+    fn value(&self, tag: ObjectTag) -> Option<&ObjectValue> {
+        self.objects
+            .iter()
+            .find(|object| object.tag == tag)
+            .and_then(|object| match &object.state {
+                ObjectState::Present { value, .. } => Some(value),
+                _ => None,
+            })
+    }
+
+    pub(super) fn chuid(&self) -> Option<&Chuid> {
+        match self.value(ObjectTag::CHUID)? {
+            ObjectValue::Chuid(chuid) => Some(chuid),
+            _ => None,
+        }
+    }
+
+    fn discovery(&self) -> Option<&Discovery> {
+        match self.value(ObjectTag::DISCOVERY)? {
+            ObjectValue::Discovery(discovery) => Some(discovery),
+            _ => None,
+        }
+    }
+
+    fn key_history(&self) -> Option<&KeyHistory> {
+        match self.value(ObjectTag::KEY_HISTORY)? {
+            ObjectValue::KeyHistory(history) => Some(history),
+            _ => None,
+        }
+    }
+
+    pub(super) fn uses_global_pin(&self) -> bool {
+        self.discovery()
+            .is_some_and(|discovery| discovery.pin_usage.global_pin())
+    }
+
+    /// Whether the card implements the VCI: its discovery object says so
+    /// (SP 800-73 Part 1, 3.3.2).
+    pub(super) fn vci(&self) -> Said {
+        let state = self
+            .objects
+            .iter()
+            .find(|object| object.tag == ObjectTag::DISCOVERY)
+            .map(|object| &object.state);
+        match (self.discovery(), state) {
+            (Some(discovery), _) if discovery.pin_usage.vci() => Said::Yes,
+            (Some(_), _) | (None, Some(ObjectState::Absent | ObjectState::Empty)) => {
+                Said::No(Reason::NotAnnounced)
+            }
+            (None, Some(_)) => Said::Nothing(Reason::CouldNotRead),
+            // A Crescendo that does not list a discovery object.
+            (None, None) => Said::Nothing(Reason::NotPubliclyDocumented),
+        }
+    }
+
+    /// Whether there is a pairing code to read: a card with the VCI has one,
+    /// unless it does the VCI without.
+    pub(super) fn pairing_code(&self, listed: Option<&PivProperties>) -> Said {
+        let is_listed = listed.is_some_and(|properties| {
+            properties
+                .listed_objects()
+                .any(|tag| tag == ObjectTag::PAIRING_CODE)
+        });
+        let without = self
+            .discovery()
+            .is_some_and(|discovery| discovery.pin_usage.vci_without_pairing_code());
+        match self.vci() {
+            _ if is_listed => Said::Yes,
+            Said::Yes if without => Said::No(Reason::NotAnnounced),
+            said => said,
+        }
+    }
+}
+
+fn listed_key(block: &KeyBlock) -> KeyEntry {
+    let algorithm = block.algorithm();
+    KeyEntry {
+        slot: block.key,
+        algorithm,
+        algorithm_source: match algorithm {
+            Some(_) => AlgorithmSource::Properties,
+            None => AlgorithmSource::Nothing,
+        },
+        origin: match (block.is_filled(), block.attributes) {
+            (None, _) | (_, None) => KeyOrigin::Unknown,
+            (Some(false), _) => KeyOrigin::Allocated,
+            (Some(true), Some(attributes)) => match attributes.private_init {
+                Init::Generated => KeyOrigin::Generated,
+                Init::Injected => KeyOrigin::Injected,
+                // A public key without a private one.
+                Init::None => KeyOrigin::Allocated,
+                Init::Other(value) => KeyOrigin::Other(value),
+            },
+        },
+        certificate: block.certificate(),
+    }
+}
+
+/// On a card without a list of keys: a certificate is the only sign of a key.
+fn key_of_certificate(
+    slot: KeyReference,
+    tag: ObjectTag,
+    state: &CertificateState,
+) -> Option<KeyEntry> {
+    let algorithm = match state {
+        CertificateState::Present(info) => info.public_key.piv(),
+        CertificateState::NotX509 { .. } => None,
+        _ => return None,
+    };
+    Some(KeyEntry {
+        slot,
+        algorithm,
+        algorithm_source: match algorithm {
+            Some(_) => AlgorithmSource::Certificate,
+            None => AlgorithmSource::Nothing,
+        },
+        origin: KeyOrigin::Unknown,
+        certificate: Some(tag),
+    })
+}
+
+fn is_absent(why: &Unreadable) -> bool {
+    matches!(
+        why,
+        Unreadable::Refused(StatusWord::FILE_NOT_FOUND | StatusWord::REFERENCED_DATA_NOT_FOUND)
+    )
+}
+
+fn decode_object(tag: ObjectTag, content: &[u8]) -> ObjectState {
+    let value = match tag {
+        ObjectTag::CHUID => Chuid::decode(content).map(|it| ObjectValue::Chuid(Box::new(it))),
+        ObjectTag::CCC => CardCapabilityContainer::decode(content)
+            .map(|it| ObjectValue::CardCapabilityContainer(Box::new(it))),
+        ObjectTag::DISCOVERY => Discovery::decode(content).map(ObjectValue::Discovery),
+        ObjectTag::KEY_HISTORY => KeyHistory::decode(content).map(ObjectValue::KeyHistory),
+        ObjectTag::SECURITY_OBJECT => {
+            SecurityObject::decode(content).map(|it| ObjectValue::SecurityObject(Box::new(it)))
+        }
+        ObjectTag::SM_SIGNER => {
+            SmSigner::decode(content).map(|it| ObjectValue::SmSigner(Box::new(it)))
+        }
+        _ => Ok(ObjectValue::Raw(content.to_vec())),
+    };
+    match value {
+        Ok(value) => ObjectState::Present {
+            value,
+            size: content.len(),
+        },
+        Err(error) => ObjectState::Unreadable(Unreadable::Malformed(error.to_string())),
+    }
+}
+
+/// The certificate itself in a certificate object.
+const CERTIFICATE: Tag = Tag::new(0x70);
+
+fn decode_certificate(content: &[u8]) -> CertificateState {
+    // Some cards keep the frame of an object whose certificate was removed.
+    if content.is_empty() || matches!(tlv::find(content, CERTIFICATE), Ok(Some([]))) {
+        return CertificateState::Empty;
+    }
+    let object = match CertificateObject::decode(content) {
+        Ok(object) => object,
+        Err(error) => {
+            return CertificateState::Unreadable(Unreadable::Malformed(error.to_string()));
+        }
+    };
+    match CertificateInfo::parse(&object.certificate) {
+        Ok(info) => CertificateState::Present(Box::new(CertificateInfo {
+            compressed: object.compressed,
+            ..info
+        })),
+        Err(error) => CertificateState::NotX509 {
+            der: object.certificate,
+            error,
+        },
+    }
+}
+
+/// A vendor's object that holds a certificate the way the standard's do.
+fn unexpected_certificate(tag: ObjectTag, content: &[u8]) -> Option<CertificateInfo> {
+    if ObjectTag::ALL.contains(&tag) {
+        return None;
+    }
+    match decode_certificate(content) {
+        CertificateState::Present(info) => Some(*info),
+        _ => None,
+    }
+}
