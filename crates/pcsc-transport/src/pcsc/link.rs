@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use pcsc::{Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State};
+use pcsc::{Disposition, Protocols, ReaderState, ShareMode, State};
 use piv_apdu::atr::Atr;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -338,24 +338,26 @@ fn transmit(
 /// command. The service learns of the removal only when it next looks, with
 /// pcsc-lite after 0.4 s: that is waited for.
 fn nothing_came(card: &pcsc::Card) -> LinkError {
-    let removed = guarded(|| {
-        let status = card.status2_owned()?;
-        let Some(reader) = status.reader_names().first().cloned() else {
-            return Ok(false);
-        };
-        let context = Context::establish(Scope::User)?;
-        let mut states = [ReaderState::new(reader, State::UNAWARE)];
-        context.get_status_change(Duration::ZERO, &mut states)?;
-        if states[0].event_state().contains(State::PRESENT) {
-            states[0].sync_current_state();
-            context.get_status_change(Duration::from_secs(1), &mut states)?;
-        }
-        Ok(!states[0].event_state().contains(State::PRESENT))
-    });
-    match removed {
-        Ok(true) | Err(LinkError::Removed | LinkError::Reset) => LinkError::Removed,
-        Ok(false) | Err(_) => LinkError::NotTransacted,
+    match still_present(card) {
+        Ok(false) | Err(LinkError::Removed | LinkError::Reset) => LinkError::Removed,
+        Ok(true) | Err(_) => LinkError::NotTransacted,
     }
+}
+
+/// Whether a card is in the reader, and still is a second later.
+fn still_present(card: &pcsc::Card) -> Result<bool, LinkError> {
+    let status = guarded(|| card.status2_owned())?;
+    let Some(name) = status.reader_names().first().cloned() else {
+        return Ok(true);
+    };
+    let context = service::establish()?;
+    let mut reader = [ReaderState::new(name, State::UNAWARE)];
+    guarded(|| context.get_status_change(Duration::ZERO, &mut reader))?;
+    if reader[0].event_state().contains(State::PRESENT) {
+        reader[0].sync_current_state();
+        guarded(|| context.get_status_change(Duration::from_secs(1), &mut reader))?;
+    }
+    Ok(reader[0].event_state().contains(State::PRESENT))
 }
 
 fn end(transaction: pcsc::Transaction<'_>, disposition: Disposition) -> Result<(), LinkError> {
