@@ -300,13 +300,13 @@ pub(crate) fn oath_slot(slot: &OathSlot) -> json::OathSlot {
 }
 
 /// A capability in JSON.
-pub(crate) fn capability(entry: &CapabilityEntry) -> json::Capability {
+pub(crate) fn capability(entry: CapabilityEntry) -> json::Capability {
     json::Capability {
         action: entry.action.id(),
         name: entry.action.name(),
-        capability: entry.capability.id(),
+        state: entry.capability.id(),
         reason: entry.capability.reason().map(reason),
-        token: entry.token.id(),
+        token_state: entry.token.id(),
         token_reason: entry.token.reason().map(reason),
         evidence: entry.evidence.map(crescendo_ext::Evidence::name),
     }
@@ -348,7 +348,7 @@ pub(crate) fn token(token: &Token, now: SystemTime) -> json::TokenBody {
             .collect(),
         objects: token.objects.iter().map(object).collect(),
         oath_slots: token.oath_slots.iter().map(oath_slot).collect(),
-        capabilities: token.capabilities.iter().map(capability).collect(),
+        capabilities: token.capabilities.iter().copied().map(capability).collect(),
         problems: token.problems.iter().map(ToString::to_string).collect(),
         round_trips: token.round_trips,
     }

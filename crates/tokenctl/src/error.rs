@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::json;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::text::{BAD, DIM, NAME, Text};
 
 /// The kinds of failure that a script can tell apart, each with an exit code
@@ -150,7 +150,7 @@ impl Report {
     /// Writes it to stderr, as text or as a document.
     pub(crate) fn print(&self, output: &Output) {
         if output.json {
-            output.stderr_document(&json::Document::new(json::ErrorReport {
+            output::stderr_document(&json::Document::new(json::ErrorReport {
                 error: self.to_json(),
             }));
             return;

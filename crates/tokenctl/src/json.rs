@@ -282,9 +282,9 @@ pub(crate) struct OathSlot {
 pub(crate) struct Capability {
     pub(crate) action: &'static str,
     pub(crate) name: &'static str,
-    pub(crate) capability: &'static str,
+    pub(crate) state: &'static str,
     pub(crate) reason: Option<Reason>,
-    pub(crate) token: &'static str,
+    pub(crate) token_state: &'static str,
     pub(crate) token_reason: Option<Reason>,
     pub(crate) evidence: Option<&'static str>,
 }

@@ -45,7 +45,7 @@ pub(crate) fn json(value: &ObjectValue) -> Option<ObjectContent> {
             url: history.url.clone(),
         },
         ObjectValue::SecurityObject(object) => ObjectContent::SecurityObject {
-            containers: object.mapping.iter().map(container).collect(),
+            containers: object.mapping.iter().copied().map(container).collect(),
             signature_size: object.signed.len(),
         },
         ObjectValue::Raw(bytes) => ObjectContent::Raw {
@@ -68,7 +68,7 @@ pub(crate) fn fields(value: &ObjectValue, now: SystemTime) -> Fields {
         ObjectValue::KeyHistory(history) => history_fields(history),
         ObjectValue::SecurityObject(object) => {
             let mut fields = Fields::new();
-            let containers: Vec<String> = object.mapping.iter().map(container).collect();
+            let containers: Vec<String> = object.mapping.iter().copied().map(container).collect();
             fields.add("Containers", containers.join(", "));
             fields.add(
                 "Signature",
@@ -165,7 +165,7 @@ fn history_fields(history: &KeyHistory) -> Fields {
 
 /// A container that the security object vouches for, by its number in
 /// SP 800-73 Part 1, Table 2.
-fn container(group: &DataGroup) -> String {
+fn container(group: DataGroup) -> String {
     format!("{:04X}", group.container)
 }
 

@@ -34,35 +34,12 @@ impl Output {
         }
     }
 
-    /// For documents only, where the command line could not be read.
-    pub(crate) fn for_json() -> Self {
-        Output {
-            json: true,
-            verbose: 0,
-            color: ColorChoice::Never,
-        }
-    }
-
     /// Stdout, which drops styles where they are not wanted.
     pub(crate) fn stdout(&self) -> Box<dyn Write> {
         Box::new(io::BufWriter::new(AutoStream::new(
             io::stdout(),
             self.color,
         )))
-    }
-
-    /// Writes a document to stdout, on several lines, for one read at once.
-    pub(crate) fn document<T: Serialize>(&self, document: &T) -> io::Result<()> {
-        let mut stdout = io::BufWriter::new(io::stdout().lock());
-        write_json(&mut stdout, document, true)?;
-        stdout.flush()
-    }
-
-    /// Writes a document to stdout on one line and flushes it.
-    pub(crate) fn line<T: Serialize>(&self, document: &T) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        write_json(&mut stdout, document, false)?;
-        stdout.flush()
     }
 
     /// A remark on stderr, which no program has to read. Nothing with `--json`.
@@ -102,11 +79,26 @@ impl Output {
         let mut stderr = AutoStream::new(io::stderr(), self.color);
         let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
     }
+}
 
-    /// A document on stderr.
-    pub(crate) fn stderr_document<T: Serialize>(&self, document: &T) {
-        let _ = write_json(&mut io::stderr().lock(), document, true);
-    }
+/// Writes a document to stdout, on several lines.
+pub(crate) fn document<T: Serialize>(document: &T) -> io::Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    write_json(&mut stdout, document, true)?;
+    stdout.flush()
+}
+
+/// Writes a document to stdout on one line, and flushes it.
+pub(crate) fn line<T: Serialize>(document: &T) -> io::Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    write_json(&mut stdout, document, false)?;
+    stdout.flush()
+}
+
+/// Writes a document to stderr; that it is closed is no reason to fail.
+pub(crate) fn stderr_document<T: Serialize>(document: &T) {
+    let mut stderr = io::BufWriter::new(io::stderr().lock());
+    let _ = write_json(&mut stderr, document, true).and_then(|()| stderr.flush());
 }
 
 /// Writes a heading.

@@ -1,6 +1,5 @@
 //! From arguments to an exit code.
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -10,7 +9,7 @@ use crate::cli::{Cli, Command};
 use crate::commands;
 use crate::error::{self, Kind, Report, Result};
 use crate::json;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::source::Source;
 
 /// Reads the command line and does what it says.
@@ -47,7 +46,7 @@ fn dispatch(cli: &Cli, output: &Output) -> Result {
 fn misused(error: &clap::Error) -> ExitCode {
     let wants_json = std::env::args_os()
         .take_while(|argument| argument != "--")
-        .any(|argument| argument == OsString::from("--json"));
+        .any(|argument| argument == "--json");
     if wants_json && error.use_stderr() {
         let message = error.render().to_string();
         let message = message.strip_prefix("error: ").unwrap_or(&message);
@@ -57,7 +56,7 @@ fn misused(error: &clap::Error) -> ExitCode {
         let document = json::Document::new(json::ErrorReport {
             error: report.to_json(),
         });
-        Output::for_json().stderr_document(&document);
+        output::stderr_document(&document);
         return ExitCode::from(Kind::Usage.exit_code());
     }
     // Fails only if nobody reads it.

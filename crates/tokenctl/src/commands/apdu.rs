@@ -17,7 +17,7 @@ use crate::cli::{ApduArgs, Applet};
 use crate::error::{Failure, Kind, Report, Result};
 use crate::hex;
 use crate::json;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::source::{Source, refused, transport_failed};
 use crate::text::{BAD, BOLD, DIM, GOOD, NAME, Text, WARNING};
 
@@ -63,7 +63,7 @@ pub(crate) fn run(
             },
             exchanges,
         };
-        output.document(&json::Document::new(body))?;
+        output::document(&json::Document::new(body))?;
     }
     output.detail(format!("{} commands to the card", card.round_trips()));
     result?;
@@ -436,7 +436,11 @@ fn exchange(command: &Apdu, answer: &Response) -> json::Exchange {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )]
 
     use super::*;
 

@@ -15,7 +15,7 @@ use crate::cli::{CertCommand, CertFormat, ExportArgs};
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::source::{self, Source};
 use crate::table::Table;
 use crate::text::{DIM, NAME, Text, WARNING};
@@ -43,7 +43,7 @@ fn list(source: &Source, output: &Output) -> Result {
                 .map(|entry| describe::certificate_slot(entry, now))
                 .collect(),
         };
-        return Ok(output.document(&json::Document::new(body))?);
+        return Ok(output::document(&json::Document::new(body))?);
     }
     let table = table(&token, now);
     if table.is_empty() {
@@ -70,7 +70,6 @@ fn table(token: &Token, now: SystemTime) -> Table {
                 describe::validity(info, now),
                 Text::from(&info.subject).shortened(SUBJECT_COLUMNS),
             ]),
-            CertificateState::Empty | CertificateState::Absent => {}
             CertificateState::NotX509 { error, .. } => {
                 table.row([slot, Text::from(usage), Text::absent(), unreadable(error)]);
             }
@@ -80,6 +79,7 @@ fn table(token: &Token, now: SystemTime) -> Table {
                 Text::absent(),
                 unreadable(&why.to_string()),
             ]),
+            // Empty or absent.
             _ => {}
         }
     }
@@ -127,18 +127,17 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
             pem: (inline && is_pem).then(|| pem.clone()),
             der: (inline && !is_pem).then(|| crate::hex::encode(&der)),
         };
-        return Ok(output.document(&json::Document::new(body))?);
+        return Ok(output::document(&json::Document::new(body))?);
     }
-    match &arguments.output {
-        Some(path) => output.remark(&Text::from(format!(
+    if let Some(path) = &arguments.output {
+        output.remark(&Text::from(format!(
             "Certificate of slot {slot} written to {}",
             path.display()
-        ))),
-        None => {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(bytes)?;
-            stdout.flush()?;
-        }
+        )));
+    } else {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()?;
     }
     Ok(())
 }

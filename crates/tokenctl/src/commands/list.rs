@@ -8,7 +8,7 @@ use token_manager::{LoadOptions, Token};
 use crate::describe;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::json;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::source::{self, Source};
 use crate::table::Table;
 use crate::text::{DIM, NAME, Text, WARNING};
@@ -26,7 +26,7 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
             let is_none = matches!(&failure, Failure::Failed(report)
                 if matches!(report.kind, Kind::NoToken | Kind::NoReader));
             if output.json && is_none {
-                write_json(&[], &[], output)?;
+                write_json(&[], &[])?;
             }
             return Err(failure);
         }
@@ -40,7 +40,7 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
         }
     }
     if output.json {
-        write_json(&tokens, &failed, output)?;
+        write_json(&tokens, &failed)?;
     } else {
         write_table(&tokens, output)?;
         for report in &failed {
@@ -59,7 +59,7 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
     }
 }
 
-fn write_json(tokens: &[Token], failed: &[Report], output: &Output) -> Result {
+fn write_json(tokens: &[Token], failed: &[Report]) -> Result {
     let now = SystemTime::now();
     let body = json::List {
         tokens: tokens
@@ -68,7 +68,7 @@ fn write_json(tokens: &[Token], failed: &[Report], output: &Output) -> Result {
             .collect(),
         failed: failed.iter().map(Report::to_json).collect(),
     };
-    Ok(output.document(&json::Document::new(body))?)
+    Ok(output::document(&json::Document::new(body))?)
 }
 
 fn write_table(tokens: &[Token], output: &Output) -> Result {

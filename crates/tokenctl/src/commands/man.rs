@@ -1,5 +1,6 @@
 //! `man`: manual pages.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use clap_mangen::Man;
 use crate::cli::Cli;
 use crate::error::{Kind, Report, Result};
 use crate::json;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::text::Text;
 
 /// Writes the main page to stdout, or one page for each command into
@@ -29,7 +30,7 @@ fn print(output: &Output) -> Result {
             path: None,
             roff: Some(String::from_utf8_lossy(&roff).into_owned()),
         };
-        output.document(&json::Document::new(json::Man { pages: vec![page] }))?;
+        output::document(&json::Document::new(json::Man { pages: vec![page] }))?;
     } else {
         let mut stdout = io::stdout().lock();
         stdout.write_all(&roff)?;
@@ -61,7 +62,7 @@ fn write_all(directory: &Path, output: &Output) -> Result {
         });
     }
     if output.json {
-        output.document(&json::Document::new(json::Man { pages }))?;
+        output::document(&json::Document::new(json::Man { pages }))?;
     } else {
         output.remark(&Text::from(format!(
             "{} pages written to {}",
@@ -93,12 +94,13 @@ fn page(command: clap::Command) -> io::Result<(String, Vec<u8>)> {
 /// What follows the help, as sections: a paragraph with a title (`Examples:`)
 /// becomes one of its own, in which lines stay lines; the others are notes.
 fn sections(text: &str) -> String {
+    // Writing to a String cannot fail.
     let mut roff = String::new();
     let mut notes = String::new();
     for paragraph in text.split("\n\n") {
         match paragraph.split_once(":\n") {
             Some((title, lines)) if lines.starts_with("  ") => {
-                roff.push_str(&format!(".SH \"{}\"\n.nf\n", title.to_uppercase()));
+                let _ = write!(roff, ".SH \"{}\"\n.nf\n", title.to_uppercase());
                 for line in lines.lines() {
                     roff.push_str(&escape(line.strip_prefix("  ").unwrap_or(line)));
                     roff.push('\n');
@@ -106,7 +108,9 @@ fn sections(text: &str) -> String {
                 roff.push_str(".fi\n");
             }
             _ if paragraph.is_empty() => {}
-            _ => notes.push_str(&format!(".PP\n{}\n", escape(paragraph))),
+            _ => {
+                let _ = write!(notes, ".PP\n{}\n", escape(paragraph));
+            }
         }
     }
     if !notes.is_empty() {
@@ -116,7 +120,7 @@ fn sections(text: &str) -> String {
     roff
 }
 
-/// Text that roff takes as text (groff_char(7)): backslashes and hyphens as
+/// Text that roff takes as text : backslashes and hyphens as
 /// themselves, no line that begins with a control character.
 fn escape(text: &str) -> String {
     let escaped = text.replace('\\', "\\e").replace('-', "\\-");

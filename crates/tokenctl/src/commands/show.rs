@@ -12,7 +12,7 @@ use crate::describe;
 use crate::error::Result;
 use crate::json;
 use crate::objects;
-use crate::output::{Fields, Output, heading, paragraph};
+use crate::output::{self, Fields, Output, heading, paragraph};
 use crate::source::Source;
 use crate::table::Table;
 use crate::text::{BOLD, DIM, GOOD, NAME, Text, WARNING};
@@ -26,7 +26,7 @@ pub(crate) fn run(source: &Source, all: bool, output: &Output) -> Result {
     let now = SystemTime::now();
     if output.json {
         let token = describe::token(&token, now);
-        output.document(&json::Document::new(json::Show { token }))?;
+        output::document(&json::Document::new(json::Show { token }))?;
     } else {
         let mut out = output.stdout();
         let view = View {
@@ -68,7 +68,7 @@ impl View<'_> {
         fields.add_some("Id", identity.id().map(|id| Text::styled(id, NAME)));
         fields.add_some("Serial number", identity.serial.as_ref());
         fields.add_some("GUID", identity.guid.as_ref().map(ToString::to_string));
-        fields.add_some("Family", family(token));
+        fields.add("Family", family(token));
         fields.add_some("Application", identity.application_label.as_ref());
         fields.add_some(
             "Applet version",
@@ -345,13 +345,13 @@ impl View<'_> {
     }
 }
 
-/// The family, where it says more than the name.
-fn family(token: &Token) -> Option<String> {
+/// The family, and whether it is a FIPS model.
+fn family(token: &Token) -> String {
     match &token.identity.family {
         TokenFamily::Crescendo(identity) if identity.is_fips() => {
-            Some(format!("{}, FIPS", token.identity.family))
+            format!("{}, FIPS", token.identity.family)
         }
-        family => Some(family.to_string()),
+        family => family.to_string(),
     }
 }
 

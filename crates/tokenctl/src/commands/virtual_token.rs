@@ -9,7 +9,7 @@ use virtual_token::{Content, CreateOptions, Profile};
 use crate::cli::{CreateArgs, ProfileName, ServeArgs, VirtualCommand};
 use crate::error::{Kind, Report, Result};
 use crate::json;
-use crate::output::{Fields, Output};
+use crate::output::{self, Fields, Output};
 use crate::signal;
 use crate::source::{store, store_failed};
 use crate::table::Table;
@@ -54,7 +54,7 @@ fn create(arguments: &CreateArgs, output: &Output) -> Result {
             pin,
             puk,
         };
-        return Ok(output.document(&json::Document::new(body))?);
+        return Ok(output::document(&json::Document::new(body))?);
     }
     let mut out = output.stdout();
     let title = Text::from("Made the software token ").then(name.as_str(), NAME);
@@ -82,7 +82,7 @@ fn list(output: &Output) -> Result {
             directory: store.directory().display().to_string(),
             tokens: entries.iter().map(entry_json).collect(),
         };
-        return Ok(output.document(&json::Document::new(body))?);
+        return Ok(output::document(&json::Document::new(body))?);
     }
     if entries.is_empty() {
         output.remark(&Text::styled(
@@ -116,7 +116,9 @@ fn remove(token: &str, output: &Output) -> Result {
         .map_err(|error| store_failed(&error))?;
     if output.json {
         let name = name.to_string();
-        return Ok(output.document(&json::Document::new(json::VirtualRemove { name }))?);
+        return Ok(output::document(&json::Document::new(
+            json::VirtualRemove { name },
+        ))?);
     }
     let mut out = output.stdout();
     let line = Text::from("Removed the software token ").then(name.as_str(), NAME);
@@ -137,7 +139,7 @@ fn serve(arguments: &ServeArgs, output: &Output) -> Result {
                 address: arguments.address.clone(),
                 event,
             };
-            output.line(&json::Document::new(body))?;
+            output::line(&json::Document::new(body))?;
         } else {
             let mut out = output.stdout();
             let line = Text::styled(&arguments.name, NAME).plain(text);

@@ -10,7 +10,7 @@ use token_manager::utc;
 
 use crate::error::Result;
 use crate::json;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::signal;
 use crate::source::{self, Source};
 use crate::text::{BAD, DIM, GOOD, NAME, Text, WARNING};
@@ -30,7 +30,7 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
         }
         let now = SystemTime::now();
         if output.json {
-            output.line(&json::Document::new(event_json(&event, now)))?;
+            output::line(&json::Document::new(event_json(&event, now)))?;
         } else {
             let mut out = output.stdout();
             writeln!(out, "{}", event_text(&event, now))?;

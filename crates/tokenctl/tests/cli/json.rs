@@ -20,12 +20,8 @@ fn documented() -> BTreeSet<String> {
         .lines()
         .filter_map(|line| {
             let cells: Vec<&str> = line.strip_prefix('|')?.split('|').collect();
-            match cells.as_slice() {
-                // | type | key | type of value | meaning |
-                [_, key, _, _, _] => code(key),
-                [key, ..] => code(key),
-                [] => None,
-            }
+            // | type | key | type of value | meaning |, and else | key | ... |
+            code(cells[usize::from(cells.len() == 5)])
         })
         .collect()
 }

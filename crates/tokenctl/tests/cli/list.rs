@@ -34,7 +34,7 @@ fn what_is_wrong_is_noted() {
         &CreateOptions::default().seed(1).created(long_ago),
     );
     tool.edit("old", |token| {
-        token["state"]["pin"]["tries_left"] = 0.into()
+        token["state"]["pin"]["tries_left"] = 0.into();
     });
     let line = tool.run(&["list"]).ok().stdout;
     assert!(line.contains("blocked"), "{line}");

@@ -89,11 +89,7 @@ fn nothing_from_the_card_acts_on_the_terminal() {
         off_card: 1,
         url: Some(url.to_owned()),
     };
-    let content: String = history
-        .encode()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+    let content = hex(&history.encode());
     tool.put_object("one", "5FC10C", &content);
     let shown = tool.run(&["show"]).ok().stdout;
     assert_plain(&shown);
@@ -141,4 +137,13 @@ fn a_verified_pin_is_never_zero_left() {
     assert_eq!(ran.json()["exchanges"][1]["status_word"], "9000");
     let list = tool.run(&["list", "--json"]).ok().json();
     assert_eq!(list["tokens"][0]["pin"]["tries_left"], 3, "locked again");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02X}").unwrap();
+        text
+    })
 }

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use self::finding::{Area, Finding, Level};
 use crate::error::{Failure, Kind, Result};
 use crate::json;
-use crate::output::{Output, heading, paragraph};
+use crate::output::{self, Output, heading, paragraph};
 use crate::source;
 use crate::text::{BAD, BOLD, DIM, GOOD, Text, WARNING};
 
@@ -28,7 +28,7 @@ pub(crate) fn run(only_virtual: bool, output: &Output) -> Result {
         let body = json::Doctor {
             findings: findings.iter().map(Finding::to_json).collect(),
         };
-        output.document(&json::Document::new(body))?;
+        output::document(&json::Document::new(body))?;
     } else {
         write(&findings, output)?;
     }

@@ -336,6 +336,8 @@ fn names(holders: &[Holder]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic, reason = "a test fails by panicking")]
+
     use std::path::PathBuf;
 
     use super::super::system::{Driver, Packages};
