@@ -23,7 +23,8 @@ pub struct Atr {
     len: u8,
     historical_start: u8,
     historical_len: u8,
-    /// Bit T is set if protocol T is offered. T = 15 is not a protocol.
+    /// Bit T is set if protocol T is offered. T = 15 qualifies global interface
+    /// bytes and is not a protocol.
     protocols: u16,
     checksum: Checksum,
 }
@@ -130,8 +131,6 @@ impl Atr {
         if no_td {
             protocols = 1;
         }
-        // "T = 15" qualifies global interface bytes and is not a protocol.
-        protocols &= 0x7FFF;
 
         let historical_start = end;
         end += historical_len;

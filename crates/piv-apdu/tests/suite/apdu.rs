@@ -89,7 +89,8 @@ fn lengths_that_do_not_add_up_are_refused() {
         &hex!("00010203 01 0908 0000")[..], // two bytes of Le after a short Lc
         &hex!("00010203 00 00")[..],        // half an extended length
         &hex!("00010203 000002 09")[..],
-        &hex!("00010203 000000 00")[..],    // extended Lc of zero
+        &hex!("00010203 000000 00")[..], // extended Lc of zero
+        &hex!("00010203 000000 0000")[..],
         &hex!("00010203 000001 09 00")[..], // one byte of Le after an extended Lc
         &hex!("00010203 000001 09 000000")[..],
     ] {

@@ -57,6 +57,10 @@ fn a_card_of_protocol_t0_has_no_tck() {
     assert!(atr.offers_protocol(0) && !atr.offers_protocol(1));
     assert_eq!(atr.as_bytes(), hex!("3B021450"));
     assert_eq!(Atr::build(0, &[], &hex!("1450")), Ok(atr));
+    // T=0 may also be said in so many words.
+    let atr = Atr::parse(&hex!("3B 82 00 14 50")).unwrap();
+    assert_eq!(atr.checksum(), Checksum::NotUsed);
+    assert_eq!(atr.protocols().collect::<Vec<_>>(), [0]);
 }
 
 #[test]
