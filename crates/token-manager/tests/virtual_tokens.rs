@@ -14,10 +14,11 @@ use std::time::{Duration, SystemTime};
 use pcsc_transport::{Backend, Card, ExtendedLength};
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::ObjectTag;
+use piv_apdu::status::StatusWord;
 use token_manager::{
     Action, AlgorithmSource, Alphabet, Capability, CertificateState, KeyOrigin, LoadError,
-    LoadOptions, OathState, ObjectState, PinStatus, PolicySource, Reason, Token, Validity, load,
-    load_all,
+    LoadOptions, OathState, ObjectState, Part, PinStatus, PolicySource, Reason, Token, Validity,
+    load, load_all,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{
@@ -304,6 +305,56 @@ fn a_reset_by_another_program_at_any_command_is_got_over() {
             let found = load(&mut Card::new(Box::new(link)), &LoadOptions::default()).unwrap();
             assert!(found.certificates == calm.certificates, "{profile} at {k}");
             assert!(found.objects == calm.objects, "{profile} at {k}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_at_any_command_spoils_one_part_only() {
+    for profile in Profile::ALL {
+        let card = token(profile, Content::Personal);
+        let calm = read(&card);
+        let state = card.with(|token| token.to_state());
+        for k in 1..=calm.round_trips {
+            let card = SharedToken::new(VirtualToken::from_state(state.clone()).unwrap());
+            card.arm(Faults::new().at(k, Fault::Status(StatusWord::new(0x6F00))));
+            let link = card.link("Virtual");
+            let outcome = load(&mut Card::new(Box::new(link)), &LoadOptions::default());
+            if profile == Profile::Piv && k == 1 {
+                let error = outcome.unwrap_err();
+                assert!(matches!(error, LoadError::NotAPivCard { .. }), "{error}");
+                continue;
+            }
+            let found = outcome.unwrap();
+            if found
+                .problems
+                .iter()
+                .any(|problem| problem.part == Part::PivApplication)
+            {
+                // Without the PIV application: who it is, at least.
+                assert_eq!(found.identity.name, calm.identity.name);
+                assert_eq!(found.identity.serial, calm.identity.serial);
+                assert!(matches!(found.pin.status, PinStatus::Unknown(_)));
+                continue;
+            }
+            assert!(
+                slots(&found).len() + 1 >= slots(&calm).len(),
+                "{profile} at {k}"
+            );
+            let unreadable = found
+                .objects
+                .iter()
+                .filter(|object| matches!(object.state, ObjectState::Unreadable(_)));
+            let spoilt = found.problems.len()
+                + unreadable.count()
+                + slots(&calm).len().saturating_sub(slots(&found).len())
+                + usize::from(matches!(found.pin.status, PinStatus::Unknown(_)))
+                + found
+                    .oath_slots
+                    .iter()
+                    .filter(|slot| slot.state != OathState::Present)
+                    .count();
+            assert!(spoilt <= 1, "{profile} at {k}: {:?}", found.problems);
         }
     }
 }
