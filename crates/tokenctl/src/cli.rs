@@ -85,7 +85,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, conflicts_with = "color")]
     pub(crate) no_color: bool,
 
-    /// Say more: causes of errors, and how many commands the card was sent.
+    /// Say more on stderr: how many commands the card was sent.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }

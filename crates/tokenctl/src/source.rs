@@ -61,6 +61,30 @@ impl Source {
         reader.is_empty() || self.backend.matches(reader)
     }
 
+    /// Whether `--token`, if there, names this token.
+    pub(crate) fn means(&self, token: &Token) -> bool {
+        self.token
+            .as_ref()
+            .is_none_or(|wanted| is_named(token, wanted))
+    }
+
+    /// That no token is the one that `--token` names.
+    pub(crate) fn no_such_token(&self) -> Report {
+        let wanted = self.token.as_deref().unwrap_or_default();
+        Report::new(Kind::NoToken, format!("there is no token \"{wanted}\""))
+    }
+
+    /// Refuses `--token` where it cannot be told which token is meant.
+    pub(crate) fn refuse_token(&self, command: &str) -> Result {
+        if self.token.is_none() {
+            return Ok(());
+        }
+        let message = format!("{command} reads no token, and so cannot tell one by its id");
+        Err(Report::new(Kind::Usage, message)
+            .next("Name the reader with --reader")
+            .into())
+    }
+
     /// All tokens, by reader, and what is wrong with those that could not be
     /// read.
     pub(crate) fn load_all(&self, options: &LoadOptions) -> Result<Vec<Loaded>> {
@@ -128,8 +152,7 @@ impl Source {
                 for failure in &failures {
                     output.warning(&failure.message);
                 }
-                let mut report =
-                    Report::new(Kind::NoToken, format!("there is no token \"{wanted}\""));
+                let mut report = self.no_such_token();
                 report.tokens = tokens.iter().map(token_name).collect();
                 Err(if report.tokens.is_empty() {
                     report
@@ -499,5 +522,65 @@ pub(crate) fn load_failed(error: &LoadError) -> Report {
         .next("Another program may be keeping it to itself; `tokenctl doctor` says more")
         .in_reader(reader),
         other => Report::new(Kind::Other, other.to_string()).in_reader(reader),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pcsc_transport::Holder;
+
+    use super::*;
+
+    #[test]
+    fn failures_of_the_link_have_their_exit_codes() {
+        let reader = || "R".to_owned();
+        let held = LinkError::SharingViolation {
+            reader: reader(),
+            holders: Vec::new(),
+        };
+        for (error, kind) in [
+            (LinkError::ServiceUnavailable, Kind::ServiceUnavailable),
+            (LinkError::ServiceStopped, Kind::ServiceUnavailable),
+            (LinkError::NoSuchReader { reader: reader() }, Kind::NoReader),
+            (LinkError::NoCard { reader: reader() }, Kind::NoToken),
+            (LinkError::Removed, Kind::TokenGone),
+            (LinkError::Reset, Kind::TokenGone),
+            (held, Kind::AccessDenied),
+            (LinkError::AccessDenied, Kind::AccessDenied),
+            (LinkError::Unresponsive, Kind::Other),
+            (LinkError::NotTransacted, Kind::Other),
+        ] {
+            let report = link_failed(&error, Some("R"));
+            assert_eq!(report.kind, kind, "{error}");
+            assert_eq!(report.reader.as_deref(), Some("R"));
+            assert!(!report.message.ends_with('.'), "{}", report.message);
+            assert!(report.next.is_some() || kind == Kind::Other, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_holder_is_named_and_several_are_only_suspected() {
+        let holder = |pid, name: &str| Holder {
+            pid,
+            name: name.to_owned(),
+        };
+        let report = |holders| {
+            let reader = "R".to_owned();
+            link_failed(&LinkError::SharingViolation { reader, holders }, None).message
+        };
+        let one = report(vec![holder(1, "scdaemon")]);
+        assert!(one.ends_with("is held by scdaemon (process 1)"), "{one}");
+        let two = report(vec![holder(1, "a"), holder(2, "b")]);
+        assert!(
+            two.contains("maybe one of a (process 1), b (process 2)"),
+            "{two}"
+        );
+    }
+
+    #[test]
+    fn the_status_word_is_kept() {
+        let report = refused("no", StatusWord::SECURITY_STATUS_NOT_SATISFIED, "R");
+        assert_eq!(report.status_word, Some(0x6982));
+        assert_eq!(report.kind, Kind::CardRefused);
     }
 }

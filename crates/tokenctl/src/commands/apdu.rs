@@ -115,10 +115,14 @@ fn shell(card: &mut Card, arguments: &ApduArgs, output: &Output) -> Result {
     let mut refused = false;
     loop {
         prompt(output);
-        let line = read_line(&mut io::stdin().lock())?;
-        let Some(line) = line.filter(|line| !line.trim().is_empty()) else {
+        let Some(line) = read_line(&mut io::stdin().lock())? else {
+            // Ctrl-D leaves the cursor behind the prompt.
+            output.remark(&Text::new());
             break;
         };
+        if line.trim().is_empty() {
+            break;
+        }
         let command = match Apdu::parse(&line) {
             Ok(command) => command,
             Err(error) => {

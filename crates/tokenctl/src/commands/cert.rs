@@ -201,9 +201,13 @@ fn write_file(path: &Path, bytes: &[u8], force: bool) -> Result {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut file = tempfile::Builder::new()
-        .prefix(".tokenctl-")
-        .permissions(permissions())
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tokenctl-");
+    // A certificate is public: the file is made as any other, whereas a
+    // temporary one is its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder
         .tempfile_in(directory)
         .map_err(|error| failed(&error))?;
     file.write_all(bytes)
@@ -224,19 +228,6 @@ fn write_file(path: &Path, bytes: &[u8], force: bool) -> Result {
         .into()),
         Err(error) => Err(failed(&error.error).into()),
     }
-}
-
-/// A certificate is public: the file is made as any other.
-fn permissions() -> std::fs::Permissions {
-    #[cfg(unix)]
-    return std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    #[cfg(not(unix))]
-    return {
-        // What a new file has; there are no modes to choose.
-        std::fs::metadata(std::env::temp_dir())
-            .map(|metadata| metadata.permissions())
-            .unwrap_or_else(|_| unreachable!())
-    };
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::SystemTime;
 
-use token_manager::{LoadOptions, Token};
+use token_manager::{LoadError, LoadOptions, Token};
 
 use crate::describe;
 use crate::error::{Failure, Kind, Report, Result};
@@ -33,10 +33,19 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
     };
     let mut tokens = Vec::new();
     let mut failed = Vec::new();
+    let mut first = None;
     for loaded in loaded {
         match loaded.result {
-            Ok(token) => tokens.push(token),
-            Err(error) => failed.push(source::load_failed(&error)),
+            Ok(token) if source.means(&token) => tokens.push(token),
+            Ok(_) => {}
+            Err(error) => {
+                let report = source::load_failed(&error);
+                // Somebody's bank card is no token that fails.
+                if !matches!(error, LoadError::NotAPivCard { .. }) {
+                    first = first.or(Some(report.kind));
+                }
+                failed.push(report);
+            }
         }
     }
     if output.json {
@@ -53,8 +62,14 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
             token.reader, token.round_trips
         ));
     }
-    match failed.first() {
-        Some(report) => Err(Failure::Reported(report.kind)),
+    if tokens.is_empty() {
+        first = first.or(failed.first().map(|report| report.kind));
+        if first.is_none() {
+            return Err(source.no_such_token().into());
+        }
+    }
+    match first {
+        Some(kind) => Err(Failure::Reported(kind)),
         None => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ use crate::text::{BAD, DIM, GOOD, NAME, Text, WARNING};
 
 /// Writes each event as it happens, until Ctrl-C or until nobody reads.
 pub(crate) fn run(source: &Source, output: &Output) -> Result {
+    source.refuse_token("watch")?;
     let watcher = source
         .backend()
         .watch()

@@ -73,6 +73,21 @@ fn a_reader_can_be_named_by_part_of_its_name() {
 }
 
 #[test]
+fn a_token_can_be_named() {
+    let tool = Tool::new();
+    tool.empty_token("alice", Profile::Crescendo2300);
+    tool.empty_token("bob", Profile::Crescendo4000);
+    let all = tool.run(&["list", "--json"]).ok().json();
+    let id = all["tokens"][1]["id"].as_str().unwrap();
+    let one = tool.run(&["list", "--json", "--token", id]).ok().json();
+    assert_eq!(one["tokens"].as_array().unwrap().len(), 1);
+    assert_eq!(one["tokens"][0]["reader"], "Virtual bob");
+    let none = tool.run(&["list", "--json", "--token", "zz"]).code(3);
+    assert_eq!(none.error()["kind"], "no-token");
+    tool.run(&["watch", "--token", id]).code(2);
+}
+
+#[test]
 fn no_token_is_an_empty_list_and_a_failure() {
     let tool = Tool::new();
     let ran = tool.run(&["list", "--json"]).code(3);
