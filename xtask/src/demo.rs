@@ -49,7 +49,7 @@ These are software tokens; they live in {store} and act like real ones. What nex
   export TOKENCTL_VIRTUAL_DIR={store}
   {tokenctl} --virtual cert export --reader alice --slot 9a | openssl x509 -noout -text
   {tokenctl} --virtual show --reader bob --json
-  {tokenctl} --virtual apdu --reader dave 00CB3FFF055C035FC102   # read the CHUID, decoded
+  {tokenctl} --virtual apdu --reader dave 00CB3FFF055C035FC10200   # read the CHUID, decoded
   {tokenctl} list        # tokens in real readers
   {tokenctl} doctor      # why is my token not seen?
   {tokenctl} --help

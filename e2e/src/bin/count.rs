@@ -109,16 +109,26 @@ fn main() {
         inserted.eject();
     }
 
-    for extended in [false, true] {
-        let token = tokens::piv_for_counting(extended);
-        println!(
-            "\n### The same jobs by others, one plain PIV card, {}\n",
-            lengths(extended)
-        );
+    let crescendo = tokens::personal(Profile::Crescendo2300);
+    let cards = [
+        (
+            format!("a plain PIV card, {}", lengths(false)),
+            tokens::piv_for_counting(false),
+        ),
+        (
+            format!("a plain PIV card, {}", lengths(true)),
+            tokens::piv_for_counting(true),
+        ),
+        ("`crescendo-2300`".to_owned(), crescendo),
+    ];
+    for (name, token) in cards {
+        println!("\n### The same jobs by others: {name}\n");
         println!("| job | program | APDUs | of them |\n|---|---|---:|---|");
         let inserted = Inserted::new(&pcscd, 0, &token);
+        // Yubico's program takes no other card than one that answers it.
+        let yubico = if name.contains("plain") { YUBICO } else { &[] };
         for job in [SHOW, LIST, READ] {
-            for run in [OURS, OPENSC, YUBICO]
+            for run in [OURS, OPENSC, yubico]
                 .into_iter()
                 .flatten()
                 .filter(|run| run.job == job)
