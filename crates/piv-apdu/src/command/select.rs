@@ -134,7 +134,12 @@ impl ApplicationProperties {
                 }
                 LABEL => self.label = Some(text(object.value)),
                 URL => self.url = Some(text(object.value)),
-                PROPRIETARY => self.label = tlv::find(object.value, LABEL)?.map(text),
+                // Need not be BER-TLV inside.
+                PROPRIETARY => {
+                    if let Ok(Some(label)) = tlv::find(object.value, LABEL) {
+                        self.label = Some(text(label));
+                    }
+                }
                 ALGORITHMS => {
                     for algorithm in Reader::new(object.value) {
                         let algorithm = algorithm?;

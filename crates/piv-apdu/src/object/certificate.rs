@@ -39,9 +39,8 @@ const CERTIFICATE: Tag = Tag::new(0x70);
 const CERT_INFO: Tag = Tag::new(0x71);
 /// "Compressed", as the standard has it: the lowest bit.
 const COMPRESSED: u8 = 0x01;
-/// "Compressed", as cards have it that counted the bits from the other end.
-const COMPRESSED_OLD: u8 = 0x80;
-/// What gzip starts with and no DER certificate does.
+/// What gzip starts with and no DER certificate does. Some cards do not set
+/// the bit, or set it at the other end of the byte.
 const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B];
 
 impl CertificateObject {
@@ -59,8 +58,8 @@ impl CertificateObject {
     /// Decodes the content and decompresses the certificate. Whether it is a
     /// sound certificate is for [`parse`](Self::parse) to tell.
     ///
-    /// Taken for compressed is what `71` says is (`01`, or `80` as some old
-    /// cards say it) and what starts as gzip does.
+    /// Taken for compressed is what `71` says is, and what starts as gzip does
+    /// whatever `71` says.
     ///
     /// # Errors
     /// [`ObjectError::Template`] if there is no certificate, or an empty one;
@@ -73,9 +72,7 @@ impl CertificateObject {
             return Err(TemplateError::Length { tag, length }.into());
         }
         let info = tlv::find(content, CERT_INFO)?.unwrap_or_default();
-        let flagged = info
-            .first()
-            .is_some_and(|info| info & (COMPRESSED | COMPRESSED_OLD) != 0);
+        let flagged = info.first().is_some_and(|info| info & COMPRESSED != 0);
         let compressed = flagged || value.starts_with(GZIP_MAGIC);
         Ok(CertificateObject {
             certificate: if compressed {

@@ -96,6 +96,12 @@ fn select_answer_in_other_shapes() {
     let fci = hex!("6F 12 84 07 A0000000791000 A5 07 0105 10 03000301");
     let properties = ApplicationProperties::decode(&fci).unwrap();
     assert_eq!(properties.aid, Aid::new(&hex!("A0000000791000")));
+    assert_eq!(properties.label, None);
+    let labelled = ApplicationProperties::decode(&hex!("6F 08 8401A0 A503 500141")).unwrap();
+    assert_eq!(labelled.label.as_deref(), Some("A"));
+    // What is proprietary may be anything.
+    let proprietary = ApplicationProperties::decode(&hex!("6F 07 500141 A502 5FFF"));
+    assert_eq!(proprietary.unwrap().label.as_deref(), Some("A"));
 
     assert_eq!(
         Select::decode_answer(&success(&[])),
