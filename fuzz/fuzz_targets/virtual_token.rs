@@ -19,23 +19,22 @@ const SELECT_PIV: &[u8] = b"\x00\xA4\x04\x00\x0B\xA0\x00\x00\x03\x08\x00\x00\x10
 fn tokens() -> &'static [TokenState] {
     static TOKENS: OnceLock<Vec<TokenState>> = OnceLock::new();
     TOKENS.get_or_init(|| {
-        let mut options = CreateOptions::default().seed(1);
-        for slot in (1..=20).filter_map(KeyReference::retired).chain([
-            KeyReference::PIV_AUTHENTICATION,
-            KeyReference::DIGITAL_SIGNATURE,
-            KeyReference::KEY_MANAGEMENT,
-            KeyReference::CARD_AUTHENTICATION,
-        ]) {
-            options = options.key(slot, KeyAlgorithm::EccP256);
-        }
-        let plain = Profile::ALL.map(|profile| (profile, options.clone()));
-        let short = (
-            Profile::Piv,
-            options.clone().protocol(Protocol::T0).yubico(true),
-        );
-        plain
+        let options = |profile| {
+            let keys: &[u8] = match profile {
+                Profile::Crescendo4000 => &[0x9A, 0xB0],
+                Profile::Piv => &[0x9A, 0x9C, 0x9D, 0x9E],
+                _ => &[0x9A, 0x9C, 0x9D, 0x82],
+            };
+            keys.iter()
+                .fold(CreateOptions::default().seed(1), |options, key| {
+                    options.key(KeyReference(*key), KeyAlgorithm::EccP256)
+                })
+        };
+        let t0 = options(Profile::Piv).protocol(Protocol::T0).yubico(true);
+        Profile::ALL
+            .map(|profile| (profile, options(profile)))
             .into_iter()
-            .chain([short])
+            .chain([(Profile::Piv, t0)])
             .map(|(profile, options)| {
                 let mut token = VirtualToken::create(profile, &options).expect("the options fit");
                 let before = tries(&mut token);
