@@ -35,3 +35,8 @@ pub fn software_tokens() -> Result<MemoryBackend> {
     }
     Ok(readers)
 }
+
+/// The program in the project's README, so that it keeps compiling.
+#[cfg(all(doctest, feature = "pcsc"))]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

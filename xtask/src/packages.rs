@@ -96,7 +96,7 @@ fn missing<'a>(wanted: &[&'a str]) -> Vec<&'a str> {
     not_installed(wanted, &String::from_utf8_lossy(&listing))
 }
 
-/// What of `wanted` dpkg-query's `listing` (lines of "name[:architecture]
+/// What of `wanted` dpkg-query's `listing` (lines of "name:architecture
 /// status") doesn't call installed.
 fn not_installed<'a>(wanted: &[&'a str], listing: &str) -> Vec<&'a str> {
     let is_installed = |package: &&str| {

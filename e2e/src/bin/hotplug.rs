@@ -82,7 +82,7 @@ fn check(events: &[Event], atrs: &[Atr; 2], insertions: usize) {
         );
         for (number, atr) in atrs.iter().cycle().take(insertions).enumerate() {
             let inserted = EventKind::CardInserted {
-                atr: Some(atr.clone()),
+                atr: Some(*atr),
             };
             assert_eq!(
                 kinds.next(),
