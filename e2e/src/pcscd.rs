@@ -10,6 +10,7 @@
 use std::{
     fs::{self, File},
     io::Write as _,
+    net::TcpListener,
     os::{fd::OwnedFd, unix::net::UnixListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -24,8 +25,9 @@ use crate::path_from_environment;
 pub const READERS: [&str; 2] = ["Virtual PCD 00 00", "Virtual PCD 00 01"];
 
 /// The first slot's port; not vpcd's usual one (35963), which a pcscd of the
-/// system's may have.
-const PORT: u16 = 36963;
+/// system's may have, and below the ports that the system gives to outgoing
+/// connections (from 32768 on): one of those left over would keep vpcd out.
+const PORT: u16 = 31963;
 
 /// How long a test may take before its pcscd is taken away from it.
 const TIME_LIMIT: Duration = Duration::from_secs(180);
@@ -101,6 +103,10 @@ impl Pcscd {
     /// Starts it again after [`Pcscd::stop`].
     pub fn start_again(&mut self) {
         assert!(self.child.is_none(), "pcscd is running");
+        for port in [self.port, self.port + 1] {
+            TcpListener::bind(("0.0.0.0", port))
+                .unwrap_or_else(|error| panic!("vpcd's port {port} is taken: {error}"));
+        }
         remove(&self.socket);
         // Programs may connect from here on; they wait until pcscd is ready.
         let listener = UnixListener::bind(&self.socket).unwrap();

@@ -81,9 +81,7 @@ fn check(events: &[Event], atrs: &[Atr; 2], insertions: usize) {
             "first event of {reader}"
         );
         for (number, atr) in atrs.iter().cycle().take(insertions).enumerate() {
-            let inserted = EventKind::CardInserted {
-                atr: Some(*atr),
-            };
+            let inserted = EventKind::CardInserted { atr: Some(*atr) };
             assert_eq!(
                 kinds.next(),
                 Some(&&inserted),

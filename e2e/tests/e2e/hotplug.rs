@@ -14,6 +14,9 @@ use virtual_token::Profile;
 /// Virtual readers side by side, each with two slots.
 const PROCESSES: u16 = 5;
 
+/// The first of their ports; see `Pcscd` for the choice.
+const FIRST_PORT: u16 = 31973;
+
 /// Insertions into each slot: 1,000 in all.
 const INSERTIONS: u16 = 100;
 
@@ -25,7 +28,7 @@ fn of_a_thousand_insertions_and_removals_none_is_lost_or_doubled() {
         Command::new(env!("CARGO_BIN_EXE_e2e-hotplug"))
             .args([
                 format!("hotplug-{number}"),
-                (36973 + 2 * number).to_string(),
+                (FIRST_PORT + 2 * number).to_string(),
             ])
             .arg(INSERTIONS.to_string())
             .env("PCSCLITE_CSOCK_NAME", place.path().join(number.to_string()))

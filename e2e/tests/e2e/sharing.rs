@@ -11,7 +11,10 @@ use piv_apdu::{
     key::{Algorithm, KeyReference},
     status::StatusWord,
 };
-use virtual_token::{Profile, SharedToken};
+use virtual_token::{
+    Profile, SharedToken,
+    fault::{Fault, Faults},
+};
 
 use crate::support::{open, pin_status, piv, refusal, send, verify};
 
@@ -153,6 +156,42 @@ fn our_transaction_keeps_others_out_and_lets_them_in_again() {
     reset.unwrap();
     assert_eq!(card.begin().unwrap().continuity(), Continuity::Lost);
     assert_eq!(other_sends(&other, SELECT_PIV), 0x9000);
+}
+
+#[test]
+#[ignore = "needs pcscd and vpcd: cargo xtask test"]
+fn a_card_that_loses_its_state_within_a_transaction_refuses_and_is_not_asked_twice() {
+    let pcscd = Pcscd::start("sharing-silent-reset");
+    let token = tokens::personal(Profile::Piv);
+    let _inserted = Inserted::new(&pcscd, 0, &token);
+    let mut card = open(0);
+
+    let mut transaction = piv(&mut card);
+    transaction.send(&verify(PIN)).unwrap();
+    token.clear_log();
+    // As after a loss of power that nobody notices: vpcd has no word for it.
+    token.arm(Faults::new().at(1, Fault::Reset));
+    let refused = refusal(transaction.send(&sign()));
+    assert!(!refused.is_success());
+    transaction.end().unwrap();
+
+    assert_eq!(
+        count(&token, INS_VERIFY),
+        0,
+        "the PIN is not sent by itself"
+    );
+    assert_eq!(
+        count(&token, INS_SELECT),
+        0,
+        "nothing is done over: {:?}",
+        token.log()
+    );
+    let blocks = count(&token, INS_GENERAL_AUTHENTICATE);
+    assert!(
+        blocks <= 2,
+        "one command, in two blocks at most: {:?}",
+        token.log()
+    );
 }
 
 #[test]

@@ -9,7 +9,10 @@ use e2e::{
 };
 use pcsc::{Context, Protocols, Scope, ShareMode};
 use serde_json::Value;
-use virtual_token::Profile;
+use virtual_token::{
+    Profile,
+    fault::{Fault, Faults},
+};
 
 /// What `list` calls a token of the profile.
 fn name(profile: Profile) -> &'static str {
@@ -269,6 +272,19 @@ fn an_exclusive_holder_is_explained() {
 
     drop(held);
     let _ = tokenctl(&["show"]).success();
+}
+
+#[test]
+#[ignore = "needs pcscd and vpcd: cargo xtask test"]
+fn a_token_pulled_out_meanwhile_is_said_to_be_gone() {
+    let pcscd = Pcscd::start("tokenctl-gone");
+    let token = tokens::personal(Profile::Piv);
+    let inserted = Inserted::new(&pcscd, 0, &token);
+    // The card is pulled out at its third command, before it carries it out.
+    token.arm(Faults::new().at(3, Fault::VanishBefore));
+    let shown = tokenctl(&["show"]).failure(7).complains("removed");
+    assert!(shown.stdout.is_empty(), "nothing half is shown: {shown}");
+    drop(inserted);
 }
 
 #[test]
