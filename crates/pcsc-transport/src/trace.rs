@@ -37,7 +37,7 @@
 //! > 00A40400 0B A000000308000010000100 00   # SELECT A000000308000010000100
 //! < 61114F0B... 9000
 //! > 00200080 [9 bytes redacted]             # VERIFY PIV PIN, 8 bytes
-//! < 63C2                                    # 63C2 (wrong; 2 tries left)
+//! < 63C2                                    # 63C2 (not verified; 2 tries left)
 //! ! reset                                   # instead of an answer: the link failed
 //! end as-is
 //! ```

@@ -15,7 +15,7 @@ use crate::apdu::Le;
 /// let status = StatusWord::new(0x63C2);
 /// assert_eq!(status.tries_left(), Some(2));
 /// assert_eq!(status.meaning(), Meaning::TriesLeft(2));
-/// assert_eq!(status.to_string(), "63C2 (wrong; 2 tries left)");
+/// assert_eq!(status.to_string(), "63C2 (not verified; 2 tries left)");
 /// ```
 ///
 /// Source: ISO 7816-4 (status bytes).
@@ -147,7 +147,8 @@ macro_rules! status_words {
             )*
             /// `61XX`: this many bytes can be fetched by GET RESPONSE (256: or more).
             MoreData(usize),
-            /// `63CX`: the reference data did not match; this many tries are left.
+            /// `63CX`: the reference data did not match, or, asked without any, is not
+            /// verified; this many tries are left.
             TriesLeft(u8),
             /// `6CXX`: wrong Le; repeat with this one.
             WrongLe(Le),
@@ -164,9 +165,9 @@ macro_rules! status_words {
                     Self::MoreData(256) => f.write_str("256 or more bytes to fetch"),
                     Self::MoreData(1) => f.write_str("1 more byte to fetch"),
                     Self::MoreData(bytes) => write!(f, "{bytes} more bytes to fetch"),
-                    Self::TriesLeft(0) => f.write_str("wrong; no tries left"),
-                    Self::TriesLeft(1) => f.write_str("wrong; 1 try left"),
-                    Self::TriesLeft(tries) => write!(f, "wrong; {tries} tries left"),
+                    Self::TriesLeft(0) => f.write_str("not verified; no tries left"),
+                    Self::TriesLeft(1) => f.write_str("not verified; 1 try left"),
+                    Self::TriesLeft(tries) => write!(f, "not verified; {tries} tries left"),
                     Self::WrongLe(le) => write!(f, "wrong Le; {} is right", le.get()),
                     Self::Proprietary => f.write_str("a status word of the card vendor's own"),
                     Self::Unknown => f.write_str("not a status word of ISO 7816-4"),
@@ -232,7 +233,7 @@ status_words! {
     0x6F00 NO_PRECISE_DIAGNOSIS NoPreciseDiagnosis "the card gives no precise diagnosis"
 }
 
-/// Four hexadecimal digits and the meaning: `63C2 (wrong; 2 tries left)`.
+/// Four hexadecimal digits and the meaning: `63C2 (not verified; 2 tries left)`.
 impl fmt::Display for StatusWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04X} ({})", self.0, self.meaning())

@@ -278,7 +278,7 @@ fn a_pins_state_is_never_mistaken() {
     assert_eq!(error.status().and_then(StatusWord::tries_left), Some(2));
     assert_eq!(
         error.to_string(),
-        "the card answered 63C2 (wrong; 2 tries left)"
+        "the card answered 63C2 (not verified; 2 tries left)"
     );
 }
 

@@ -34,9 +34,9 @@ fn counters_are_kept() {
 fn sentences() {
     for (status, sentence) in [
         (0x9000, "9000 (success)"),
-        (0x63C2, "63C2 (wrong; 2 tries left)"),
-        (0x63C1, "63C1 (wrong; 1 try left)"),
-        (0x63C0, "63C0 (wrong; no tries left)"),
+        (0x63C2, "63C2 (not verified; 2 tries left)"),
+        (0x63C1, "63C1 (not verified; 1 try left)"),
+        (0x63C0, "63C0 (not verified; no tries left)"),
         (0x6300, "6300 (the verification or authentication failed)"),
         (0x6100, "6100 (256 or more bytes to fetch)"),
         (0x6101, "6101 (1 more byte to fetch)"),
