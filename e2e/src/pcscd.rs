@@ -207,9 +207,11 @@ fn watch(pcscd: u32, limit: Duration) -> Sender<()> {
     sender
 }
 
-fn signal(signal: &str, pid: u32) {
-    Command::new("kill")
-        .args([signal, &pid.to_string()])
+/// Sends a signal, by the shell's own `kill`: the program of that name is not
+/// on every machine.
+pub(crate) fn signal(signal: &str, pid: u32) {
+    Command::new("sh")
+        .args(["-c", "kill \"$1\" \"$2\"", "sh", signal, &pid.to_string()])
         .status()
         .unwrap();
 }

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::path_from_environment;
+use crate::{path_from_environment, pcscd::signal};
 
 /// No program here takes longer than this, in seconds, unless something hangs.
 const LIMIT: &str = "60";
@@ -202,9 +202,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // `timeout` passes SIGTERM on to the program, SIGKILL it cannot.
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
+        signal("-TERM", self.child.id());
         let _ = self.child.wait();
     }
 }
