@@ -120,7 +120,7 @@ fn clippy(_: &Options) -> Outcome<Done> {
 }
 
 fn test(_: &Options) -> Outcome<Done> {
-    passed(run_cargo(&[&["test"], WORKSPACE]))
+    passed(run_cargo(&[&["test", "--no-fail-fast"], WORKSPACE]))
 }
 
 fn without_pcsc(_: &Options) -> Outcome<Done> {
@@ -128,7 +128,12 @@ fn without_pcsc(_: &Options) -> Outcome<Done> {
         .iter()
         .flat_map(|name| ["--package", name])
         .collect();
-    let mut command = cargo(["test", "--locked", "--no-default-features"]);
+    let mut command = cargo([
+        "test",
+        "--no-fail-fast",
+        "--locked",
+        "--no-default-features",
+    ]);
     // So that it fails here, too, if one of them asks for the PC/SC library.
     passed(process::run(
         command.args(packages).env("PKG_CONFIG", "/bin/false"),
