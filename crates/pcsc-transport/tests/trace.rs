@@ -90,7 +90,7 @@ begin lost
 > 00C0000004  # GET RESPONSE
 < D4E7 9000
 > 00200080  # VERIFY PIV PIN, query
-< 63C3  # 63C3 (wrong; 3 tries left)
+< 63C3  # 63C3 (not verified; 3 tries left)
 > 00200080 [9 bytes redacted]  # VERIFY PIV PIN, 8 bytes
 < 9000  # 9000 (success)
 end as-is
