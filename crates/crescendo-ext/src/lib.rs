@@ -70,3 +70,7 @@ mod wire;
 
 pub use evidence::Evidence;
 pub use version::AppletVersion;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
