@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use piv_apdu::aid;
 use piv_apdu::apdu::{Command, Le, Response};
 use piv_apdu::command::TypedCommand;
 use piv_apdu::tlv::{self, Tag};
@@ -20,10 +21,12 @@ use crate::link::{CardLink, Continuity, Leave, LinkInfo};
 /// # Leaving
 ///
 /// [`close`](Card::close), and dropping, leave the card as it was, except for
-/// what was unlocked through this value: a PIN that was verified and not logged
-/// out is logged out with VERIFY, P1 = FF (SP 800-73-4 part 2, 3.2.1). Where
-/// that does not answer 9000, or something other than a PIN was authenticated,
-/// the card is reset.
+/// what was unlocked through this value. A PIN that was verified in the PIV
+/// application and not logged out is logged out there with VERIFY, P1 = FF
+/// (SP 800-73-4 part 2, 3.2.1), and asked for with an empty VERIFY, which must
+/// not answer "verified" any more. Where that fails, and for a PIN of any other
+/// application and everything else that was authenticated, for which there is
+/// no such command, the card is reset.
 pub struct Card {
     link: Box<dyn CardLink>,
     state: CardState,
@@ -89,12 +92,12 @@ impl Card {
 
     fn end_link(&mut self, leave: Leave) -> Result<(), LinkError> {
         self.open = false;
-        if leave == Leave::Reset {
-            self.state = CardState::default();
-        }
         let result = self.link.end(leave);
-        if let Err(error) = &result {
-            self.state.failed(error);
+        match &result {
+            // Nothing survives a reset, but only one that took place.
+            Ok(()) if leave == Leave::Reset => self.state = CardState::default(),
+            Ok(()) => {}
+            Err(error) => self.state.failed(error),
         }
         result
     }
@@ -168,16 +171,13 @@ impl Card {
             return Ok(());
         }
         let unlocked = std::mem::take(&mut self.state.unlocked);
-        match self.begin_link() {
-            Ok(Continuity::Lost) => return self.end_link(Leave::AsIs),
-            Ok(Continuity::Unbroken | Continuity::Shared) => {}
+        let leave = match self.begin_link() {
+            // A reset has locked it.
+            Ok(Continuity::Lost) => Leave::AsIs,
+            Ok(_) if self.log_out(&unlocked) => Leave::AsIs,
+            Ok(_) => Leave::Reset,
             Err(error) if error.is_session_lost() => return Ok(()),
             Err(error) => return Err(error),
-        }
-        let leave = if self.log_out(&unlocked) {
-            Leave::AsIs
-        } else {
-            Leave::Reset
         };
         match self.end_link(leave) {
             Err(error) if !error.is_session_lost() => Err(error),
@@ -187,6 +187,9 @@ impl Card {
 
     /// Logs out what was verified; true if the card confirmed all of it.
     fn log_out(&mut self, unlocked: &[Unlocked]) -> bool {
+        if unlocked.contains(&Unlocked::Other) {
+            return false;
+        }
         for what in unlocked {
             let Unlocked::Pin { applet, reference } = what else {
                 return false;
@@ -196,10 +199,19 @@ impl Card {
             {
                 return false;
             }
-            let command = Command::new(0x00, 0x20, 0xFF, *reference);
+            let log_out = Command::new(0x00, 0x20, 0xFF, *reference);
             if !self
-                .exchange(&command)
+                .exchange(&log_out)
                 .is_ok_and(|r| r.status().is_success())
+            {
+                return false;
+            }
+            // A card that does not look at P1 takes it for a question, and
+            // 9000 then means that the PIN still is verified.
+            let query = Command::new(0x00, 0x20, 0x00, *reference);
+            if !self
+                .exchange(&query)
+                .is_ok_and(|r| !r.status().is_success())
             {
                 return false;
             }
@@ -362,9 +374,11 @@ impl Drop for Transaction<'_> {
 /// Something that was unlocked through us.
 #[derive(Debug, PartialEq, Eq)]
 enum Unlocked {
-    /// A PIN (or pairing code) verified in an application.
+    /// A PIN (or pairing code) verified in the PIV application, selected by
+    /// this identifier.
     Pin { applet: Vec<u8>, reference: u8 },
-    /// What VERIFY with P1 = FF does not lock again.
+    /// What there is no documented command for that locks it again: the PIN of
+    /// another application, a key.
     Other,
 }
 
@@ -427,7 +441,8 @@ impl CardState {
         if success {
             self.unlocked.extend(unlocks);
         }
-        if success && command.ins() == 0x20 && command.p1() == 0xFF {
+        let logs_out = command.ins() == 0x20 && command.p1() == 0xFF && command.data().is_empty();
+        if success && logs_out && on_basic_channel(command) {
             let applet = self.selected.clone().unwrap_or_default();
             let logged_out = Unlocked::Pin {
                 applet,
@@ -440,20 +455,20 @@ impl CardState {
     /// What the command unlocks if it succeeds.
     fn would_unlock(&self, command: &Command) -> Option<Unlocked> {
         let pin = || match &self.selected {
-            Some(applet) => Unlocked::Pin {
+            Some(applet) if is_piv(applet) && on_basic_channel(command) => Unlocked::Pin {
                 applet: applet.clone(),
                 reference: command.p2(),
             },
-            // Nobody knows where to log it out.
-            None => Unlocked::Other,
+            // Nobody knows where to log it out, or how.
+            _ => Unlocked::Other,
         };
         match command.ins() {
-            0x20 if command.p1() != 0xFF && !command.data().is_empty() => Some(pin()),
+            0x20 if !command.data().is_empty() => Some(pin()),
             // CHANGE REFERENCE DATA leaves the PIN verified; a PUK (81) unlocks
             // nothing.
             0x24 if command.p2() != 0x81 => Some(pin()),
-            // EXTERNAL AUTHENTICATE.
-            0x82 if !command.data().is_empty() => Some(Unlocked::Other),
+            // VERIFY with the data in a template, EXTERNAL AUTHENTICATE.
+            0x21 | 0x82 if !command.data().is_empty() => Some(Unlocked::Other),
             // GENERAL AUTHENTICATE with the card management key.
             0x87 if command.p2() == 0x9B && answers_challenge(command.data()) => {
                 Some(Unlocked::Other)
@@ -473,6 +488,18 @@ fn answers_challenge(template: &[u8]) -> bool {
     [0x80, 0x82].into_iter().any(|tag| {
         tlv::find(inner, Tag::new(tag)).is_ok_and(|value| value.is_some_and(|v| !v.is_empty()))
     })
+}
+
+/// The PIV application by its identifier, with or without the version: the only
+/// one whose VERIFY is documented to log out with P1 = FF.
+fn is_piv(applet: &[u8]) -> bool {
+    applet.starts_with(aid::PIV_TRUNCATED)
+}
+
+/// A class of ISO 7816-4 on the basic logical channel; chained or under secure
+/// messaging it may be.
+fn on_basic_channel(command: &Command) -> bool {
+    command.cla() & 0xE3 == 0x00
 }
 
 /// SELECT by identifier on the basic logical channel.

@@ -177,12 +177,15 @@ impl<'a> Exchanger<'a> {
                 self.follow_6c(command, answer)
             }
             Err(TransportError::Link(error)) if is_readers_refusal(&error) => {
-                memory.refused();
                 if !reads_only(command) {
+                    memory.refused();
                     return Err(error.into());
                 }
                 tracing::debug!(%error, "extended length failed, falling back to short APDUs");
-                self.send_short(command)
+                let answer = self.send_short(command)?;
+                // If the short form fails as well, it was not the form's fault.
+                memory.refused();
+                Ok(answer)
             }
             Err(error) => Err(error),
         }
@@ -213,9 +216,13 @@ impl<'a> Exchanger<'a> {
         let Some(le) = answer.status().correct_le() else {
             return Ok(answer);
         };
-        // In T=0 a command without Lc has an Le, whether it says so or not.
-        let has_le = command.le().is_some()
-            || (self.link.info().protocol == Protocol::T0 && command.data().is_empty());
+        let has_data = !command.data().is_empty();
+        let has_le = match self.link.info().protocol {
+            // A command without Lc has an Le, whether it says so or not; one
+            // with data never has, and would go out as it was.
+            Protocol::T0 => !has_data,
+            _ => command.le().is_some(),
+        };
         if !has_le || spends_a_try(command) || command.data().len() > SHORT_DATA {
             return Ok(answer);
         }
@@ -352,9 +359,10 @@ fn reads_only(command: &Command) -> bool {
 }
 
 /// Commands that can spend a try of a PIN, PUK or key: VERIFY, CHANGE REFERENCE
-/// DATA, RESET RETRY COUNTER, EXTERNAL AUTHENTICATE.
+/// DATA, RESET RETRY COUNTER, EXTERNAL AUTHENTICATE. Also without data: in T=0
+/// the length that is asked for would be read as that of a PIN to come.
 fn spends_a_try(command: &Command) -> bool {
-    matches!(command.ins(), 0x20 | 0x21 | 0x24 | 0x2C | 0x82) && !command.data().is_empty()
+    matches!(command.ins(), 0x20 | 0x21 | 0x24 | 0x2C | 0x82)
 }
 
 /// What readers that know short APDUs only, or their drivers, answer to an

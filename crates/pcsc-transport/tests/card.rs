@@ -17,6 +17,7 @@ const PIV: &[u8] = &hex!("A000000308000010000100");
 const ACA: &[u8] = &hex!("A0000000791000");
 const SELECT_PIV: &str = "00A404000BA00000030800001000010000";
 const LOG_OUT_PIN: &str = "0020FF80";
+const QUERY_PIN: &str = "00200080";
 
 fn ok() -> Answer {
     Ok(hex!("9000").to_vec())
@@ -25,6 +26,16 @@ fn ok() -> Answer {
 /// Answers 9000 to everything.
 fn willing() -> Fake {
     Fake::new(|_| ok())
+}
+
+/// Answers 9000 to everything, but that the PIN is not verified to who asks.
+fn locking() -> Fake {
+    Fake::new(|command| {
+        if hex!("00200080") == command {
+            return Ok(hex!("63C3").to_vec());
+        }
+        ok()
+    })
 }
 
 /// Answers what the function says for the instruction and P1, else 9000.
@@ -209,7 +220,7 @@ fn without_a_pin_the_card_is_left_alone() {
 #[test]
 fn a_verified_pin_is_logged_out_on_closing_and_on_dropping() {
     for close in [true, false] {
-        let (mut card, log) = willing().card();
+        let (mut card, log) = locking().card();
         select_and(&mut card, &verify());
         if close {
             card.close().unwrap();
@@ -218,7 +229,7 @@ fn a_verified_pin_is_logged_out_on_closing_and_on_dropping() {
         }
         // Others may have selected something else in between.
         let commands = log.commands();
-        assert_eq!(commands[2..], [SELECT_PIV, LOG_OUT_PIN]);
+        assert_eq!(commands[2..], [SELECT_PIV, LOG_OUT_PIN, QUERY_PIN]);
         assert_eq!(log.ends(), [Leave::AsIs, Leave::AsIs]);
     }
 }
@@ -238,6 +249,65 @@ fn a_card_that_cannot_log_out_is_reset() {
         card.close().unwrap();
         assert_eq!(log.ends(), [Leave::AsIs, Leave::Reset]);
     }
+}
+
+#[test]
+fn a_card_that_says_it_logged_out_and_did_not_is_reset() {
+    // It ignores P1 and answers that the PIN is verified.
+    let (mut card, log) = willing().card();
+    select_and(&mut card, &verify());
+    card.close().unwrap();
+    assert_eq!(log.commands()[2..], [SELECT_PIV, LOG_OUT_PIN, QUERY_PIN]);
+    assert_eq!(log.ends(), [Leave::AsIs, Leave::Reset]);
+}
+
+#[test]
+fn only_the_piv_application_is_sent_a_log_out() {
+    let change_in_aca = Command::new(0x00, 0x24, 0x01, 0x00).with_data(&[0x31; 16]);
+    let verify_in_aca = Command::new(0x00, 0x20, 0x00, 0x00).with_data(&[0x31; 8]);
+    for command in [verify_in_aca, change_in_aca] {
+        let (mut card, log) = locking().card();
+        let mut transaction = card.begin().unwrap();
+        transaction.select(ACA).unwrap();
+        transaction.exchange(&command).unwrap();
+        // A question with P1 = FF there: what it means nobody knows.
+        transaction.raw(&hex!("0020FF00")).unwrap();
+        transaction.end().unwrap();
+        card.close().unwrap();
+        assert_eq!(log.commands().len(), 3, "nothing more is sent");
+        assert_eq!(log.ends(), [Leave::AsIs, Leave::Reset]);
+    }
+}
+
+#[test]
+fn what_is_verified_in_another_way_than_the_standards_is_reset() {
+    for cla in [0x01, 0x80] {
+        let (mut card, log) = locking().card();
+        select_and(&mut card, &verify().with_cla(cla));
+        card.close().unwrap();
+        assert_eq!(log.ends(), [Leave::AsIs, Leave::Reset], "{cla:02X}");
+    }
+    // P1 = FF with data is no log-out, and may have been a verification.
+    let (mut card, log) = locking().card();
+    let odd = Command::new(0x00, 0x20, 0xFF, 0x80).with_data(&[0x31; 8]);
+    select_and(&mut card, &verify());
+    select_and(&mut card, &odd);
+    card.close().unwrap();
+    assert_eq!(log.commands().last().unwrap(), QUERY_PIN);
+}
+
+#[test]
+fn a_reset_that_failed_locks_nothing() {
+    let (mut card, log) = locking().ends(vec![Err(LinkError::NotTransacted)]).card();
+    let mut transaction = card.begin().unwrap();
+    transaction.select(PIV).unwrap();
+    transaction.exchange(&verify()).unwrap();
+    transaction.reset().unwrap_err();
+    card.close().unwrap();
+    assert_eq!(
+        log.commands()[2..],
+        [SELECT_PIV, LOG_OUT_PIN, QUERY_PIN].map(str::to_owned)
+    );
 }
 
 #[test]
@@ -286,7 +356,10 @@ fn a_pin_whose_answer_was_lost_counts_as_verified() {
     let (mut card, log) = fake.card();
     select_and(&mut card, &verify());
     card.close().unwrap();
-    assert_eq!(log.commands().last().unwrap(), LOG_OUT_PIN);
+    assert_eq!(
+        log.commands()[2..],
+        [SELECT_PIV, LOG_OUT_PIN, QUERY_PIN].map(str::to_owned)
+    );
 }
 
 #[test]
@@ -313,6 +386,14 @@ fn a_reset_locks_the_card_so_nothing_is_left_to_do() {
     card.close().unwrap();
     assert_eq!(log.commands().len(), 2, "no log-out");
     assert_eq!(log.ends(), [Leave::AsIs, Leave::AsIs]);
+
+    // Noticed then, and again at the end of it.
+    let (mut card, _) = willing()
+        .begins(vec![Ok(Continuity::Shared), Ok(Continuity::Lost)])
+        .ends(vec![Ok(()), Err(LinkError::Reset)])
+        .card();
+    select_and(&mut card, &verify());
+    card.close().unwrap();
 
     // Done by ourselves.
     let (mut card, log) = willing().card();

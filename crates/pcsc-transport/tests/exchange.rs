@@ -259,6 +259,25 @@ fn a_pin_is_sent_once_whatever_the_card_answers() {
 }
 
 #[test]
+fn in_t0_a_wrong_length_repeats_neither_data_nor_a_question_for_a_pin() {
+    // 6Cxx says nothing about a command whose data went without Le.
+    let answer = |_: &[u8]| Ok(hex!("6C10").to_vec());
+    for command in [get_chuid(), sign()] {
+        let (result, log) = run(Fake::new(answer).protocol(Protocol::T0), &command);
+        assert_answer(result, &[], 0x6C10);
+        let commands = log.commands();
+        let last = commands.last().unwrap();
+        assert_eq!(commands.iter().filter(|sent| *sent == last).count(), 1);
+    }
+    // P3 = 08 would announce a PIN of eight bytes that never comes.
+    let query = Command::new(0x00, 0x20, 0x00, 0x80);
+    let fake = Fake::new(|_| Ok(hex!("6C08").to_vec())).protocol(Protocol::T0);
+    let (result, log) = run(fake, &query);
+    assert_answer(result, &[], 0x6C08);
+    assert_eq!(log.commands(), ["0020008000"]);
+}
+
+#[test]
 fn a_failed_link_is_never_tried_again() {
     for error in [
         LinkError::Reset,
@@ -375,6 +394,15 @@ fn a_reader_that_fails_at_extended_gets_short_from_then_on() {
         assert_answer(exchange(&mut card, &get_chuid()), &hex!("0102"), 0x9000);
         assert_eq!(log.commands().len(), 3);
     }
+}
+
+#[test]
+fn a_reader_that_fails_at_both_forms_is_not_known_for_either() {
+    let fake = Fake::new(|_| Err(LinkError::NotTransacted)).extended(ExtendedLength::FULL);
+    let (mut card, log) = fake.card();
+    exchange(&mut card, &get_chuid()).unwrap_err();
+    assert_eq!(log.commands().len(), 2);
+    assert_eq!(card.info().extended_memory.verdict(), None);
 }
 
 #[test]

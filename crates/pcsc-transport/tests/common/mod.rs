@@ -85,6 +85,8 @@ pub struct Fake {
     answers: Answers,
     /// What each `begin` gives; [`Continuity::Shared`] when it is empty.
     pub begins: VecDeque<Result<Continuity, LinkError>>,
+    /// What each `end` gives; success when it is empty.
+    pub ends: VecDeque<Result<(), LinkError>>,
     log: Log,
 }
 
@@ -95,6 +97,7 @@ impl Fake {
             info,
             answers: Box::new(answers),
             begins: VecDeque::new(),
+            ends: VecDeque::new(),
             log: Log::default(),
         }
     }
@@ -131,6 +134,11 @@ impl Fake {
         self
     }
 
+    pub fn ends(mut self, ends: Vec<Result<(), LinkError>>) -> Self {
+        self.ends = ends.into();
+        self
+    }
+
     pub fn log(&self) -> Log {
         self.log.clone()
     }
@@ -158,7 +166,7 @@ impl CardLink for Fake {
 
     fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
         self.log.push(Seen::End(leave));
-        Ok(())
+        self.ends.pop_front().unwrap_or(Ok(()))
     }
 }
 
