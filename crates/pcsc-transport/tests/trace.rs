@@ -99,6 +99,8 @@ begin shared
 < 61114F0600001000010079074F05A000000308 9000
 > 0020FF80  # VERIFY PIV PIN, log out
 < 9000  # 9000 (success)
+> 00200080  # VERIFY PIV PIN, query
+< 63C3  # 63C3 (not verified; 3 tries left)
 end as-is
 "
     );
