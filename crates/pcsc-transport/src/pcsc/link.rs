@@ -231,10 +231,9 @@ impl Worker {
         requests: &Receiver<Request>,
         replies: &Sender<Reply>,
     ) -> Option<Reply> {
-        let mut continuity = self.continuity;
         // Each reconnect may be overtaken by another reset, but not forever.
         for attempt in 0..3 {
-            match self.begin_once(requests, replies, continuity) {
+            match self.begin_once(requests, replies) {
                 Outcome::Over(reply) => return reply,
                 Outcome::Failed(LinkError::Reset) if attempt < 2 => {
                     if let Err(error) = self.reconnect(Disposition::LeaveCard) {
@@ -249,24 +248,20 @@ impl Worker {
                 }
                 Outcome::Failed(error) => return Some(Reply::Begun(Err(in_use(error)))),
             }
-            continuity = Continuity::Lost;
+            // Stays so until a transaction has begun and told it.
+            self.continuity = Continuity::Lost;
         }
         Some(Reply::Begun(Err(LinkError::Reset)))
     }
 
-    fn begin_once(
-        &mut self,
-        requests: &Receiver<Request>,
-        replies: &Sender<Reply>,
-        continuity: Continuity,
-    ) -> Outcome {
+    fn begin_once(&mut self, requests: &Receiver<Request>, replies: &Sender<Reply>) -> Outcome {
         let card = &mut self.card;
         let transaction = match guarded(move || card.transaction()) {
             Ok(transaction) => transaction,
             Err(error) => return Outcome::Failed(error),
         };
         let begun = Reply::Begun(Ok(Begun {
-            continuity,
+            continuity: self.continuity,
             protocol: self.protocol,
         }));
         self.continuity = match self.mode {
@@ -296,7 +291,9 @@ impl Worker {
                 }
                 Request::End(Leave::Reset) => {
                     let ended = end(transaction, Disposition::ResetCard).map_err(in_use);
-                    self.continuity = Continuity::Lost;
+                    if ended.is_ok() {
+                        self.continuity = Continuity::Lost;
+                    }
                     return Outcome::Over(Some(Reply::Ended(ended)));
                 }
             };
