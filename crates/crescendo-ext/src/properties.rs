@@ -204,6 +204,16 @@ impl PivProperties {
         answer
     }
 
+    /// Whether the answer can be taken for the list of what the card has. An
+    /// empty list can, as that of a card that was reset; one in which nothing
+    /// was understood cannot.
+    pub fn is_conclusive(&self) -> bool {
+        let unread = |field: &Field| [OBJECT_BLOCK, KEY_BLOCK].contains(&field.tag);
+        let honestly_empty =
+            self.version.is_some() && !self.damaged && !self.other.iter().any(unread);
+        self.listed_objects().next().is_some() || !self.keys.is_empty() || honestly_empty
+    }
+
     /// The container of that key, if the card lists one.
     pub fn key(&self, key: KeyReference) -> Option<&KeyBlock> {
         self.keys.iter().find(|block| block.key == key)

@@ -220,6 +220,14 @@ fn select_piv(
 
 fn read_properties(asking: &mut Asking<'_>, family: Family) -> Result<Option<PivProperties>, Stop> {
     let answer = asking.ask(&GetPivProperties { family })?;
+    let answer = answer.and_then(|properties| {
+        if properties.is_conclusive() {
+            return Ok(properties);
+        }
+        // Taken at its word, it would hide all that the token holds.
+        let why = "no container in the list was understood".to_owned();
+        Err(Unreadable::Malformed(why))
+    });
     let properties = asking.note(Part::PivProperties, answer);
     if properties.as_ref().is_some_and(|answer| answer.damaged) {
         let why = Unreadable::Malformed(

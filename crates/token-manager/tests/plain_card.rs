@@ -758,3 +758,45 @@ fn an_object_that_is_not_taken_apart_is_given_raw() {
     let value = ObjectValue::Raw(b"\x02\x01\x00".to_vec());
     assert_eq!(group.state, ObjectState::Present { value, size: 3 });
 }
+
+#[test]
+fn a_crescendo_whose_list_is_not_understood_is_read_like_any_card() {
+    // An empty list of a reset card is taken at its word; one of blocks that
+    // name nothing, and one that breaks off before the first, are not.
+    let lists: [(&[u8], bool); 3] = [
+        (b"\x01\x05\x21\x03\x00\x03\x06", true),
+        (b"\x01\x05\x21\x03\x00\x03\x06\x51\x03\x99\x01\x9A", false),
+        (b"\x01\x05\x21\x03\x00\x03\x06\x50\x40", false),
+    ];
+    for (list, believed) in lists {
+        let mut card = FakePiv::new(false);
+        card.info.atr = Atr::contactless(b"C2300").unwrap();
+        card.objects.insert(0xFF_FF7F, tlv(0x53, list));
+        let token = load(&mut card.card(), &LoadOptions::default()).unwrap();
+        assert_eq!(token.certificates.is_empty(), believed, "{list:02X?}");
+        assert_eq!(token.identity.guid.is_none(), believed, "{list:02X?}");
+        let told = token
+            .problems
+            .iter()
+            .any(|problem| problem.part == Part::PivProperties);
+        assert_eq!(told, !believed, "{list:02X?}");
+    }
+}
+
+#[test]
+fn nothing_is_asked_for_twice_when_everything_is_read() {
+    // One retired key, with two gaps before it.
+    let mut card = FakePiv::new(false);
+    card.objects.insert(KEY_HISTORY, key_history(1, 0));
+    card.objects
+        .insert(0x5F_C10F, certificate_object(CERTIFICATE_9A));
+    let log = card.log();
+    let options = LoadOptions::new().with_all(true);
+    let token = load(&mut card.card(), &options).unwrap();
+    let mut tags = tags_read(&log.lock().unwrap());
+    let asked = tags.len();
+    tags.sort_unstable();
+    tags.dedup();
+    assert_eq!(tags.len(), asked, "{tags:06X?}");
+    assert_eq!(token.certificates.len(), 24);
+}

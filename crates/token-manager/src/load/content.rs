@@ -32,6 +32,8 @@ pub(super) struct Content {
     pub(super) objects: Vec<ObjectEntry>,
     pub(super) keys: Vec<KeyEntry>,
     pub(super) certificates: Vec<CertificateEntry>,
+    /// Retired keys' certificates that were looked for and are not there.
+    gaps: Vec<CertificateEntry>,
 }
 
 impl Content {
@@ -41,6 +43,7 @@ impl Content {
             objects: Vec::new(),
             keys: Vec::new(),
             certificates: Vec::new(),
+            gaps: Vec::new(),
         }
     }
 
@@ -86,8 +89,9 @@ impl Content {
             let absent = self
                 .certificates
                 .pop_if(|entry| entry.state == CertificateState::Absent);
-            if absent.is_none() {
-                found += 1;
+            match absent {
+                Some(gap) => self.gaps.push(gap),
+                None => found += 1,
             }
         }
         let first_off_card = RETIRED_KEYS - off_card + 1;
@@ -134,6 +138,7 @@ impl Content {
 
     /// The rest of the standard's objects.
     pub(super) fn read_rest(&mut self, asking: &mut Asking<'_>) -> Result<(), Stop> {
+        self.certificates.append(&mut self.gaps);
         for &tag in ObjectTag::ALL {
             if self.knows(tag) {
                 continue;
