@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pcsc_transport::{Backend, Card, CardPresence, LinkError, Sharing};
+use pcsc_transport::{Backend, Card, LinkError, Sharing};
 
 use crate::error::LoadError;
 use crate::load::{Limits, deadline, load_within};
@@ -55,11 +55,6 @@ pub fn load_all(backend: &Arc<dyn Backend>, options: &LoadOptions) -> Result<Loa
     for (index, reader) in occupied.enumerate() {
         let name = reader.name;
         pending.insert(index, name.clone());
-        if reader.card == CardPresence::Mute {
-            let error = link_error(&name, LinkError::Unresponsive);
-            let _ = results.send((index, Err(error)));
-            continue;
-        }
         let job = Job {
             backend: Arc::clone(backend),
             reader: name.clone(),

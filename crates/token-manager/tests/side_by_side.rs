@@ -149,7 +149,7 @@ fn each_broken_token_has_its_own_error() {
     let backend = Readers::default()
         .add("good", honest)
         .with_state("empty", CardPresence::Empty)
-        .with_state("mute", CardPresence::Mute)
+        .add("mute", || Err(LinkError::Unresponsive))
         .add("held", || {
             Err(LinkError::SharingViolation {
                 reader: "held".to_owned(),
