@@ -442,13 +442,18 @@ impl TokenStore {
 
     fn read(&self, name: &TokenName) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let path = self.path(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(self.not_found(name));
-            }
-            Err(error) => return Err(failed("reading", &path)(error)),
+        let missing = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => self.not_found(name),
+            _ => failed("reading", &path)(error),
         };
+        // Looked at before it is opened: a pipe would keep us waiting for a writer.
+        if !fs::metadata(&path).map_err(missing)?.is_file() {
+            return Err(StoreError::Foreign {
+                path,
+                problem: "it is not a regular file".to_owned(),
+            });
+        }
+        let file = File::open(&path).map_err(missing)?;
         let length = file.metadata().map_err(failed("reading", &path))?.len();
         if length > MAX_FILE {
             return Err(StoreError::Foreign {

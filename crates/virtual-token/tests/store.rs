@@ -50,6 +50,26 @@ fn listing(store: &TokenStore) -> Vec<String> {
     entries.into_iter().map(|entry| entry.name).collect()
 }
 
+/// A pipe without a writer never answers to being opened; the others are listed
+/// and used all the same.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_foreign_and_keeps_nobody_waiting() {
+    let (directory, store) = with_a();
+    let pipe = directory.path().join("pipe.json");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    fs::create_dir(directory.path().join("directory.json")).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(store.list().unwrap()));
+    let listed = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
+    let usable: Vec<_> = listed.iter().map(|entry| entry.token.is_ok()).collect();
+    assert_eq!(usable, [true, false, false], "a, directory, pipe");
+    for entry in &listed[1..] {
+        assert!(matches!(entry.token, Err(StoreError::Foreign { .. })));
+    }
+}
+
 #[test]
 fn a_token_is_made_listed_used_and_removed() {
     let directory = tempfile::tempdir().unwrap();
