@@ -1,5 +1,6 @@
 //! `cert`: the certificates of a token.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
@@ -107,12 +108,15 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
         CertFormat::Pem => pem.as_bytes(),
         CertFormat::Der => der.as_slice(),
     };
-    if let Some(path) = &arguments.output {
+    // `-` is stdout, as everywhere.
+    let file = arguments.output.as_deref();
+    let file = file.filter(|path| *path != Path::new("-"));
+    if let Some(path) = file {
         write_file(path, bytes, arguments.force)?;
     }
     output.detail(format!("{} commands to the card", card.round_trips()));
     if output.json {
-        let inline = arguments.output.is_none();
+        let inline = file.is_none();
         let is_pem = arguments.format == CertFormat::Pem;
         let body = json::CertExport {
             reader,
@@ -120,16 +124,13 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
             object: describe::tag(object),
             format: arguments.format.name(),
             size: bytes.len(),
-            output: arguments
-                .output
-                .as_ref()
-                .map(|path| path.display().to_string()),
+            output: file.map(|path| path.display().to_string()),
             pem: (inline && is_pem).then(|| pem.clone()),
             der: (inline && !is_pem).then(|| crate::hex::encode(&der)),
         };
         return Ok(output::document(&json::Document::new(body))?);
     }
-    if let Some(path) = &arguments.output {
+    if let Some(path) = file {
         output.remark(&Text::from(format!(
             "Certificate of slot {slot} written to {}",
             path.display()
@@ -189,14 +190,34 @@ fn read(card: &mut Card, key: KeyReference, object: ObjectTag) -> Result<Vec<u8>
     }
 }
 
-/// Writes a file as a whole or not at all; an existing one only if `force`.
+/// Writes a file as a whole or not at all; an existing one only if `force`. A
+/// device or a pipe is written to: a file moved there would take its place.
 fn write_file(path: &Path, bytes: &[u8], force: bool) -> Result {
     let failed = |error: &io::Error| {
+        let text = error.to_string();
+        // Without the name of the temporary file, which says nothing.
+        let why = text.split(" at path ").next().unwrap_or(&text);
         Report::new(
             Kind::Other,
-            format!("{} could not be written: {error}", path.display()),
+            format!("{} could not be written: {why}", path.display()),
         )
     };
+    if let Ok(there) = path.metadata()
+        && !there.is_file()
+    {
+        let mut file = File::options()
+            .write(true)
+            .open(path)
+            .map_err(|error| failed(&error))?;
+        return Ok(file.write_all(bytes).map_err(|error| failed(&error))?);
+    }
+    // What a symbolic link leads to is replaced, not the link.
+    let real = if force {
+        path.canonicalize().ok()
+    } else {
+        None
+    };
+    let path = real.as_deref().unwrap_or(path);
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -253,6 +274,32 @@ mod tests {
     fn a_directory_that_is_not_there_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("no").join("certificate.pem");
-        assert!(write_file(&path, b"one", false).is_err());
+        let message = write_file(&path, b"one", false).unwrap_err().to_string();
+        assert!(!message.contains(".tokenctl-"), "{message}");
+        assert!(write_file(directory.path(), b"one", true).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_a_pipe_is_written_to() {
+        use std::os::unix::fs::{FileTypeExt as _, symlink};
+
+        let directory = tempfile::tempdir().unwrap();
+        let [file, link, pipe] = ["file", "link", "pipe"].map(|name| directory.path().join(name));
+        std::fs::write(&file, b"one").unwrap();
+        symlink(&file, &link).unwrap();
+        write_file(&link, b"two", true).unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"two");
+
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let reader = {
+            let pipe = pipe.clone();
+            std::thread::spawn(move || std::fs::read(pipe).unwrap())
+        };
+        write_file(&pipe, b"three", true).unwrap();
+        assert!(pipe.metadata().unwrap().file_type().is_fifo());
+        assert_eq!(reader.join().unwrap(), b"three");
     }
 }
