@@ -9,6 +9,7 @@ use std::io::{self, BufRead, IsTerminal as _, Write};
 use pcsc_transport::trace::describe;
 use pcsc_transport::{Card, Continuity, Transaction};
 use piv_apdu::apdu::{Command, Response};
+use piv_apdu::key::KeyReference;
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{Reader, Tag};
 use zeroize::Zeroizing;
@@ -223,21 +224,39 @@ impl Apdu {
     }
 
     /// Whether its data may be a PIN, a PUK, a key or something that opens a
-    /// card. Goes by the instruction, whatever the class: VERIFY, CHANGE
-    /// REFERENCE DATA, RESET RETRY COUNTER and their kin, EXTERNAL
-    /// AUTHENTICATE (with a static challenge the answer is an unlock code),
-    /// PUT KEY and its kin, vendors' imports; PUT DATA of objects behind the
-    /// PIN; and all but the last piece of a chain, which cannot be judged.
+    /// card. Goes by the instruction, whatever the class, and takes for public
+    /// only what is known to be: a PIN goes with VERIFY as well as with ENABLE
+    /// VERIFICATION REQUIREMENT, and vendors' instructions import keys. All but
+    /// the last piece of a chain cannot be judged.
     fn is_secret(&self) -> bool {
         let command = &self.decoded;
         if command.data().is_empty() {
             return false;
         }
-        let chained = command.cla() & 0x90 == 0x10;
+        if command.cla() & 0x10 != 0 {
+            return true;
+        }
         match command.ins() {
-            0x20 | 0x21 | 0x24 | 0x25 | 0x2C | 0x2D | 0x82 | 0xD8 | 0xFE | 0xFF => true,
-            0xDA | 0xDB => chained || !puts_public_object(command.data()),
-            _ => chained,
+            // MANAGE SECURITY ENVIRONMENT, PERFORM SECURITY OPERATION, GENERATE,
+            // Crescendo's properties, MANAGE CHANNEL, GET CHALLENGE, INTERNAL
+            // AUTHENTICATE (also a TOTP's time), SELECT, READ, GET RESPONSE, GET DATA.
+            0x22
+            | 0x2A
+            | 0x46
+            | 0x47
+            | 0x56
+            | 0x70
+            | 0x84
+            | 0x88
+            | 0xA4
+            | 0xB0..=0xB3
+            | 0xC0
+            | 0xCA
+            | 0xCB => false,
+            // GENERAL AUTHENTICATE: what opens the card with its management key.
+            0x86 | 0x87 => command.p2() == KeyReference::CARD_MANAGEMENT.get(),
+            0xDA | 0xDB => !puts_public_object(command.data()),
+            _ => true,
         }
     }
 
@@ -281,7 +300,7 @@ fn from_arguments(arguments: &[String]) -> Result<Vec<Apdu>> {
             .map_err(|error| Report::new(Kind::Usage, format!("{place}: {error}")))?;
         if command.is_secret() {
             let message = format!(
-                "{place} ({}) carries a secret, and other users can see arguments; nothing was sent",
+                "{place} ({}) carries what may be a secret, and other users can see arguments; nothing was sent",
                 describe(&command.decoded)
             );
             return Err(Report::new(Kind::Usage, message)
@@ -468,6 +487,11 @@ mod tests {
             "00DB3FFF 0A 5C035FFFFF5303990100",
             "10DB3FFF 02 0000",
             "10870000 01 00",
+            "90DB3FFF 09 5C035FC1025302FE00",
+            "0087089B 0C 7C0A82081122334455667788",
+            "00260080 08 313233343536FFFF",
+            "00280080 08 313233343536FFFF",
+            "80E80000 01 00",
             "FFFFFFFF 01 00",
         ] {
             assert!(parse(secret).is_secret(), "{secret}");
@@ -486,6 +510,8 @@ mod tests {
             "00DB3FFF 09 5C035FC1025302FE00",
             "0087119A 04 7C02820000",
             "00560200013100",
+            "8088110004 00000000",
+            "0087089B",
         ] {
             assert!(!parse(open).is_secret(), "{open}");
         }
