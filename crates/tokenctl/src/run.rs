@@ -1,5 +1,6 @@
 //! From arguments to an exit code.
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -11,6 +12,7 @@ use crate::error::{self, Kind, Report, Result};
 use crate::json;
 use crate::output::{self, Output};
 use crate::source::Source;
+use crate::trace::TraceFile;
 
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
@@ -24,7 +26,25 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn dispatch(cli: &Cli, output: &Output) -> Result {
-    let source = || Source::open(&cli.global);
+    let trace = OnceCell::new();
+    let source = || {
+        let file = cli.global.trace.as_deref().map(TraceFile::create);
+        let file = file.transpose()?;
+        let source = Source::open(&cli.global, file.clone())?;
+        if let Some(file) = file {
+            let _ = trace.set(file);
+        }
+        Ok(source)
+    };
+    let result = execute(cli, source, output);
+    let traced = trace.get().map_or(Ok(()), TraceFile::check);
+    if let (Err(_), Err(error)) = (&result, &traced) {
+        output.warning(error.to_string());
+    }
+    result.and(traced)
+}
+
+fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> Result {
     match &cli.command {
         Command::List => commands::list::run(&source()?, output),
         Command::Show(arguments) => {

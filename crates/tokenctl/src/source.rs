@@ -26,15 +26,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// The source that the global options name. Opens nothing yet but the
-    /// trace's file.
-    pub(crate) fn open(global: &GlobalArgs) -> Result<Self> {
+    /// The source that the global options name, recorded in `trace`. Opens
+    /// nothing yet.
+    pub(crate) fn open(global: &GlobalArgs, trace: Option<TraceFile>) -> Result<Self> {
         let inner = if global.r#virtual {
             software_tokens()?
         } else {
             readers()?
         };
-        let trace = global.trace.as_deref().map(TraceFile::create).transpose()?;
         Ok(Source {
             backend: Arc::new(Narrowed {
                 inner,

@@ -16,7 +16,10 @@ use crate::error::{Kind, Report, Result};
 
 /// The file, shared by all links.
 #[derive(Clone)]
-pub(crate) struct TraceFile(Arc<Mutex<State>>);
+pub(crate) struct TraceFile {
+    path: Arc<Path>,
+    state: Arc<Mutex<State>>,
+}
 
 struct State {
     file: File,
@@ -24,6 +27,18 @@ struct State {
     taken: bool,
     /// Blocks of links that ended while another was writing.
     waiting: Vec<Vec<u8>>,
+    /// Why the file is not the whole trace.
+    failure: Option<String>,
+}
+
+impl State {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(bytes);
+        if let Err(error) = &written {
+            self.failure.get_or_insert_with(|| error.to_string());
+        }
+        written
+    }
 }
 
 impl TraceFile {
@@ -34,15 +49,27 @@ impl TraceFile {
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| {
-            let message = format!("the trace {} cannot be written: {error}", path.display());
-            Report::new(Kind::Other, message)
-        })?;
-        Ok(TraceFile(Arc::new(Mutex::new(State {
-            file,
-            taken: false,
-            waiting: Vec::new(),
-        }))))
+        let file = options
+            .open(path)
+            .map_err(|error| unwritable(path, &error.to_string()))?;
+        Ok(TraceFile {
+            path: path.into(),
+            state: Arc::new(Mutex::new(State {
+                file,
+                taken: false,
+                waiting: Vec::new(),
+                failure: None,
+            })),
+        })
+    }
+
+    /// Fails if the file is not the whole trace. To be asked when all links are
+    /// closed: a full disk must not disturb the card while it is used.
+    pub(crate) fn check(&self) -> Result {
+        match &self.lock().failure {
+            Some(why) => Err(unwritable(&self.path, why).into()),
+            None => Ok(()),
+        }
     }
 
     /// The link, with everything that goes over it recorded.
@@ -58,12 +85,20 @@ impl TraceFile {
             live,
             kept: Vec::new(),
         };
-        Ok(Box::new(Recorder::new(link, block)?))
+        let recorder = Recorder::new(link, block).map_err(|error| {
+            io::Error::other(unwritable(&self.path, &error.to_string()).message)
+        })?;
+        Ok(Box::new(recorder))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unwritable(path: &Path, why: &str) -> Report {
+    let message = format!("the trace {} could not be written: {why}", path.display());
+    Report::new(Kind::Other, message).next("Check that the disk has room, or name another file")
 }
 
 /// The trace of one link.
@@ -76,7 +111,7 @@ struct Block {
 impl Write for Block {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.live {
-            self.file.lock().file.write(bytes)
+            self.file.lock().write(bytes).map(|()| bytes.len())
         } else {
             self.kept.write(bytes)
         }
@@ -97,8 +132,8 @@ impl Drop for Block {
         }
         if !state.taken {
             for block in std::mem::take(&mut state.waiting) {
-                // Nothing is left to report a failure to.
-                let _ = state.file.write_all(&block);
+                // A failure is kept for the end.
+                let _ = state.write(&block);
             }
         }
     }
@@ -139,6 +174,24 @@ mod tests {
             text, "first 1\nfirst 2\nsecond 1\nsecond 2\nthird\n",
             "the third is written as it goes"
         );
+    }
+
+    #[test]
+    fn an_incomplete_trace_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trace");
+        let file = TraceFile::create(&path).unwrap();
+        file.check().unwrap();
+        // Not open for writing, which fails as a full disk does.
+        file.lock().file = File::open(&path).unwrap();
+        let mut first = block(&file);
+        let mut second = block(&file);
+        second.write_all(b"second\n").unwrap();
+        drop(second);
+        file.check().unwrap();
+        drop(first.write_all(b"first\n").unwrap_err());
+        let message = file.check().unwrap_err().to_string();
+        assert!(message.contains("trace"), "{message}");
     }
 
     #[cfg(unix)]
