@@ -46,7 +46,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Use the token in the reader whose name contains NAME.
+    /// Use the token in the reader that is named NAME, or else contains it.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) reader: Option<String>,
 

@@ -279,8 +279,8 @@ pub(crate) fn token_name(token: &Token) -> json::TokenName {
     }
 }
 
-/// A backend as the options narrow it: only readers whose name contains
-/// `--reader`, and every exchange written to `--trace`.
+/// A backend as the options narrow it: only the reader that `--reader` names, or
+/// those whose name contains it, and every exchange written to `--trace`.
 struct Narrowed {
     inner: Box<dyn Backend>,
     reader: Option<String>,
@@ -297,6 +297,16 @@ impl Narrowed {
             .as_ref()
             .is_none_or(|wanted| reader.to_lowercase().contains(&wanted.to_lowercase()))
     }
+
+    /// Whether `--reader` is this reader's whole name, or that of the software
+    /// token in it; such a one is meant even where others contain the name too.
+    fn names(&self, reader: &str) -> bool {
+        let token = reader.strip_prefix("Virtual ");
+        self.reader.as_ref().is_some_and(|wanted| {
+            reader.eq_ignore_ascii_case(wanted)
+                || token.is_some_and(|token| token.eq_ignore_ascii_case(wanted))
+        })
+    }
 }
 
 impl Backend for Narrowed {
@@ -306,7 +316,11 @@ impl Backend for Narrowed {
 
     fn readers(&self) -> std::result::Result<Vec<ReaderState>, LinkError> {
         let mut readers = self.inner.readers()?;
-        readers.retain(|reader| self.matches(&reader.name));
+        if readers.iter().any(|reader| self.names(&reader.name)) {
+            readers.retain(|reader| self.names(&reader.name));
+        } else {
+            readers.retain(|reader| self.matches(&reader.name));
+        }
         Ok(readers)
     }
 

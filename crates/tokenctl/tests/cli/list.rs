@@ -54,7 +54,7 @@ fn others_are_listed_when_one_fails() {
     std::fs::write(tool.path().join("bad.json"), "no token at all").unwrap();
     let ran = tool.run(&["list"]).code(1);
     assert!(ran.stdout.contains("Virtual good"), "{ran:#?}");
-    assert!(ran.stderr.contains("Virtual bad"), "{ran:#?}");
+    assert!(ran.stderr.contains("bad.json"), "{ran:#?}");
 
     let ran = tool.run(&["list", "--json"]).code(1);
     let document = ran.json();

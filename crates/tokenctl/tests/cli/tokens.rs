@@ -125,3 +125,16 @@ fn serve_answers_a_reader_until_it_is_interrupted() {
         .collect();
     assert_eq!(events, ["inserted", "ejected"]);
 }
+
+#[test]
+fn a_reader_that_is_named_just_so_is_meant_before_others_that_contain_it() {
+    let tool = Tool::new();
+    tool.empty_token("a", Profile::Piv);
+    tool.empty_token("alice", Profile::Piv);
+    for name in ["a", "Virtual a", "ALICE"] {
+        let shown = tool.run(&["--json", "show", "--reader", name]).ok().json();
+        let reader = shown["token"]["reader"].as_str().unwrap().to_lowercase();
+        assert!(reader.ends_with(&name.to_lowercase()), "{name}: {reader}");
+    }
+    tool.run(&["show", "--reader", "virt"]).code(6);
+}
