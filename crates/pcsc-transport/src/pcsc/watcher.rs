@@ -54,6 +54,7 @@ pub(super) fn watch() -> Result<Watcher, LinkError> {
         woken,
         tracker: Tracker::new(),
         pnp: true,
+        answered: false,
     };
     thread::Builder::new()
         .name("pcsc-watch".into())
@@ -156,6 +157,8 @@ struct WatchThread {
     tracker: Tracker,
     /// Whether the service knows the pseudo-reader.
     pnp: bool,
+    /// Whether the service has answered in the present context.
+    answered: bool,
 }
 
 impl WatchThread {
@@ -235,6 +238,7 @@ impl WatchThread {
         let mut known: Vec<pcsc::ReaderState> = Vec::new();
         let mut list_changed = true;
         let mut first = true;
+        self.answered = false;
         loop {
             // First the state of the list, then the list: a change in between
             // makes the wait below return at once.
@@ -249,6 +253,7 @@ impl WatchThread {
                 Ok(names) => names,
                 Err(error) => return self.lost(error),
             };
+            self.answered = true;
             list_changed = update_list(&mut known, names) | std::mem::take(&mut first);
             let settle = if known.is_empty() {
                 self.tell(&[]);
@@ -343,8 +348,7 @@ impl WatchThread {
             return Ended::Cancelled;
         }
         tracing::debug!(%error, "watching readers was interrupted");
-        let expected = error.is_service_gone()
-            || matches!(&error, LinkError::Pcsc { code, .. } if is_dead_context(*code));
+        let expected = means_service_gone(&error, self.answered);
         if !expected {
             self.events.send(Err(error));
             // Whatever it is, do not spin on it.
@@ -365,6 +369,19 @@ fn look(context: &Context, states: &mut [pcsc::ReaderState]) -> Result<(), LinkE
         }
     }
     Ok(())
+}
+
+/// Whether an error of a call says that the service is gone.
+///
+/// pcsc-lite calls it a security violation when the service closes the
+/// connection on it: refused at once, that is what it means; after the service
+/// has answered, that it ends.
+fn means_service_gone(error: &LinkError, answered: bool) -> bool {
+    match error {
+        LinkError::AccessDenied => answered,
+        LinkError::Pcsc { code, .. } => is_dead_context(*code),
+        other => other.is_service_gone(),
+    }
 }
 
 /// Codes that pcsc-lite gives for a context whose service has gone.
@@ -414,6 +431,14 @@ mod tests {
         assert_eq!(left, names(&["b", "c"]));
         assert!(update_list(&mut known, names(&[])));
         assert!(!update_list(&mut known, names(&[])));
+    }
+
+    #[test]
+    fn a_closed_connection_is_a_lost_service_once_it_has_answered() {
+        assert!(means_service_gone(&LinkError::AccessDenied, true));
+        assert!(!means_service_gone(&LinkError::AccessDenied, false));
+        assert!(means_service_gone(&LinkError::ServiceStopped, false));
+        assert!(!means_service_gone(&LinkError::Timeout, true));
     }
 
     #[test]
