@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::error::{LinkError, SendError, TransportError};
 use crate::exchange::{self, Exchange, Exchanger};
 use crate::link::{CardLink, Continuity, Leave, LinkInfo};
+use crate::pin_pad::{PinModify, PinPadError, PinPadFeatures, PinVerify};
 
 /// A card in a reader.
 ///
@@ -54,6 +55,12 @@ impl Card {
     /// blocks of a chain included.
     pub fn round_trips(&self) -> u64 {
         self.round_trips
+    }
+
+    /// What the reader's own PIN pad can do. Asks the reader at most once, and
+    /// sends nothing to the card.
+    pub fn pin_pad(&mut self) -> PinPadFeatures {
+        self.link.pin_pad()
     }
 
     /// Begins a transaction: nobody else gets at the card until it ends. Keep it
@@ -135,6 +142,36 @@ impl Card {
             _ => self.state.misbehaved(),
         }
         Ok(answer)
+    }
+
+    /// An exchange in which the reader completes the command, `template`, with
+    /// what is typed on it. What that unlocks is known as if it was typed here.
+    fn on_pin_pad(
+        &mut self,
+        template: &Command,
+        ask: impl FnOnce(&mut dyn CardLink) -> Result<Zeroizing<Vec<u8>>, LinkError>,
+    ) -> Result<Response, PinPadError> {
+        tracing::trace!(
+            ins = template.ins(),
+            p2 = template.p2(),
+            "PIN asked for on the reader"
+        );
+        self.state.sending(template);
+        let result = ask(&mut *self.link);
+        if let Err(LinkError::NoPinPad) = result {
+            self.state.not_sent();
+            return Err(PinPadError::NoPinPad);
+        }
+        self.round_trips += 1;
+        let result = result
+            .map_err(TransportError::Link)
+            .and_then(|answer| exchange::response(&answer));
+        self.learn(template, &result);
+        let response = result?;
+        match PinPadError::from_status(response.status()) {
+            Some(refusal) => Err(refusal),
+            None => Ok(response),
+        }
     }
 
     fn learn(&mut self, command: &Command, result: &Result<Response, TransportError>) {
@@ -334,6 +371,42 @@ impl Transaction<'_> {
         self.card.raw(command)
     }
 
+    /// What the reader's own PIN pad can do. Asks the reader at most once, and
+    /// sends nothing to the card.
+    pub fn pin_pad(&mut self) -> PinPadFeatures {
+        self.card.pin_pad()
+    }
+
+    /// Has a PIN typed on the reader's PIN pad and verified by the card: one
+    /// round-trip, `CLA INS P1 P2 08` and the PIN that only the reader knows. The
+    /// response is the card's: 9000, 63Cx, 6983 and so on.
+    ///
+    /// The application must be selected. Blocks while the person types, at most as
+    /// long as the request says; the transaction is held for that time, as it has
+    /// to be. A wrong PIN spends a try: look first how many are left. An accepted
+    /// PIN is locked again when the card is closed, as a typed one is.
+    ///
+    /// # Errors
+    ///
+    /// [`PinPadError`], which says whether the card has seen anything.
+    pub fn verify_on_pin_pad(&mut self, request: &PinVerify) -> Result<Response, PinPadError> {
+        self.card
+            .on_pin_pad(&request.command(), |link| link.verify_on_pin_pad(request))
+    }
+
+    /// Has the old PIN and, twice, the new one typed on the reader's PIN pad and
+    /// changed by the card: one round-trip, `CLA INS P1 P2 10` and the PINs that
+    /// only the reader knows. Else as
+    /// [`verify_on_pin_pad`](Transaction::verify_on_pin_pad).
+    ///
+    /// # Errors
+    ///
+    /// [`PinPadError`], which says whether the card has seen anything.
+    pub fn modify_on_pin_pad(&mut self, request: &PinModify) -> Result<Response, PinPadError> {
+        self.card
+            .on_pin_pad(&request.command(), |link| link.modify_on_pin_pad(request))
+    }
+
     /// Ends the transaction and leaves the card as it is: the PIN stays
     /// verified for the next transaction, and for other programs.
     ///
@@ -426,6 +499,11 @@ impl CardState {
         self.pending = self
             .would_unlock(command)
             .filter(|unlocks| !self.unlocked.contains(unlocks));
+    }
+
+    /// The command did not leave this computer.
+    fn not_sent(&mut self) {
+        self.pending = None;
     }
 
     fn answered(&mut self, command: &Command, response: &Response) {

@@ -95,6 +95,10 @@ pub enum LinkError {
     /// The operation took longer than it may.
     #[error("the card or the reader did not answer in time")]
     Timeout,
+    /// The reader has no PIN pad, or none that can do what was asked; nothing was
+    /// sent to the card.
+    #[error("the reader has no PIN pad that can do this; nothing was sent to the card")]
+    NoPinPad,
     /// The operation was cancelled on request.
     #[error("the operation was cancelled")]
     Cancelled,

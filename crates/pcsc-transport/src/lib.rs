@@ -10,6 +10,7 @@
 //!   application when it could have been left and only then, count round-trips,
 //!   and leave the card as it was.
 //! - [`Watcher`]: readers and cards coming and going, without polling.
+//! - [`pin_pad`]: readers on whose own keypad the PIN is typed.
 //! - [`trace`]: recording what goes over a link, without secrets, and replaying
 //!   it as a test.
 //!
@@ -81,6 +82,7 @@ pub mod exchange;
 pub mod link;
 #[cfg(feature = "pcsc")]
 pub mod pcsc;
+pub mod pin_pad;
 pub mod trace;
 pub mod watch;
 
@@ -91,4 +93,5 @@ pub use exchange::Exchange;
 pub use link::{
     CardLink, Continuity, ExtendedLength, ExtendedMemory, Interface, Leave, LinkInfo, Protocol,
 };
+pub use pin_pad::{PinDigits, PinModify, PinPadError, PinPadFeatures, PinVerify};
 pub use watch::{Canceller, Event, EventKind, EventSender, EventSource, Tracker, Watcher};

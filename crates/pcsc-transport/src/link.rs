@@ -7,6 +7,7 @@ use piv_apdu::atr::Atr;
 use zeroize::Zeroizing;
 
 use crate::error::LinkError;
+use crate::pin_pad::{PinModify, PinPadFeatures, PinVerify};
 
 /// Over which interface of the card the link runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -200,6 +201,9 @@ pub enum Leave {
 /// none of that and never sends a command twice.
 ///
 /// Dropping a link closes it and leaves the card as it is.
+///
+/// A link that wraps another one forwards the methods for the PIN pad too: their
+/// defaults are those of a reader without one.
 pub trait CardLink: Send {
     /// What is known about the link.
     fn info(&self) -> &LinkInfo;
@@ -229,6 +233,38 @@ pub trait CardLink: Send {
     ///
     /// Any [`LinkError`]; the transaction is over all the same.
     fn end(&mut self, leave: Leave) -> Result<(), LinkError>;
+
+    /// What the reader's own PIN pad can do. Asks the reader at most once, and
+    /// never the card.
+    fn pin_pad(&mut self) -> PinPadFeatures {
+        PinPadFeatures::NONE
+    }
+
+    /// Has a PIN typed on the reader and sends the command with it to the card,
+    /// once; waits for the person. Returns what comes: the card's response, or a
+    /// status word of the reader if there was nothing to send
+    /// ([`PinPadError`](crate::PinPadError)).
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::NoPinPad`]: nothing was sent. Others as of
+    /// [`transmit`](CardLink::transmit).
+    fn verify_on_pin_pad(&mut self, request: &PinVerify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        let _ = request;
+        Err(LinkError::NoPinPad)
+    }
+
+    /// Has the old PIN and, twice, the new one typed on the reader and sends the
+    /// command with them to the card, as
+    /// [`verify_on_pin_pad`](CardLink::verify_on_pin_pad) does.
+    ///
+    /// # Errors
+    ///
+    /// As of [`verify_on_pin_pad`](CardLink::verify_on_pin_pad).
+    fn modify_on_pin_pad(&mut self, request: &PinModify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        let _ = request;
+        Err(LinkError::NoPinPad)
+    }
 }
 
 impl<L: CardLink + ?Sized> CardLink for Box<L> {
@@ -243,5 +279,14 @@ impl<L: CardLink + ?Sized> CardLink for Box<L> {
     }
     fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
         (**self).end(leave)
+    }
+    fn pin_pad(&mut self) -> PinPadFeatures {
+        (**self).pin_pad()
+    }
+    fn verify_on_pin_pad(&mut self, request: &PinVerify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        (**self).verify_on_pin_pad(request)
+    }
+    fn modify_on_pin_pad(&mut self, request: &PinModify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        (**self).modify_on_pin_pad(request)
     }
 }

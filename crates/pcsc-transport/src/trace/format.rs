@@ -262,6 +262,7 @@ pub(super) fn failure(error: &LinkError) -> String {
         LinkError::AccessDenied => "access-denied".into(),
         LinkError::NotTransacted => "not-transacted".into(),
         LinkError::Timeout => "timeout".into(),
+        LinkError::NoPinPad => "no-pin-pad".into(),
         LinkError::Cancelled => "cancelled".into(),
         LinkError::Pcsc { code, .. } => format!("pcsc-{code:08X}"),
         _ => "other".into(),
@@ -278,6 +279,7 @@ pub(super) fn parse_failure(word: &str) -> Option<LinkError> {
         "access-denied" => LinkError::AccessDenied,
         "not-transacted" => LinkError::NotTransacted,
         "timeout" => LinkError::Timeout,
+        "no-pin-pad" => LinkError::NoPinPad,
         "cancelled" => LinkError::Cancelled,
         "other" => LinkError::Backend("the link failed in the recorded trace".into()),
         code => LinkError::Pcsc {
