@@ -200,6 +200,17 @@ impl Card {
         Ok(self.leave()?)
     }
 
+    /// Locks what was unlocked through this value, as [`close`](Card::close)
+    /// does, and stays open. Sends nothing if nothing was.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Link`] if it could not be locked again. A card that is
+    /// gone, or was reset, is locked: no error.
+    pub fn lock(&mut self) -> Result<(), TransportError> {
+        Ok(self.leave()?)
+    }
+
     fn leave(&mut self) -> Result<(), LinkError> {
         if self.open {
             self.end_link(Leave::AsIs)?;
