@@ -17,7 +17,9 @@
 //! - GET PIV PROPERTIES and GET PIN PROPERTIES of a Crescendo, GET DATA 9F7F
 //!   (CPLC), which anybody may read, and their answers;
 //! - commands without data: nothing but header and Le;
-//! - status words.
+//! - status words;
+//! - what the reader's PIN pad can do, and the command that it is to complete:
+//!   the PIN that is typed on it never comes here.
 //!
 //! All else (PINs, keys, challenges, signatures, objects behind the PIN,
 //! anything under secure messaging or in a chain, and every instruction not
@@ -39,6 +41,9 @@
 //! > 00200080 [9 bytes redacted]             # VERIFY PIV PIN, 8 bytes
 //! < 63C2                                    # 63C2 (not verified; 2 tries left)
 //! ! reset                                   # instead of an answer: the link failed
+//! pin-pad verify modify display min=4 max=8 # once it was asked for
+//! pad-verify > 0020008008FFFFFFFFFFFFFFFF  # VERIFY PIV PIN, 8 bytes, typed on the reader
+//! < 9000
 //! end as-is
 //! ```
 

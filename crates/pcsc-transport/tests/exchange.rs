@@ -473,6 +473,21 @@ impl pcsc_transport::CardLink for WithInfo {
     fn end(&mut self, leave: pcsc_transport::Leave) -> Result<(), LinkError> {
         self.0.end(leave)
     }
+    fn pin_pad(&mut self) -> pcsc_transport::PinPadFeatures {
+        self.0.pin_pad()
+    }
+    fn verify_on_pin_pad(
+        &mut self,
+        request: &pcsc_transport::PinVerify,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, LinkError> {
+        self.0.verify_on_pin_pad(request)
+    }
+    fn modify_on_pin_pad(
+        &mut self,
+        request: &pcsc_transport::PinModify,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, LinkError> {
+        self.0.modify_on_pin_pad(request)
+    }
 }
 
 #[test]

@@ -171,6 +171,21 @@ impl CardLink for Renamed {
     fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
         self.0.end(leave)
     }
+    fn pin_pad(&mut self) -> pcsc_transport::PinPadFeatures {
+        self.0.pin_pad()
+    }
+    fn verify_on_pin_pad(
+        &mut self,
+        request: &pcsc_transport::PinVerify,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, LinkError> {
+        self.0.verify_on_pin_pad(request)
+    }
+    fn modify_on_pin_pad(
+        &mut self,
+        request: &pcsc_transport::PinModify,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, LinkError> {
+        self.0.modify_on_pin_pad(request)
+    }
 }
 
 #[test]

@@ -215,6 +215,21 @@ impl CardLink for Reinserting {
     fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
         self.link.end(leave)
     }
+    fn pin_pad(&mut self) -> pcsc_transport::PinPadFeatures {
+        self.link.pin_pad()
+    }
+    fn verify_on_pin_pad(
+        &mut self,
+        request: &pcsc_transport::PinVerify,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, LinkError> {
+        self.link.verify_on_pin_pad(request)
+    }
+    fn modify_on_pin_pad(
+        &mut self,
+        request: &pcsc_transport::PinModify,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, LinkError> {
+        self.link.modify_on_pin_pad(request)
+    }
 }
 
 #[test]

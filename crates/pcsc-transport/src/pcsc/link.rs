@@ -12,22 +12,34 @@ use piv_apdu::atr::Atr;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::convert::{at_reader, guarded, in_use, protocol, unknown_code};
-use super::{features, service};
+use super::features::ReaderFeatures;
+use super::service;
 use crate::backend::Sharing;
 use crate::error::LinkError;
 use crate::link::{CardLink, Continuity, ExtendedMemory, Leave, LinkInfo, Protocol};
+use crate::pin_pad::{PinModify, PinPadFeatures, PinVerify};
 
 /// What the link asks of its thread.
 enum Request {
     Begin,
-    Transmit(Zeroizing<Vec<u8>>),
+    Exchange(Outgoing),
+    PinPad,
     End(Leave),
+}
+
+/// What goes to the card.
+enum Outgoing {
+    Command(Zeroizing<Vec<u8>>),
+    /// Commands that the reader completes with what is typed on it.
+    Verify(PinVerify),
+    Modify(PinModify),
 }
 
 /// What the thread answers to each.
 enum Reply {
     Begun(Result<Begun, LinkError>),
     Answered(Result<Zeroizing<Vec<u8>>, LinkError>),
+    PinPad(PinPadFeatures),
     Ended(Result<(), LinkError>),
 }
 
@@ -92,6 +104,13 @@ impl PcscLink {
             _ => Err(unknown_code()),
         }
     }
+
+    fn exchange(&self, outgoing: Outgoing) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        match self.ask(Request::Exchange(outgoing))? {
+            Reply::Answered(answer) => answer,
+            _ => Err(LinkError::OutOfOrder("another answer than to a command")),
+        }
+    }
 }
 
 impl CardLink for PcscLink {
@@ -109,10 +128,22 @@ impl CardLink for PcscLink {
     }
 
     fn transmit(&mut self, command: &[u8]) -> Result<Zeroizing<Vec<u8>>, LinkError> {
-        match self.ask(Request::Transmit(Zeroizing::new(command.to_vec())))? {
-            Reply::Answered(answer) => answer,
-            _ => Err(LinkError::OutOfOrder("another answer than to a command")),
+        self.exchange(Outgoing::Command(Zeroizing::new(command.to_vec())))
+    }
+
+    fn pin_pad(&mut self) -> PinPadFeatures {
+        match self.ask(Request::PinPad) {
+            Ok(Reply::PinPad(pad)) => pad,
+            _ => PinPadFeatures::NONE,
         }
+    }
+
+    fn verify_on_pin_pad(&mut self, request: &PinVerify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.exchange(Outgoing::Verify(*request))
+    }
+
+    fn modify_on_pin_pad(&mut self, request: &PinModify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.exchange(Outgoing::Modify(*request))
     }
 
     fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
@@ -139,6 +170,7 @@ struct Worker {
     card: pcsc::Card,
     mode: ShareMode,
     protocol: Protocol,
+    features: ReaderFeatures,
     /// What `begin` reports if nothing else is known.
     continuity: Continuity,
 }
@@ -159,6 +191,7 @@ impl Worker {
             card,
             mode,
             protocol: Protocol::Other,
+            features: ReaderFeatures::default(),
             // Whatever was done before this connection is not known.
             continuity: Continuity::Shared,
         };
@@ -183,10 +216,10 @@ impl Worker {
             LinkError::Unresponsive
         })?;
         self.protocol = protocol(status.protocol2());
-        let extended = features::extended_length(&self.card);
+        self.features = ReaderFeatures::ask(&self.card);
         Ok(LinkInfo::new(reader, atr)
             .with_protocol(self.protocol)
-            .with_extended(extended))
+            .with_extended(self.features.extended_length()))
     }
 
     fn reconnect(&mut self, initialization: Disposition) -> Result<(), LinkError> {
@@ -214,7 +247,8 @@ impl Worker {
                     Some(reply) => reply,
                     None => break,
                 },
-                Request::Transmit(_) => Reply::Answered(Err(NO_TRANSACTION)),
+                Request::PinPad => Reply::PinPad(self.features.pin_pad(&self.card)),
+                Request::Exchange(_) => Reply::Answered(Err(NO_TRANSACTION)),
                 Request::End(_) => Reply::Ended(Err(NO_TRANSACTION)),
             };
             if replies.send(reply).is_err() {
@@ -279,9 +313,11 @@ impl Worker {
                 Request::Begin => {
                     Reply::Begun(Err(LinkError::OutOfOrder("begin within a transaction")))
                 }
-                Request::Transmit(_) if was_reset => Reply::Answered(Err(LinkError::Reset)),
-                Request::Transmit(command) => {
-                    let answer = transmit(&transaction, &command, &mut buffer).map_err(in_use);
+                Request::PinPad => Reply::PinPad(self.features.pin_pad(&transaction)),
+                Request::Exchange(_) if was_reset => Reply::Answered(Err(LinkError::Reset)),
+                Request::Exchange(outgoing) => {
+                    let answer = exchange(&transaction, &mut self.features, &outgoing, &mut buffer)
+                        .map_err(in_use);
                     was_reset = matches!(answer, Err(LinkError::Reset));
                     Reply::Answered(answer)
                 }
@@ -316,12 +352,23 @@ enum Outcome {
     Failed(LinkError),
 }
 
-fn transmit(
+fn exchange(
     card: &pcsc::Card,
-    command: &[u8],
+    features: &mut ReaderFeatures,
+    outgoing: &Outgoing,
     buffer: &mut [u8],
 ) -> Result<Zeroizing<Vec<u8>>, LinkError> {
-    let received = guarded(|| card.transmit(command, buffer).map(<[u8]>::len))?;
+    let received = match outgoing {
+        Outgoing::Command(command) => guarded(|| card.transmit(command, buffer).map(<[u8]>::len))?,
+        Outgoing::Verify(request) => {
+            let (code, structure) = features.verify(card, request)?;
+            guarded(|| card.control(code, &structure, buffer).map(<[u8]>::len))?
+        }
+        Outgoing::Modify(request) => {
+            let (code, structure) = features.modify(card, request)?;
+            guarded(|| card.control(code, &structure, buffer).map(<[u8]>::len))?
+        }
+    };
     if received == 0 {
         return Err(nothing_came(card));
     }

@@ -4,9 +4,19 @@ use std::fmt::{self, Write as _};
 
 use crate::error::LinkError;
 use crate::link::{Continuity, ExtendedLength, Interface, Leave, Protocol};
+use crate::pin_pad::PinPadFeatures;
 
 /// The first line.
 pub(super) const MAGIC: &str = "trace 1";
+
+/// What a command to the card begins with.
+pub(super) const COMMAND: &str = ">";
+
+/// What a command begins with that the reader completes, to verify a PIN.
+pub(super) const PAD_VERIFY: &str = "pad-verify >";
+
+/// What a command begins with that the reader completes, to change a PIN.
+pub(super) const PAD_MODIFY: &str = "pad-modify >";
 
 /// Bytes as upper-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -217,6 +227,41 @@ pub(super) fn parse_link(text: &str) -> Option<(Interface, Protocol, ExtendedLen
         .next()
         .is_none()
         .then_some((interface, protocol, extended))
+}
+
+/// `pin-pad verify modify display min=4 max=8`, without the first word.
+pub(super) fn pin_pad(pad: PinPadFeatures) -> String {
+    let mut words: Vec<String> = [
+        (pad.verify, "verify"),
+        (pad.modify, "modify"),
+        (pad.display, "display"),
+    ]
+    .iter()
+    .filter(|(there, _)| *there)
+    .map(|(_, word)| (*word).to_owned())
+    .collect();
+    words.extend(pad.min_digits.map(|min| format!("min={min}")));
+    words.extend(pad.max_digits.map(|max| format!("max={max}")));
+    if words.is_empty() {
+        words.push("none".to_owned());
+    }
+    words.join(" ")
+}
+
+pub(super) fn parse_pin_pad(text: &str) -> Option<PinPadFeatures> {
+    let mut pad = PinPadFeatures::NONE;
+    for word in text.split_ascii_whitespace() {
+        match word.split_once('=') {
+            None if word == "none" => {}
+            None if word == "verify" => pad.verify = true,
+            None if word == "modify" => pad.modify = true,
+            None if word == "display" => pad.display = true,
+            Some(("min", min)) => pad.min_digits = Some(min.parse().ok()?),
+            Some(("max", max)) => pad.max_digits = Some(max.parse().ok()?),
+            _ => return None,
+        }
+    }
+    Some(pad)
 }
 
 pub(super) fn continuity(continuity: Continuity) -> &'static str {

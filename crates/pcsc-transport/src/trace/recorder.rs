@@ -13,6 +13,7 @@ use super::format::{self, MAGIC, Masked};
 use super::policy::Policy;
 use crate::error::LinkError;
 use crate::link::{CardLink, Continuity, Leave, LinkInfo};
+use crate::pin_pad::{PinModify, PinPadFeatures, PinVerify};
 
 /// A link that writes a trace of what goes over it. See the
 /// [module](crate::trace) for what it shows and the format.
@@ -23,6 +24,8 @@ pub struct Recorder<W> {
     link: Box<dyn CardLink>,
     trace: Option<W>,
     policy: Policy,
+    /// What the PIN pad can do, once it was asked for and written down.
+    pin_pad: Option<PinPadFeatures>,
 }
 
 impl<W: Write + Send> Recorder<W> {
@@ -43,6 +46,7 @@ impl<W: Write + Send> Recorder<W> {
             link,
             trace: Some(trace),
             policy: Policy::default(),
+            pin_pad: None,
         })
     }
 
@@ -53,6 +57,28 @@ impl<W: Write + Send> Recorder<W> {
             tracing::warn!(%error, "the trace cannot be written and ends here");
             self.trace = None;
         }
+    }
+
+    /// An exchange on the PIN pad. The template has no PIN in it, and nothing of
+    /// the answer but its status word is public.
+    fn on_pin_pad(
+        &mut self,
+        mark: &str,
+        template: &[u8],
+        ask: impl FnOnce(&mut dyn CardLink) -> Result<Zeroizing<Vec<u8>>, LinkError>,
+    ) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.policy.interrupted();
+        let words = Command::decode(template).map_or_else(|_| String::new(), |c| describe(&c));
+        let template = format::hex(template);
+        self.line(format_args!(
+            "{mark} {template}  # {words}, typed on the reader"
+        ));
+        let result = ask(&mut *self.link);
+        match &result {
+            Ok(answer) => self.answer(answer),
+            Err(error) => self.failed(error),
+        }
+        result
     }
 
     fn failed(&mut self, error: &LinkError) {
@@ -118,6 +144,26 @@ impl<W: Write + Send> CardLink for Recorder<W> {
             Err(error) => self.line(format_args!("end {how} ! {}", format::failure(error))),
         }
         result
+    }
+
+    fn pin_pad(&mut self) -> PinPadFeatures {
+        let pad = self.link.pin_pad();
+        if self.pin_pad.replace(pad) != Some(pad) {
+            self.line(format_args!("pin-pad {}", format::pin_pad(pad)));
+        }
+        pad
+    }
+
+    fn verify_on_pin_pad(&mut self, request: &PinVerify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.on_pin_pad(format::PAD_VERIFY, &request.template(), |link| {
+            link.verify_on_pin_pad(request)
+        })
+    }
+
+    fn modify_on_pin_pad(&mut self, request: &PinModify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.on_pin_pad(format::PAD_MODIFY, &request.template(), |link| {
+            link.modify_on_pin_pad(request)
+        })
     }
 }
 

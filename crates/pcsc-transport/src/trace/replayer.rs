@@ -12,6 +12,7 @@ use super::format::{self, MAGIC, Masked};
 use super::policy::Policy;
 use crate::error::LinkError;
 use crate::link::{CardLink, Continuity, ExtendedLength, Interface, Leave, LinkInfo, Protocol};
+use crate::pin_pad::{PinModify, PinPadFeatures, PinVerify};
 
 /// A trace cannot be read, or what was asked of it is not what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +73,8 @@ impl fmt::Display for Mismatch {
 enum Step {
     Begin(Result<Continuity, LinkError>),
     Exchange {
+        /// `>`, or one for a PIN pad.
+        mark: &'static str,
         command: Masked,
         outcome: Result<Masked, LinkError>,
         answer_line: usize,
@@ -83,7 +86,14 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Begin(_) => f.write_str("begin"),
-            Step::Exchange { command, .. } => write!(f, "the command {command}"),
+            Step::Exchange {
+                mark: format::COMMAND,
+                command,
+                ..
+            } => write!(f, "the command {command}"),
+            Step::Exchange { command, .. } => {
+                write!(f, "the command {command} on the reader's PIN pad")
+            }
             Step::End(leave, _) => write!(f, "end {}", format::leave(*leave)),
         }
     }
@@ -118,6 +128,7 @@ impl fmt::Display for Step {
 pub struct Replayer {
     info: LinkInfo,
     steps: VecDeque<(usize, Step)>,
+    pin_pad: PinPadFeatures,
     fill: Option<u8>,
 }
 
@@ -165,6 +176,37 @@ impl Replayer {
             .pop_front()
             .ok_or_else(|| ReplayError::Exhausted { got: got() })
     }
+
+    fn exchange(
+        &mut self,
+        wanted: &'static str,
+        sent: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        let got = || shown(wanted, sent);
+        let (_, step) = self.next(got, |step| {
+            matches!(step, Step::Exchange { mark, command, .. }
+                if *mark == wanted && command.matches(sent))
+        })?;
+        let Step::Exchange {
+            outcome,
+            answer_line,
+            ..
+        } = step
+        else {
+            return Err(ReplayError::Exhausted { got: got() }.into());
+        };
+        let answer = outcome?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(answer.len()));
+        bytes.extend_from_slice(&answer.head);
+        if answer.hidden > 0 {
+            let fill = self
+                .fill
+                .ok_or(ReplayError::Redacted { line: answer_line })?;
+            bytes.resize(answer.head.len() + answer.hidden, fill);
+        }
+        bytes.extend_from_slice(&answer.tail);
+        Ok(bytes)
+    }
 }
 
 impl CardLink for Replayer {
@@ -180,32 +222,19 @@ impl CardLink for Replayer {
     }
 
     fn transmit(&mut self, command: &[u8]) -> Result<Zeroizing<Vec<u8>>, LinkError> {
-        let (_, step) = self.next(
-            || shown(command),
-            |step| matches!(step, Step::Exchange { command: c, .. } if c.matches(command)),
-        )?;
-        let Step::Exchange {
-            outcome,
-            answer_line,
-            ..
-        } = step
-        else {
-            return Err(ReplayError::Exhausted {
-                got: shown(command),
-            }
-            .into());
-        };
-        let answer = outcome?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(answer.len()));
-        bytes.extend_from_slice(&answer.head);
-        if answer.hidden > 0 {
-            let fill = self
-                .fill
-                .ok_or(ReplayError::Redacted { line: answer_line })?;
-            bytes.resize(answer.head.len() + answer.hidden, fill);
-        }
-        bytes.extend_from_slice(&answer.tail);
-        Ok(bytes)
+        self.exchange(format::COMMAND, command)
+    }
+
+    fn pin_pad(&mut self) -> PinPadFeatures {
+        self.pin_pad
+    }
+
+    fn verify_on_pin_pad(&mut self, request: &PinVerify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.exchange(format::PAD_VERIFY, &request.template())
+    }
+
+    fn modify_on_pin_pad(&mut self, request: &PinModify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.exchange(format::PAD_MODIFY, &request.template())
     }
 
     fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
@@ -218,14 +247,22 @@ impl CardLink for Replayer {
 }
 
 /// A command as a message may show it.
-fn shown(bytes: &[u8]) -> String {
-    let masked = if Policy::default().command(bytes).request {
+fn shown(mark: &str, bytes: &[u8]) -> String {
+    let on_pad = mark != format::COMMAND;
+    let masked = if on_pad || Policy::default().command(bytes).request {
         Masked::open(bytes)
     } else {
         Masked::command(bytes)
     };
     match Command::decode(bytes) {
-        Ok(command) => format!("the command {masked} ({})", describe(&command)),
+        Ok(command) => {
+            let place = if on_pad {
+                " on the reader's PIN pad"
+            } else {
+                ""
+            };
+            format!("the command {masked} ({}){place}", describe(&command))
+        }
         Err(_) => format!("{masked}, which is no command"),
     }
 }
@@ -274,12 +311,20 @@ impl<'t> Parser<'t> {
             .with_protocol(protocol)
             .with_extended(extended);
         let mut steps = VecDeque::new();
-        while let Some((line, _)) = self.peek() {
-            steps.push_back((line, self.step()?));
+        let mut pin_pad = PinPadFeatures::NONE;
+        while let Some((line, text)) = self.peek() {
+            if let Some(words) = text.strip_prefix("pin-pad ") {
+                self.at += 1;
+                pin_pad = format::parse_pin_pad(words)
+                    .ok_or_else(|| syntax(line, "expected such as `pin-pad verify min=4 max=8`"))?;
+            } else {
+                steps.push_back((line, self.step()?));
+            }
         }
         Ok(Replayer {
             info,
             steps,
+            pin_pad,
             fill: None,
         })
     }
@@ -308,8 +353,10 @@ impl<'t> Parser<'t> {
 
     fn step(&mut self) -> Result<Step, ReplayError> {
         let (line, text) = self.take("a step")?;
-        if let Some(command) = text.strip_prefix('>') {
-            return self.exchange(line, command);
+        for mark in [format::COMMAND, format::PAD_VERIFY, format::PAD_MODIFY] {
+            if let Some(command) = text.strip_prefix(mark) {
+                return self.exchange(line, mark, command);
+            }
         }
         if let Some(rest) = text.strip_prefix("begin ") {
             let result = match failure(line, rest)? {
@@ -328,7 +375,12 @@ impl<'t> Parser<'t> {
         Err(syntax(line, "expected begin, end or a command after `>`"))
     }
 
-    fn exchange(&mut self, line: usize, command: &str) -> Result<Step, ReplayError> {
+    fn exchange(
+        &mut self,
+        line: usize,
+        mark: &'static str,
+        command: &str,
+    ) -> Result<Step, ReplayError> {
         let command = Masked::parse(command.trim())
             .ok_or_else(|| syntax(line, "this is no command in hexadecimal digits"))?;
         let expected = "an answer after `<` or a failure after `!`";
@@ -343,6 +395,7 @@ impl<'t> Parser<'t> {
             }
         };
         Ok(Step::Exchange {
+            mark,
             command,
             outcome,
             answer_line,

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use hex_literal::hex;
 use pcsc_transport::{
-    Card, CardLink, Continuity, ExtendedLength, Leave, LinkError, LinkInfo, Protocol,
+    Card, CardLink, Continuity, ExtendedLength, Leave, LinkError, LinkInfo, PinModify,
+    PinPadFeatures, PinVerify, Protocol,
 };
 use piv_apdu::atr::Atr;
 use zeroize::Zeroizing;
@@ -35,12 +36,15 @@ pub fn hex_text(bytes: &[u8]) -> String {
 }
 
 pub type Answer = Result<Vec<u8>, LinkError>;
+type Answered = Result<Zeroizing<Vec<u8>>, LinkError>;
 type Answers = Box<dyn FnMut(&[u8]) -> Answer + Send>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     Begin,
     Command(Vec<u8>),
+    /// What the reader was given to ask for a PIN.
+    Pad(Vec<u8>),
     End(Leave),
     Closed,
 }
@@ -87,6 +91,8 @@ pub struct Fake {
     pub begins: VecDeque<Result<Continuity, LinkError>>,
     /// What each `end` gives; success when it is empty.
     pub ends: VecDeque<Result<(), LinkError>>,
+    /// The reader's PIN pad.
+    pub pad: PinPadFeatures,
     log: Log,
 }
 
@@ -98,6 +104,7 @@ impl Fake {
             answers: Box::new(answers),
             begins: VecDeque::new(),
             ends: VecDeque::new(),
+            pad: PinPadFeatures::NONE,
             log: Log::default(),
         }
     }
@@ -139,6 +146,19 @@ impl Fake {
         self
     }
 
+    /// A reader with a PIN pad; what it answers is what is answered to the
+    /// command's template.
+    pub fn pad(mut self, pad: PinPadFeatures) -> Self {
+        self.pad = pad;
+        self
+    }
+
+    fn on_pad(&mut self, structure: Option<Vec<u8>>, template: &[u8]) -> Answered {
+        self.log
+            .push(Seen::Pad(structure.ok_or(LinkError::NoPinPad)?));
+        (self.answers)(template).map(Zeroizing::new)
+    }
+
     pub fn log(&self) -> Log {
         self.log.clone()
     }
@@ -167,6 +187,18 @@ impl CardLink for Fake {
     fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
         self.log.push(Seen::End(leave));
         self.ends.pop_front().unwrap_or(Ok(()))
+    }
+
+    fn pin_pad(&mut self) -> PinPadFeatures {
+        self.pad
+    }
+
+    fn verify_on_pin_pad(&mut self, request: &PinVerify) -> Answered {
+        self.on_pad(request.structure(self.pad), &request.template())
+    }
+
+    fn modify_on_pin_pad(&mut self, request: &PinModify) -> Answered {
+        self.on_pad(request.structure(self.pad), &request.template())
     }
 }
 
