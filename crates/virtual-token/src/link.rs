@@ -2,13 +2,14 @@
 
 use pcsc_transport::{
     CardLink, Continuity, ExtendedLength, ExtendedMemory, Holder, Interface, Leave, LinkError,
-    LinkInfo, Protocol, Sharing,
+    LinkInfo, PinModify, PinPadFeatures, PinVerify, Protocol, Sharing,
 };
 use piv_apdu::atr::Atr;
 use zeroize::Zeroizing;
 
 use crate::SharedToken;
 use crate::fault::is_extended;
+use crate::keypad::{Completed, Keypad};
 use crate::shared::{Failure, Refusal, ResetNotice, Session, Since, wrong_length};
 
 /// What the reader of a [`VirtualLink`] is like.
@@ -25,6 +26,7 @@ pub struct LinkOptions {
     announced: ExtendedLength,
     carries: ExtendedCarriage,
     memory: ExtendedMemory,
+    keypad: Option<Keypad>,
 }
 
 /// What a reader does with a command in extended form.
@@ -50,6 +52,7 @@ impl LinkOptions {
             announced: ExtendedLength::Untested,
             carries: ExtendedCarriage::default(),
             memory: ExtendedMemory::new(),
+            keypad: None,
         }
     }
 
@@ -93,6 +96,13 @@ impl LinkOptions {
         self
     }
 
+    /// Gives the reader a PIN pad of its own.
+    #[must_use]
+    pub fn pin_pad(mut self, keypad: &Keypad) -> Self {
+        self.keypad = Some(keypad.clone());
+        self
+    }
+
     fn info(&self, token: &SharedToken) -> LinkInfo {
         let atr = self.atr(&token.atr());
         let (protocol, extended) = if atr.offers_protocol(1) {
@@ -132,6 +142,7 @@ impl LinkOptions {
 pub struct VirtualLink {
     info: LinkInfo,
     carries: ExtendedCarriage,
+    keypad: Option<Keypad>,
     session: Session,
     in_transaction: bool,
 }
@@ -173,6 +184,7 @@ impl VirtualLink {
         Self {
             info: options.info(session.token()),
             carries: options.carries,
+            keypad: options.keypad.clone(),
             session,
             in_transaction: false,
         }
@@ -181,6 +193,20 @@ impl VirtualLink {
     /// The token at the other end.
     pub fn token(&self) -> &SharedToken {
         self.session.token()
+    }
+
+    fn on_pin_pad(
+        &mut self,
+        complete: impl FnOnce(&Keypad) -> Result<Completed, LinkError>,
+    ) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        let keypad = self.keypad.as_ref().ok_or(LinkError::NoPinPad)?;
+        if !self.in_transaction {
+            return Err(LinkError::OutOfOrder("a command outside of a transaction"));
+        }
+        match complete(keypad)? {
+            Completed::Command(command) => self.transmit(&command),
+            Completed::Status(status) => Ok(Zeroizing::new(status.to_vec())),
+        }
     }
 }
 
@@ -227,6 +253,20 @@ impl CardLink for VirtualLink {
             .end(leave == Leave::Reset)
             .map(|_| ())
             .map_err(link_error)
+    }
+
+    fn pin_pad(&mut self) -> PinPadFeatures {
+        self.keypad
+            .as_ref()
+            .map_or(PinPadFeatures::NONE, Keypad::features)
+    }
+
+    fn verify_on_pin_pad(&mut self, request: &PinVerify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.on_pin_pad(|keypad| keypad.verify(request))
+    }
+
+    fn modify_on_pin_pad(&mut self, request: &PinModify) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+        self.on_pin_pad(|keypad| keypad.modify(request))
     }
 }
 
