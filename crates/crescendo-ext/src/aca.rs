@@ -1,8 +1,11 @@
-//! The access control applet (ACA): its SELECT answer and the properties of
-//! the PIN that it holds.
+//! The access control applet (ACA): its SELECT answer, the properties of the
+//! PIN that it holds, and the commands that change PIN, admin key and card.
 //!
-//! Evidence: vendor for the C2300 family (LL/select, LL/get-pin-properties),
+//! Evidence: vendor for the C2300 family (the pages are named at each command),
 //! third-party for the C4000 family, which has the same commands.
+
+mod admin;
+mod pin;
 
 use core::ops::RangeInclusive;
 
@@ -11,6 +14,11 @@ use piv_apdu::command::{AnswerError, CommandError, TypedCommand, answer_data};
 use piv_apdu::tlv::{self, Reader, Tag, TemplateError, write_tlv};
 
 use crate::{AppletVersion, aid, wire};
+
+pub use admin::{
+    ExternalAuthenticate, GetChallenge, PutXauthKey, ResetCard, UnlockPin, XauthChallenge,
+};
+pub use pin::{ChangePin, VerifyPin};
 
 const FCI_TEMPLATE: Tag = Tag::new(0x6F);
 const DF_NAME: Tag = Tag::new(0x84);

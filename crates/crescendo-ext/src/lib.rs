@@ -2,15 +2,14 @@
 //! values that know their bytes. No I/O.
 //!
 //! - [`identity`]: which Crescendo a token is, from its answer to reset.
-//! - [`aca`]: the access control applet, and the rules of the PIN.
+//! - [`aca`]: the access control applet: the rules of the PIN, and what changes
+//!   the PIN, the admin key and the whole card.
+//! - [`xauth`]: the admin key (XAUTH key 1) and its responses to challenges.
 //! - [`properties`]: which containers the PIV instance has, and what state its
 //!   keys are in.
 //! - [`cplc`]: the serial number.
 //! - [`oath`]: whether a Key has its OATH slots.
 //! - [`operations`]: every operation that is publicly known, as data.
-//!
-//! This is the read side. What changes a token is in [`operations::OPERATIONS`]
-//! and not yet as commands.
 //!
 //! # Evidence
 //!
@@ -67,6 +66,7 @@ pub mod operations;
 pub mod properties;
 mod version;
 mod wire;
+pub mod xauth;
 
 pub use evidence::Evidence;
 pub use version::AppletVersion;

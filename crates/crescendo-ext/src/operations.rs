@@ -196,6 +196,7 @@ pub const OPERATIONS: &[Operation] = &[
         source: "LL/verify-pin",
         note: "P2 is 00 in this instance. Opens its access condition on the whole card, so it also \
                authorises administration.",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {
@@ -215,6 +216,7 @@ pub const OPERATIONS: &[Operation] = &[
         apdu: "00 24 01 00 10 oldPIN newPIN",
         changes_token: true,
         source: "LL/change-pin",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {
@@ -223,6 +225,7 @@ pub const OPERATIONS: &[Operation] = &[
         c4000: None,
         source: "LL/external-auth-xauth",
         note: "8 bytes: XAUTH key 1 is TDES; 16 bytes: AES-128.",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {
@@ -231,6 +234,7 @@ pub const OPERATIONS: &[Operation] = &[
         c2300: THIRD_PARTY,
         source: "C4 pages, through a third party",
         note: "Also works on a live C2300.",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {
@@ -239,6 +243,7 @@ pub const OPERATIONS: &[Operation] = &[
         access: "after GET CHALLENGE",
         source: "LL/external-auth-xauth; crescendo-tools/MiniDriver/unlock-pin",
         note: "The cryptogram is the challenge, ECB-encrypted with XAUTH key 1.",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {
@@ -248,6 +253,7 @@ pub const OPERATIONS: &[Operation] = &[
         changes_token: true,
         source: "LL/unlock-pin",
         note: "63CX: not authenticated, X unlocks left.",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {
@@ -258,6 +264,7 @@ pub const OPERATIONS: &[Operation] = &[
         source: "LL/put-xauth-key",
         note: "Key lengths 10 (AES-128) and 18 (TDES) are vendor; the algorithm bytes 03 (TDES) and \
                08 (AES-128) and Lc 1D and 15 are third-party.",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {
@@ -268,6 +275,7 @@ pub const OPERATIONS: &[Operation] = &[
         source: "LL/reset-card",
         note: "Irreversible. The XAUTH key 1 is removed, not put back to its delivery value. What \
                becomes of FIDO content on a C2300 is not documented; on a C4000 it is cleared.",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {
@@ -312,6 +320,7 @@ pub const OPERATIONS: &[Operation] = &[
         source: "SP 800-73, Part 2; third party",
         note: "Only where the properties list a 9B key container, which a minority of units have; \
                elsewhere 6D00.",
+        status: Status::Implemented,
         ..ROW
     },
     Operation {

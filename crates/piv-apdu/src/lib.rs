@@ -63,6 +63,7 @@ pub mod apdu;
 pub mod atr;
 pub mod command;
 pub mod key;
+pub mod management;
 pub mod object;
 pub mod secret;
 pub mod status;

@@ -195,6 +195,42 @@ impl From<[u8; PinBlock::LEN]> for PinBlock {
     }
 }
 
+/// Reads hexadecimal digits of either case as a person types or pastes a key:
+/// spaces, dashes and colons between them are passed over. `None` for anything
+/// else, for an odd number of digits, and for none.
+///
+/// No copy of the secret is left behind: the buffer is of the exact size.
+pub fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let separator = |character: &char| matches!(character, ' ' | '-' | ':' | '\t');
+    let digits = || text.chars().filter(|character| !separator(character));
+    let count = digits().count();
+    if count == 0 || !count.is_multiple_of(2) {
+        return None;
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(count / 2));
+    let mut digits = digits();
+    while let Some(high) = digits.next() {
+        let (high, low) = (high.to_digit(16)?, digits.next()?.to_digit(16)?);
+        bytes.push(u8::try_from(high << 4 | low).ok()?);
+    }
+    Some(bytes)
+}
+
+/// Upper-case hexadecimal digits in groups of four with a dash between them,
+/// as a person copies a key: `0123-4567-89AB-CDEF`.
+pub fn to_hex(bytes: &[u8]) -> Zeroizing<String> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 3));
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 && index % 2 == 0 {
+            text.push('-');
+        }
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 0x0F)]));
+    }
+    text
+}
+
 /// Constant-time `==` and a `Debug` that shows nothing.
 macro_rules! secret {
     ($type:ident, $text:literal) => {
