@@ -82,15 +82,12 @@ fn unlock_pin(card: &mut Card, command: &Command) -> Answer {
     if !card.access.xauth {
         return Err(StatusWord::verification_failed(unlocks_left));
     }
-    if !card.state.pin_format.accepts(&new) {
-        return Err(StatusWord::WRONG_DATA);
-    }
+    verification::check_new_pin(card, &new)?;
     if let Some(xauth) = &mut card.state.xauth {
         xauth.unlocks_left = remaining;
     }
-    card.state.pin.set(&new);
+    verification::set_pin(card, &new);
     card.access.drop_pin();
-    card.mark_changed();
     done()
 }
 
@@ -132,7 +129,8 @@ fn get_pin_properties(card: &Card, command: &Command) -> Answer {
 
 /// GET CHALLENGE, `00 84 00 00 00` (LL/external-auth-xauth), on the C4000 with P2 = 01,
 /// which a C2300 takes too (third-party). The length is the key's block; a card without
-/// a key asks for 3DES, and refuses in EXTERNAL AUTHENTICATE.
+/// a key asks for 3DES, and refuses in EXTERNAL AUTHENTICATE. A static challenge (project
+/// profile) is always the same, and has to be asked for as often.
 fn get_challenge(card: &mut Card, command: &Command) -> Answer {
     match (command.p1(), command.p2(), card.state.profile) {
         (0x00, 0x00, Profile::Crescendo2300 | Profile::CrescendoKey) | (0x00, 0x01, _) => {}
@@ -142,7 +140,12 @@ fn get_challenge(card: &mut Card, command: &Command) -> Answer {
         return Err(StatusWord::WRONG_LENGTH);
     }
     let algorithm = xauth_key(card).map_or(SymmetricAlgorithm::TripleDes, |key| key.algorithm);
-    let challenge = card.random_bytes(algorithm.block_length());
+    let length = algorithm.block_length();
+    let challenge = card
+        .state
+        .management
+        .static_challenge(length)
+        .unwrap_or_else(|| card.random_bytes(length));
     card.access.challenge = Some(Challenge::Xauth(challenge.clone()));
     Ok(challenge)
 }

@@ -54,6 +54,7 @@ mod keypad;
 mod link;
 mod oath;
 mod piv;
+mod policy;
 mod profile;
 mod shared;
 mod state;

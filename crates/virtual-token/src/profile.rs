@@ -27,8 +27,9 @@ pub enum Profile {
     /// HID Crescendo 2300, contact.
     #[serde(rename = "crescendo-2300")]
     Crescendo2300,
-    /// HID Crescendo 4000, contact. Its PUK (RESET RETRY COUNTER) is this project's
-    /// profile: nothing public says whether the real card takes one.
+    /// HID Crescendo 4000, contact. Its PUK (RESET RETRY COUNTER) and the PIN policy that
+    /// it keeps as object `5FFD01` are this project's profile: nothing public says whether
+    /// the real card takes a PUK, or how it is told a policy.
     #[serde(rename = "crescendo-4000")]
     Crescendo4000,
     /// HID Crescendo Key of the C2300 family, USB, with its OATH slots.
@@ -82,6 +83,12 @@ impl Profile {
         !matches!(self, Profile::Piv)
     }
 
+    /// Whether the card keeps the project profile (object `5FFD01`) and enforces its PIN
+    /// policy. No real card does.
+    pub(crate) const fn keeps_project_profile(self) -> bool {
+        matches!(self, Profile::Crescendo4000)
+    }
+
     /// The historical bytes of the ATR, for the profiles whose ATR is published.
     pub(crate) const fn crescendo_historical_bytes(self) -> Option<&'static [u8]> {
         match self {
@@ -101,7 +108,8 @@ impl Profile {
         }
     }
 
-    /// Shortest and longest PIN in bytes, and whether it must be digits.
+    /// Shortest and longest PIN in bytes, and whether it must be digits, on a token as it
+    /// is made.
     pub(crate) const fn pin_format(self) -> (u8, u8, bool) {
         match self {
             Profile::Crescendo2300 | Profile::Crescendo4000 | Profile::CrescendoKey => {

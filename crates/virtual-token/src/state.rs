@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::aca::UNLOCKS_LIMIT;
 use crate::crypto::{KeyAlgorithm, KeyError, PrivateKey, SymmetricKey};
+use crate::policy::{Management, PinFormat};
 use crate::profile::{Profile, Protocol};
 
 /// The version of [`TokenState`] that this crate writes.
@@ -40,6 +41,9 @@ pub struct TokenState {
     pub(crate) cplc: Bytes,
     pub(crate) pin: ReferenceData,
     pub(crate) pin_format: PinFormat,
+    /// The rest of the project profile. States from before there was one go without.
+    #[serde(default)]
+    pub(crate) management: Management,
     pub(crate) puk: Option<ReferenceData>,
     pub(crate) management_key: Option<SymmetricKey>,
     pub(crate) xauth: Option<Xauth>,
@@ -53,7 +57,6 @@ impl TokenState {
     /// A token as delivered: factory PIN and PUK, no keys, no objects.
     pub(crate) fn blank(profile: Profile, id: String, serial: u32, cplc: Bytes) -> Self {
         let limit = profile.tries_limit();
-        let (minimum, maximum, numeric_only) = profile.pin_format();
         TokenState {
             version: STATE_VERSION,
             profile,
@@ -64,11 +67,8 @@ impl TokenState {
             serial,
             cplc,
             pin: ReferenceData::new(profile.factory_pin(), limit),
-            pin_format: PinFormat {
-                minimum,
-                maximum,
-                numeric_only,
-            },
+            pin_format: PinFormat::factory(profile),
+            management: Management::default(),
             puk: profile
                 .factory_puk()
                 .map(|puk| ReferenceData::new(puk, limit)),
@@ -90,8 +90,8 @@ impl TokenState {
         &self.id
     }
 
-    /// What RESET CARD leaves: factory PIN (and PUK), no XAUTH key, containers that are
-    /// all empty. The certificates' issuer has nothing left to be the issuer of.
+    /// What RESET CARD leaves: factory PIN (and PUK) and PIN policy, no XAUTH key,
+    /// containers that are all empty. A 9B key stays, of which nothing is documented. The certificates' issuer has nothing left to be the issuer of.
     pub(crate) fn reset_card(&mut self) {
         let limit = self.profile.tries_limit();
         self.pin = ReferenceData::new(self.profile.factory_pin(), limit);
@@ -99,6 +99,8 @@ impl TokenState {
             .profile
             .factory_puk()
             .map(|puk| ReferenceData::new(puk, limit));
+        self.pin_format = PinFormat::factory(self.profile);
+        self.management = Management::default();
         if let Some(xauth) = &mut self.xauth {
             xauth.key = None;
             xauth.unlocks_left = UNLOCKS_LIMIT;
@@ -133,9 +135,17 @@ impl TokenState {
                 return damaged("a retry counter is above its limit");
             }
         }
-        let format = &self.pin_format;
-        if format.minimum > format.maximum || usize::from(format.maximum) > PinBlock::LEN {
+        if self.pin_format.policy().check().is_err() {
             return damaged("the PIN's lengths contradict each other");
+        }
+        if !self.profile.keeps_project_profile() && self.management != Management::default() {
+            return damaged("a PIN policy does not go with this profile");
+        }
+        if !self.management.holds_together() {
+            return damaged("the static challenge is not 16 bytes");
+        }
+        if !self.management.force_change && !self.pin.has_format(self.pin_format) {
+            return damaged("the PIN breaks its own rules");
         }
         if self.profile.is_crescendo() != self.xauth.is_some() {
             return damaged("an XAUTH key does not go with this profile, or is missing");
@@ -232,28 +242,15 @@ impl ReferenceData {
         }
     }
 
+    /// Whether the value is a PIN of this format.
+    pub(crate) fn has_format(&self, format: PinFormat) -> bool {
+        PinBlock::from_slice(self.value.as_slice()).is_some_and(|block| format.accepts(&block))
+    }
+
     /// Sets a new value and gives back all tries.
     pub(crate) fn set(&mut self, value: &PinBlock) {
         self.value = SecretBytes::new(value.as_bytes());
         self.tries_left = self.tries_limit;
-    }
-}
-
-/// What a new PIN must look like.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct PinFormat {
-    pub(crate) minimum: u8,
-    pub(crate) maximum: u8,
-    pub(crate) numeric_only: bool,
-}
-
-impl PinFormat {
-    /// Whether a block is a PIN of this format with its padding.
-    pub(crate) fn accepts(self, block: &PinBlock) -> bool {
-        let pin = block.unpadded();
-        (usize::from(self.minimum)..=usize::from(self.maximum)).contains(&pin.len())
-            && !pin.contains(&PADDING)
-            && (!self.numeric_only || pin.iter().all(u8::is_ascii_digit))
     }
 }
 
@@ -462,29 +459,6 @@ mod tests {
         assert_eq!(pin.compare(&wrong), Comparison::Blocked);
         assert_eq!(pin.compare(&right), Comparison::Blocked);
         assert_eq!(pin.tries_left, 0);
-    }
-
-    #[test]
-    fn pin_formats() {
-        let digits = PinFormat {
-            minimum: 6,
-            maximum: 8,
-            numeric_only: true,
-        };
-        assert!(digits.accepts(&block(b"123456\xFF\xFF")));
-        assert!(digits.accepts(&block(b"12345678")));
-        assert!(!digits.accepts(&block(b"12345\xFF\xFF\xFF")));
-        assert!(!digits.accepts(&block(b"12345a\xFF\xFF")));
-        assert!(!digits.accepts(&block(b"123456\xFF8")));
-        assert!(!digits.accepts(&block(&[0xFF; 8])));
-        let any = PinFormat {
-            minimum: 4,
-            maximum: 8,
-            numeric_only: false,
-        };
-        assert!(any.accepts(&block(b"\x00\xFEab\xFF\xFF\xFF\xFF")));
-        assert!(!any.accepts(&block(b"abc\xFF\xFF\xFF\xFF\xFF")));
-        assert!(!any.accepts(&block(b"ab\xFFde\xFF\xFF\xFF")));
     }
 
     #[test]

@@ -19,35 +19,58 @@ pub(crate) fn two_blocks(data: &[u8]) -> Result<(PinBlock, PinBlock), StatusWord
     Ok((block(first)?, block(second)?))
 }
 
-/// Compares the PIN; a wrong one costs a try and ends what the right one had opened.
+/// VERIFY with a PIN. While the PIN is to be changed it opens nothing, and no try is spent
+/// on it: 6985. A blocked one is blocked all the same.
 pub(crate) fn verify(card: &mut Card, candidate: &PinBlock) -> Answer {
+    if card.state.management.force_change && card.state.pin.tries_left > 0 {
+        return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+    }
+    compare(card, candidate)?;
+    done()
+}
+
+/// Replaces the PIN by whoever knows it, which is the change that was forced, if it was.
+/// The new one is looked at first, so that a slip there costs no try.
+pub(crate) fn change_pin(card: &mut Card, old: &PinBlock, new: &PinBlock) -> Answer {
+    if card.state.pin.tries_left == 0 {
+        return Err(StatusWord::AUTHENTICATION_METHOD_BLOCKED);
+    }
+    check_new_pin(card, new)?;
+    compare(card, old)?;
+    set_pin(card, new);
+    card.state.management.force_change = false;
+    done()
+}
+
+/// Whether a PIN may be the next one: the policy of the card, for every command that
+/// sets a PIN.
+pub(crate) fn check_new_pin(card: &Card, new: &PinBlock) -> Result<(), StatusWord> {
+    if card.state.pin_format.accepts(new) {
+        Ok(())
+    } else {
+        Err(StatusWord::WRONG_DATA)
+    }
+}
+
+/// Sets a PIN that [`check_new_pin`] let pass, with all its tries.
+pub(crate) fn set_pin(card: &mut Card, new: &PinBlock) {
+    card.state.pin.set(new);
+    card.mark_changed();
+}
+
+/// Compares the PIN; a wrong one costs a try and ends what the right one had opened.
+fn compare(card: &mut Card, candidate: &PinBlock) -> Result<(), StatusWord> {
     let tries_left = card.state.pin.tries_left;
     let result = check(card.state.pin.compare(candidate));
     if card.state.pin.tries_left != tries_left {
         card.mark_changed();
     }
-    match result {
-        Ok(()) => {
-            card.access.verified();
-            done()
-        }
-        Err(status) => {
-            card.access.drop_pin();
-            Err(status)
-        }
+    if result.is_ok() {
+        card.access.verified();
+    } else {
+        card.access.drop_pin();
     }
-}
-
-/// Replaces the PIN by whoever knows it. The new one's form is looked at first, so that
-/// a slip there costs no try.
-pub(crate) fn change_pin(card: &mut Card, old: &PinBlock, new: &PinBlock) -> Answer {
-    if !card.state.pin_format.accepts(new) {
-        return Err(StatusWord::WRONG_DATA);
-    }
-    verify(card, old)?;
-    card.state.pin.set(new);
-    card.mark_changed();
-    done()
+    result
 }
 
 /// The status word of a comparison.

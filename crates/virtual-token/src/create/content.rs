@@ -35,7 +35,8 @@ pub(super) fn personalize(
     random: &mut ChaCha20Rng,
 ) -> Result<(), CreateError> {
     let expiry = date(created + LIFE)?;
-    put_chuid(state, guid, expiry);
+    let mut chuid = chuid(state, guid, expiry);
+    put(state, ObjectTag::CHUID, &chuid.encode());
     put_ccc(state, random);
     put(
         state,
@@ -47,10 +48,17 @@ pub(super) fn personalize(
         .encode(),
     );
     put_printed_information(state, expiry);
-    put_keys(state, options, created, random)
+    let issuer = Issuer::new(created, random).map_err(CreateError::cryptography)?;
+    state.issuer_certificate = Some(Bytes(issuer.certificate().to_vec()));
+    put_keys(state, options, &issuer, random)?;
+    if options.issuer_signed {
+        sign(&mut chuid, &issuer)?;
+        put(state, ObjectTag::CHUID, &chuid.encode());
+    }
+    Ok(())
 }
 
-fn put_chuid(state: &mut TokenState, guid: Guid, expiry: Date) {
+fn chuid(state: &TokenState, guid: Guid, expiry: Date) -> Chuid {
     // 9999 is the agency code of those who have none.
     let fasc_n = FascN::from_fields(&FascNFields {
         agency: 9999,
@@ -59,12 +67,24 @@ fn put_chuid(state: &mut TokenState, guid: Guid, expiry: Date) {
         issue: 1,
         ..FascNFields::default()
     });
-    let chuid = Chuid {
+    Chuid {
         fasc_n,
         expiry: Some(expiry),
         ..Chuid::new(guid)
-    };
-    put(state, ObjectTag::CHUID, &chuid.encode());
+    }
+}
+
+/// The signature covers what comes before it: all but itself, empty as it still is, and
+/// the error detection code, which is empty too.
+fn sign(chuid: &mut Chuid, issuer: &Issuer) -> Result<(), CreateError> {
+    let encoded = chuid.encode();
+    let signed = encoded
+        .strip_suffix(&[0x3E, 0x00, 0xFE, 0x00])
+        .ok_or_else(|| CreateError::cryptography("the CHUID is not as it is to be signed"))?;
+    chuid.signature = issuer
+        .sign_chuid(signed)
+        .map_err(CreateError::cryptography)?;
+    Ok(())
 }
 
 /// The card identifier is made as everybody makes it: the GSC-IS RID, manufacturer FF,
@@ -97,11 +117,9 @@ fn put_printed_information(state: &mut TokenState, expiry: Date) {
 fn put_keys(
     state: &mut TokenState,
     options: &CreateOptions,
-    created: Duration,
+    issuer: &Issuer,
     random: &mut ChaCha20Rng,
 ) -> Result<(), CreateError> {
-    let issuer = Issuer::new(created, random).map_err(CreateError::cryptography)?;
-    state.issuer_certificate = Some(Bytes(issuer.certificate().to_vec()));
     let mut retired = 0;
     for (key, algorithm) in wanted_keys(state.profile, options)? {
         let private = PrivateKey::generate(algorithm, random).map_err(CreateError::cryptography)?;

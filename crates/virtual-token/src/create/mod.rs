@@ -68,14 +68,13 @@ pub(crate) fn state(
     if let Some(default) = profile.xauth_algorithm() {
         let algorithm = options.xauth_key.unwrap_or(default);
         state.xauth = Some(Xauth::as_delivered(algorithm));
-    } else {
-        let algorithm = options.management_key.unwrap_or(if options.yubico {
-            SymmetricAlgorithm::TripleDes
-        } else {
-            SymmetricAlgorithm::Aes256
-        });
-        state.management_key = Some(factory_management_key(algorithm)?);
     }
+    let management_key = options.management_key.or(match profile {
+        Profile::Piv if options.yubico => Some(SymmetricAlgorithm::TripleDes),
+        Profile::Piv => Some(SymmetricAlgorithm::Aes256),
+        _ => None,
+    });
+    state.management_key = management_key.map(factory_management_key).transpose()?;
     if options.content == Content::Personal {
         content::personalize(&mut state, options, created, guid, random)?;
     }
@@ -100,12 +99,6 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
         if options.protocol != Protocol::T1 {
             return refuse("T=0", "a Crescendo's ATR offers T=1 alone");
         }
-        if options.management_key.is_some() {
-            return refuse(
-                "a management key",
-                "it is managed with its PIN or XAUTH key",
-            );
-        }
         if !matches!(
             options.xauth_key,
             None | Some(SymmetricAlgorithm::TripleDes | SymmetricAlgorithm::Aes128)
@@ -114,6 +107,12 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
         }
     } else if options.xauth_key.is_some() {
         return refuse("an XAUTH key", "only a Crescendo has one");
+    }
+    if options.issuer_signed && options.content == Content::Empty {
+        return refuse(
+            "an issuer's signature",
+            "an empty token has no CHUID to sign",
+        );
     }
     if options.protocol == Protocol::T0 && options.extended_length == Some(true) {
         return refuse("extended length", "T=0 carries short commands only");

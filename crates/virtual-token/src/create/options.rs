@@ -50,12 +50,18 @@ pub struct CreateOptions {
     /// 5-byte RID, GET VERSION (FD, answered 5.2.7) and GET SERIAL (F8). Its 9B key is
     /// 3DES then, as on that version.
     pub yubico: bool,
-    /// The algorithm of the card management key 9B of a plain PIV card; AES-256 by
-    /// default. Its value is the bytes 01 to 08, repeated to the key's length.
+    /// The algorithm of the card management key 9B. Its value is the bytes 01 to 08,
+    /// repeated to the key's length. A plain PIV card has one, AES-256 by default. A
+    /// Crescendo has none by default; with one it plays the minority of units that are
+    /// documented to have a 9B key and list it in GET PIV PROPERTIES (third-party).
     pub management_key: Option<SymmetricAlgorithm>,
     /// The algorithm of XAUTH key 1 of a Crescendo, 3DES (by default) or AES-128. Its
     /// value is all zeros.
     pub xauth_key: Option<SymmetricAlgorithm>,
+    /// Puts an issuer's signature into the CHUID of a personalized token, which makes it
+    /// look managed. It is CMS as SP 800-73 has it, but by the token's own test authority,
+    /// which nobody has a reason to trust.
+    pub issuer_signed: bool,
     /// Other algorithms for the keys that [`Content::Personal`] makes, by key reference.
     pub keys: BTreeMap<KeyReference, KeyAlgorithm>,
 }
@@ -114,6 +120,13 @@ impl CreateOptions {
     #[must_use]
     pub fn xauth_key(mut self, algorithm: SymmetricAlgorithm) -> Self {
         self.xauth_key = Some(algorithm);
+        self
+    }
+
+    /// Sets [`issuer_signed`](Self::issuer_signed).
+    #[must_use]
+    pub fn issuer_signed(mut self, issuer_signed: bool) -> Self {
+        self.issuer_signed = issuer_signed;
         self
     }
 

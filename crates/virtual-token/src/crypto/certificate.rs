@@ -113,6 +113,10 @@ impl Issuer {
         &self.certificate
     }
 
+    pub(super) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// A certificate, DER.
     pub(crate) fn issue<R: CryptoRng>(
         &self,

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod key;
+mod signed_data;
 mod symmetric;
 
 pub(crate) use certificate::{Issuer, Purpose, Request};

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::aca;
 use crate::card::{Answer, Card, done};
 use crate::crypto::KeyAlgorithm;
+use crate::policy;
 use crate::profile::Profile;
 use crate::state::{DataObject, HexId, KeyContainer, Origin, TokenState};
 
@@ -158,13 +159,13 @@ fn properties_c2300(state: &TokenState) -> PivProperties {
         version: AppletVersion::decode(&[0x21, 0x03, 0x00, 0x03, 0x06]),
         objects: objects(state)
             .filter(|(tag, _)| !certificates.contains(tag))
-            .map(|(tag, object)| ObjectBlock {
+            .map(|(tag, capacity)| ObjectBlock {
                 tag,
-                capacity: Some(u32::from(object.capacity)),
+                capacity: Some(u32::from(capacity)),
                 other: other(),
             })
             .collect(),
-        keys: key_blocks.collect(),
+        keys: key_blocks.chain(management_key(state)).collect(),
         other: vec![
             field(0x39, &[0x15]),
             field(0x3A, aca::AID),
@@ -182,38 +183,55 @@ fn properties_c2300(state: &TokenState) -> PivProperties {
 fn properties_c4000(state: &TokenState) -> PivProperties {
     let other = || vec![field(0x4D, &[])];
     let count = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
+    let objects: Vec<_> = objects(state)
+        .chain(policy::container(state))
+        .map(|(tag, capacity)| ObjectBlock {
+            tag,
+            capacity: Some(u32::from(capacity)),
+            other: other(),
+        })
+        .collect();
+    let keys: Vec<_> = keys(state)
+        .map(|(key, container)| KeyBlock {
+            key,
+            certificate_object: None,
+            attributes: Some(attributes(container, Some(0x00))),
+            capacity: None,
+            other: other(),
+        })
+        .chain(management_key(state))
+        .collect();
+    let counts = [count(objects.len()), count(keys.len())];
     PivProperties {
         version: AppletVersion::decode(&[0x21, 0x04, 0x00, 0x00, 0x00, 0x01]),
-        objects: objects(state)
-            .map(|(tag, object)| ObjectBlock {
-                tag,
-                capacity: Some(u32::from(object.capacity)),
-                other: other(),
-            })
-            .collect(),
-        keys: keys(state)
-            .map(|(key, container)| KeyBlock {
-                key,
-                certificate_object: None,
-                attributes: Some(attributes(container, Some(0x00))),
-                capacity: None,
-                other: other(),
-            })
-            .collect(),
+        objects,
+        keys,
         other: vec![
             field(0x39, &[0x15]),
             field(0x3A, aca::AID),
-            field(0x40, &[count(state.objects.len()), count(state.keys.len())]),
+            field(0x40, &counts),
         ],
         ..PivProperties::default()
     }
 }
 
-fn objects(state: &TokenState) -> impl Iterator<Item = (ObjectTag, &DataObject)> {
+/// The block of a real 9B key, which a minority of units are documented to have
+/// (third-party). Nothing is public about it but the key reference.
+fn management_key(state: &TokenState) -> Option<KeyBlock> {
+    state.management_key.is_some().then(|| KeyBlock {
+        key: KeyReference::CARD_MANAGEMENT,
+        certificate_object: None,
+        attributes: None,
+        capacity: None,
+        other: Vec::new(),
+    })
+}
+
+fn objects(state: &TokenState) -> impl Iterator<Item = (ObjectTag, u16)> {
     state
         .objects
         .iter()
-        .filter_map(|(id, object)| Some((id.object_tag()?, object)))
+        .filter_map(|(id, object)| Some((id.object_tag()?, object.capacity)))
 }
 
 /// In the order in which the profile names them, as the live unit did.

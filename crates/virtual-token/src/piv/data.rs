@@ -6,6 +6,7 @@ use piv_apdu::status::StatusWord;
 
 use super::may_administer;
 use crate::card::{Answer, Card, done};
+use crate::policy;
 use crate::state::{Bytes, DataObject, HexId};
 
 /// What fits into an object of a plain PIV card. The largest of the standard, a facial
@@ -17,6 +18,10 @@ const YUBICO_OBJECTS: core::ops::RangeInclusive<u32> = 0x5F_FF00..=0x5F_FF1F;
 
 /// GET DATA. A Crescendo's container that is allocated and empty gives an empty object.
 pub(super) fn get(card: &Card, command: GetData) -> Answer {
+    if policy::is_object(&card.state, command.tag) {
+        let content = policy::read(&card.state);
+        return Ok(GetData::encode_answer(command.tag, &content));
+    }
     let object = card
         .state
         .objects
@@ -32,6 +37,9 @@ pub(super) fn get(card: &Card, command: GetData) -> Answer {
 /// on a plain PIV card.
 pub(super) fn put(card: &mut Card, command: &PutData) -> Answer {
     may_administer(card)?;
+    if policy::is_object(&card.state, command.tag) {
+        return policy::write(card, &command.content);
+    }
     let crescendo = card.state.profile.is_crescendo();
     let yubico = card.state.yubico;
     let id = HexId::from(command.tag);

@@ -66,14 +66,11 @@ pub(crate) fn execute(card: &mut Card, command: &Command) -> Answer {
 }
 
 /// Whether the card may be written to: on a plain PIV card the management key opens it,
-/// on a Crescendo the PIN or XAUTH key 1 does.
+/// on a Crescendo the PIN or XAUTH key 1 does, and the management key too if it is one of
+/// the few that have it.
 fn may_administer(card: &Card) -> Result<(), StatusWord> {
-    let allowed = if card.state.profile.is_crescendo() {
-        card.access.pin_or_xauth()
-    } else {
-        card.access.management
-    };
-    if allowed {
+    let crescendo = card.state.profile.is_crescendo();
+    if card.access.management || crescendo && card.access.pin_or_xauth() {
         Ok(())
     } else {
         Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED)

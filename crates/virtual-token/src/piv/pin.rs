@@ -63,12 +63,11 @@ pub(super) fn reset_retry_counter(card: &mut Card, command: &ResetRetryCounter) 
         return Err(StatusWord::REFERENCED_DATA_NOT_FOUND);
     }
     let new = &command.new;
-    if puk(card)?.tries_left > 0 && !card.state.pin_format.accepts(new) {
-        return Err(StatusWord::WRONG_DATA);
+    if puk(card)?.tries_left > 0 {
+        verification::check_new_pin(card, new)?;
     }
     check_puk(card, &command.puk)?;
-    card.state.pin.set(new);
-    card.mark_changed();
+    verification::set_pin(card, new);
     done()
 }
 

@@ -11,7 +11,7 @@ use piv_apdu::object::{
 };
 use piv_apdu::status::StatusWord;
 use spki::DecodePublicKey;
-use virtual_token::{CreateOptions, KeyAlgorithm, Profile, VirtualToken};
+use virtual_token::{Content, CreateOptions, KeyAlgorithm, Profile, VirtualToken};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
@@ -218,7 +218,7 @@ fn options_that_contradict_the_profile_are_refused() {
         (Profile::Crescendo2300, options().protocol(Protocol::T0)),
         (
             Profile::Crescendo2300,
-            options().management_key(SymmetricAlgorithm::Aes128),
+            options().content(Content::Empty).issuer_signed(true),
         ),
         (
             Profile::Crescendo2300,
