@@ -233,6 +233,19 @@ pub enum Reason {
     /// Only a PUK that this software has set itself can be shown, and it has
     /// set none here.
     NotSetByThisSoftware,
+    /// The person did not want the recovery secret kept anywhere.
+    NotKept,
+    /// The standard leaves it to each vendor, and nothing is known of this
+    /// token's.
+    NotInStandard,
+    /// It is decided when the token is personalized, and not after.
+    OnlyAtPersonalize,
+    /// The token has neither a serial number nor a GUID, so nothing can be
+    /// kept about it on this host.
+    NoIdentity,
+    /// Only third parties describe the command on this family, and that it may
+    /// be sent all the same was not agreed to.
+    Unverified,
     /// The card's answer that would tell could not be read.
     CouldNotRead,
     /// Nothing tells without trying it, and loading a token does not try.
@@ -254,6 +267,11 @@ impl Reason {
             Self::OnlyOnContact => "only-on-contact",
             Self::NotPubliclyDocumented => "not-publicly-documented",
             Self::NotSetByThisSoftware => "not-set-by-this-software",
+            Self::NotKept => "not-kept",
+            Self::NotInStandard => "not-in-standard",
+            Self::OnlyAtPersonalize => "only-at-personalize",
+            Self::NoIdentity => "no-identity",
+            Self::Unverified => "unverified",
             Self::CouldNotRead => "could-not-read",
             Self::NotProbed => "not-probed",
             Self::NotBuiltYet => "not-built-yet",
@@ -273,6 +291,21 @@ impl Reason {
             Self::NotPubliclyDocumented => "no public document says how this token does it",
             Self::NotSetByThisSoftware => {
                 "only a PUK set by this software can be shown, and it has set none here"
+            }
+            Self::NotKept => "it was chosen to keep it nowhere, or it was erased",
+            Self::NotInStandard => {
+                "the standard leaves it to each vendor, and nothing is known of this token's way"
+            }
+            Self::OnlyAtPersonalize => {
+                "it is decided when the token is personalized; recycle and personalize it again"
+            }
+            Self::NoIdentity => {
+                "the token has neither a serial number nor a GUID, so that nothing can be kept \
+                 about it"
+            }
+            Self::Unverified => {
+                "only third parties describe the command on this family; it takes consent to \
+                 unverified commands"
             }
             Self::CouldNotRead => "the answer of the card that would tell could not be read",
             Self::NotProbed => "it could only be told by trying, which reading a token does not do",

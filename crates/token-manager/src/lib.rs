@@ -63,15 +63,26 @@
 //! counts. It holds what the standard says of a plain PIV card, and for a Crescendo the
 //! operations of `crescendo-ext` with the evidence for each.
 
+mod actions;
 mod all;
 mod capability;
 mod certificate;
 mod content;
 mod error;
+mod failure;
 mod load;
 mod options;
 mod pin;
+mod plan;
+mod record;
+mod secrets;
+mod session;
 mod token;
+
+pub use actions::{
+    Authenticated, KeyCheck, PinChangeEntry, PinChanged, PinEntry, UnblockChallenge, Unblocked,
+    Verification,
+};
 
 pub use all::{LoadAll, Loaded, load_all, load_reader};
 pub use capability::{Action, Capabilities, Capability, CapabilityEntry, Reason};
@@ -84,7 +95,16 @@ pub use content::{
     ObjectValue,
 };
 pub use error::{LoadError, Part, Problem, Unreadable};
+pub use failure::{ActionError, Aftermath, NotSent, PolicyRefusal, Secret};
 pub use load::load;
 pub use options::LoadOptions;
 pub use pin::{Alphabet, PinPolicy, PinState, PinStatus, PolicyNote, PolicySource};
-pub use token::{Token, TokenFamily, TokenIdentity};
+pub use plan::{Fate, Outcome, Plan, Step, StepReport};
+pub use record::{
+    FileStore, HostRecord, HostStore, Journal, MemoryStore, RECORD_VERSION, RecoveryPlace,
+    StoreError, TokenKey, recovery_name,
+};
+pub use secrets::{MemorySecretStore, SecretStore, SecretStoreError};
+pub use session::{LastTry, Manager, Overrides, Session};
+pub use token::{ProfileState, Token, TokenFamily, TokenIdentity};
+pub use token_profile;

@@ -7,7 +7,7 @@ mod vendor;
 
 use crescendo_ext::identity::{Family, Identity};
 use crescendo_ext::properties::{GetPivProperties, PivProperties};
-use pcsc_transport::{Card, LinkError, Transaction, TransportError};
+use pcsc_transport::{Card, LinkError, LinkInfo, Transaction, TransportError};
 use piv_apdu::command::{ApplicationProperties, Select, Verify};
 use piv_apdu::key::KeyReference;
 
@@ -20,7 +20,9 @@ use crate::capability::{Capabilities, Facts, Reason, Said};
 use crate::error::{LoadError, Part, Problem, Unreadable};
 use crate::options::LoadOptions;
 use crate::pin::{PinState, PinStatus};
-use crate::token::{Token, TokenFamily, TokenIdentity};
+use crate::record::HostRecord;
+use crate::session::Overrides;
+use crate::token::{ProfileState, Token, TokenFamily, TokenIdentity};
 
 /// Reads a token completely, in one transaction, without spending a PIN try and
 /// without changing anything.
@@ -137,6 +139,8 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
     };
     let problems = asking.problems;
 
+    let family = crescendo.as_ref().map(Identity::family);
+    let facts = facts(&info, family, &pin, properties.as_ref(), &vendor, &content);
     let guid = content.chuid().map(|chuid| chuid.guid);
     let application = application.unwrap_or_default();
     let label = application.label.filter(|label| !label.trim().is_empty());
@@ -155,20 +159,8 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         algorithms: application.algorithms,
         applet_version: vendor.applet_version,
     };
-    let capabilities = Capabilities::evaluate(&Facts {
-        family: crescendo.as_ref().map(Identity::family),
-        interface: info.interface,
-        pin: pin.status.clone(),
-        issuer_signed: content
-            .chuid()
-            .is_some_and(|chuid| !chuid.signature.is_empty()),
-        vci: content.vci(),
-        pairing_code: content.pairing_code(properties.as_ref()),
-        pin_properties: vendor.pin_properties,
-        management_key: management_key(properties.as_ref()),
-        oath: vendor.oath,
-    });
-    Ok(Token {
+    let profile = content.profile();
+    let mut token = Token {
         reader: info.reader,
         interface: info.interface,
         atr: info.atr,
@@ -179,10 +171,52 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         keys: content.keys,
         certificates: content.certificates,
         oath_slots: vendor.oath_slots,
-        capabilities,
+        profile,
+        recovery: None,
+        capabilities: Capabilities::evaluate(&facts),
         problems,
         round_trips: 0,
-    })
+        facts,
+    };
+    token.complete(&HostRecord::new(), Overrides::default());
+    Ok(token)
+}
+
+/// What capabilities depend on. What only the host knows is added later
+/// ([`Token::complete`]).
+fn facts(
+    info: &LinkInfo,
+    family: Option<Family>,
+    pin: &PinState,
+    properties: Option<&PivProperties>,
+    vendor: &VendorParts,
+    content: &Content,
+) -> Facts {
+    let profile = content.profile();
+    Facts {
+        family,
+        interface: info.interface,
+        pin: pin.status.clone(),
+        issuer_signed: content
+            .chuid()
+            .is_some_and(|chuid| !chuid.signature.is_empty()),
+        vci: content.vci(),
+        pairing_code: content.pairing_code(properties),
+        pin_properties: vendor.pin_properties,
+        management_key: management_key(properties),
+        oath: vendor.oath,
+        card_policy: vendor.pin_policy.clone(),
+        project_profile: profile != ProfileState::None,
+        personalized: profile
+            .profile()
+            .is_some_and(|profile| profile.personalized),
+        empty: content.is_empty(),
+        personalized_here: false,
+        has_key: false,
+        recovery: None,
+        protected_object: content.may_hold_recovery_record(),
+        overrides: Overrides::default(),
+    }
 }
 
 fn begin(card: &mut Card) -> Result<Transaction<'_>, Stop> {

@@ -9,6 +9,8 @@ use crescendo_ext::aca::PinProperties;
 use piv_apdu::key::KeyReference;
 use piv_apdu::status::StatusWord;
 
+use token_profile::{Alphabet as ProfileAlphabet, Policy, Rule, RuleState};
+
 use crate::error::Unreadable;
 
 /// The PIN's state, as a VERIFY with an empty body tells it (`00 20 00 80`,
@@ -98,6 +100,11 @@ pub struct PinPolicy {
     /// What the card said, where it has a command for it (GET PIN PROPERTIES,
     /// `00 56 02 00 01 31 00`).
     pub card: Option<PinProperties>,
+    /// Whether a new PIN is refused if it is weak, such as 123456
+    /// ([`token_profile::is_weak`]).
+    pub refuse_weak: bool,
+    /// Whether the PIN has to be changed before the token is used.
+    pub force_change: bool,
     /// What a person should know about how this was arrived at.
     pub notes: Vec<PolicyNote>,
 }
@@ -130,6 +137,8 @@ pub enum PolicySource {
     Card,
     /// The card has no way to tell, or told nonsense: SP 800-73's range.
     Standard,
+    /// The token management profile, this project's own, is the narrowest.
+    Profile,
 }
 
 impl PolicySource {
@@ -138,6 +147,7 @@ impl PolicySource {
         match self {
             Self::Card => "the card's own rule",
             Self::Standard => "the standard's rule (SP 800-73)",
+            Self::Profile => "the token management profile's rule",
         }
     }
 }
@@ -166,6 +176,15 @@ pub enum PolicyNote {
         minimum: u8,
         /// Greatest length, as the card sent it.
         maximum: u8,
+    },
+    /// The token management profile narrows the rule; on this token it is
+    /// kept by the hosts that run this software, and not by the card.
+    KeptByHost,
+    /// The token management profile leaves no PIN that the card would take, so
+    /// the card's rule is shown.
+    ProfileOutsideCard {
+        /// The profile's range.
+        profile: RangeInclusive<u8>,
     },
 }
 
@@ -197,6 +216,17 @@ impl fmt::Display for PolicyNote {
                 "the card reports lengths from {minimum} to {maximum}, which cannot be; the \
                  standard's range is shown instead"
             ),
+            Self::KeptByHost => f.write_str(
+                "the token management profile is kept by computers that run this software; the \
+                 card itself does not know it",
+            ),
+            Self::ProfileOutsideCard { profile } => write!(
+                f,
+                "the token management profile wants {} to {} characters, which the card does not \
+                 take; the card decides",
+                profile.start(),
+                profile.end()
+            ),
         }
     }
 }
@@ -214,6 +244,8 @@ impl PinPolicy {
             decided_by: PolicySource::Standard,
             evidence: None,
             card: None,
+            refuse_weak: false,
+            force_change: false,
             notes: Vec::new(),
         }
     }
@@ -251,8 +283,71 @@ impl PinPolicy {
             decided_by: PolicySource::Card,
             evidence: Some(Evidence::Vendor),
             card: Some(properties),
+            refuse_weak: false,
+            force_change: false,
             notes,
         }
+    }
+
+    /// This rule, narrowed by a token management profile: of each two limits
+    /// the narrower one holds.
+    #[must_use]
+    pub(crate) fn narrowed_by(mut self, policy: &Policy, enforced_by_card: bool) -> Self {
+        self.refuse_weak = policy.refuse_weak;
+        self.force_change = policy.force_change;
+        let minimum = self.minimum.max(policy.minimum);
+        let maximum = self.maximum.min(policy.maximum);
+        if minimum > maximum {
+            let profile = policy.minimum..=policy.maximum;
+            self.notes.push(PolicyNote::ProfileOutsideCard { profile });
+            return self;
+        }
+        let digits = policy.alphabet == ProfileAlphabet::Digits;
+        let narrower = (minimum, maximum) != (self.minimum, self.maximum)
+            || (digits && self.alphabet != Alphabet::Digits);
+        if narrower {
+            self.decided_by = PolicySource::Profile;
+            self.evidence = Some(Evidence::ProjectProfile);
+        }
+        self.minimum = minimum;
+        self.maximum = maximum;
+        if digits {
+            self.alphabet = Alphabet::Digits;
+        }
+        if !enforced_by_card && (narrower || self.refuse_weak || self.force_change) {
+            self.notes.push(PolicyNote::KeptByHost);
+        }
+        self
+    }
+
+    /// Every rule that a new PIN has to keep, each met by `pin` or not, in the
+    /// order in which they are shown.
+    pub fn rules(&self, pin: &[u8]) -> Vec<RuleState> {
+        self.as_profile().rules(pin)
+    }
+
+    fn as_profile(&self) -> Policy {
+        let mut policy = Policy::DELIVERY;
+        policy.minimum = self.minimum;
+        policy.maximum = self.maximum;
+        policy.alphabet = match self.alphabet {
+            Alphabet::Digits => ProfileAlphabet::Digits,
+            Alphabet::AnyButPadding => ProfileAlphabet::Any,
+        };
+        policy.refuse_weak = self.refuse_weak;
+        policy
+    }
+
+    /// The rule that `pin` breaks and that holds for every PIN this token ever
+    /// had: the card's own, or else the standard's. A profile is no such rule,
+    /// since a PIN may be older than it.
+    pub(crate) fn any_pin_breaks(&self, pin: &[u8]) -> Option<Rule> {
+        let hard = match self.card {
+            Some(properties) => Self::from_card(properties),
+            None => Self::standard(),
+        };
+        let broken = hard.rules(pin).into_iter().find(|state| !state.met);
+        broken.map(|state| state.rule)
     }
 
     /// The lengths that both the rule in force and the standard allow: what a

@@ -10,11 +10,15 @@ use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::{Guid, ObjectTag};
 use sha2::{Digest, Sha256};
 
-use crate::capability::Capabilities;
+use token_profile::{ChallengeType, ManagementProfile};
+
+use crate::capability::{Capabilities, Facts};
 use crate::certificate::{CertificateEntry, hex};
 use crate::content::{KeyEntry, OathSlot, ObjectEntry};
 use crate::error::Problem;
-use crate::pin::{PinPolicy, PinState};
+use crate::pin::{PinPolicy, PinState, PinStatus};
+use crate::record::{HostRecord, RecoveryPlace};
+use crate::session::Overrides;
 
 /// A token and its full content, as [`load`](crate::load) read it.
 ///
@@ -34,8 +38,14 @@ pub struct Token {
     pub identity: TokenIdentity,
     /// The PIN's state.
     pub pin: PinState,
-    /// The rule that its PIN has to keep.
+    /// The rule that its PIN has to keep: the narrowest of the card's own (or
+    /// else the standard's) and the token management profile's.
     pub pin_policy: PinPolicy,
+    /// The token management profile: this project's own.
+    pub profile: ProfileState,
+    /// Where the secret is kept that unblocks the token, as far as this host
+    /// knows.
+    pub recovery: Option<RecoveryPlace>,
     /// Data objects other than certificates, in the order they were read.
     pub objects: Vec<ObjectEntry>,
     /// Keys, in the order of the card's list or else of the standard.
@@ -51,9 +61,106 @@ pub struct Token {
     /// How many commands were sent to the card for this, GET RESPONSE and
     /// repetitions included.
     pub round_trips: u64,
+    pub(crate) facts: Facts,
+}
+
+/// The token management profile of a token, which is this project's own
+/// (docs/token-management-profile.md).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProfileState {
+    /// There is none: the card's own rule or the standard's is all there is.
+    None,
+    /// On the token, which has a place for it.
+    OnToken(ManagementProfile),
+    /// On this host.
+    OnHost(ManagementProfile),
+    /// The token has a place for it, and what is there can't be used.
+    Unusable(String),
+}
+
+impl ProfileState {
+    /// The profile, if there is one that can be used.
+    pub fn profile(&self) -> Option<&ManagementProfile> {
+        match self {
+            Self::OnToken(profile) | Self::OnHost(profile) => Some(profile),
+            Self::None | Self::Unusable(_) => None,
+        }
+    }
+
+    /// A stable identifier for programs: `none`, `on-token`, `on-host`,
+    /// `unusable`.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::OnToken(_) => "on-token",
+            Self::OnHost(_) => "on-host",
+            Self::Unusable(_) => "unusable",
+        }
+    }
 }
 
 impl Token {
+    /// Whether a forced PIN change is waiting: the person should be told at
+    /// first sight.
+    pub fn wants_pin_change(&self) -> bool {
+        self.pin_policy.force_change
+    }
+
+    /// Whether the token answers the same challenge every time, so that the
+    /// response is a fixed unlock code.
+    pub fn has_static_challenge(&self) -> bool {
+        self.profile
+            .profile()
+            .is_some_and(|profile| profile.policy.challenge == ChallengeType::Static)
+    }
+
+    /// Adds what this host knows: profile, recovery, agreed risks.
+    pub(crate) fn complete(&mut self, record: &HostRecord, overrides: Overrides) {
+        if !matches!(
+            self.profile,
+            ProfileState::OnToken(_) | ProfileState::Unusable(_)
+        ) {
+            self.profile = record
+                .profile
+                .clone()
+                .map_or(ProfileState::None, ProfileState::OnHost);
+        }
+        self.recovery = record.recovery;
+        self.pin_policy = match &self.profile {
+            ProfileState::OnToken(profile) => self
+                .facts
+                .card_policy
+                .clone()
+                .narrowed_by(&profile.policy, profile.enforced_by_card),
+            ProfileState::OnHost(profile) => self
+                .facts
+                .card_policy
+                .clone()
+                .narrowed_by(&profile.policy, false),
+            ProfileState::None | ProfileState::Unusable(_) => self.facts.card_policy.clone(),
+        };
+        self.facts.overrides = overrides;
+        self.facts.recovery = record.recovery;
+        self.facts.personalized_here = record.profile.as_ref().is_some_and(|p| p.personalized);
+        self.facts.has_key = crate::record::TokenKey::of(&self.identity).is_some();
+        self.capabilities = Capabilities::evaluate(&self.facts);
+    }
+
+    /// The PIN's state as an action found it.
+    pub(crate) fn note_pin(&mut self, status: PinStatus) {
+        self.pin.status = status.clone();
+        self.facts.pin = status;
+        self.capabilities = Capabilities::evaluate(&self.facts);
+    }
+
+    /// A forced PIN change is done.
+    pub(crate) fn note_change_done(&mut self) {
+        if let ProfileState::OnToken(profile) | ProfileState::OnHost(profile) = &mut self.profile {
+            profile.policy.force_change = false;
+        }
+    }
+
     /// The data object with this tag, if it was read or listed.
     pub fn object(&self, tag: ObjectTag) -> Option<&ObjectEntry> {
         self.objects.iter().find(|object| object.tag == tag)

@@ -6,17 +6,35 @@ use crescendo_ext::operations;
 use pcsc_transport::Interface;
 
 use super::{Action, Capability, CapabilityEntry, Reason};
-use crate::pin::PinStatus;
+use crate::pin::{PinPolicy, PinStatus};
+use crate::record::RecoveryPlace;
+use crate::session::Overrides;
 
 /// What this version of the software can do by itself.
 const BUILT: &[Action] = &[
     Action::ReadContent,
     Action::ExportCertificate,
+    Action::Authenticate,
+    Action::ChangePin,
+    Action::UnblockWithPuk,
+    Action::UnblockWithChallengeResponse,
+    Action::ViewPuk,
+    Action::ChangePuk,
     Action::ReadPinPolicy,
+    Action::UpdatePinLength,
+    Action::UpdatePinAlphabet,
+    Action::UpdateForcePinChange,
+    Action::UpdateChallengeType,
+    Action::UpdateWeakPinControl,
+    Action::ChangeAdminKey,
+    Action::AuthenticateManagementKey,
+    Action::Recycle,
+    Action::Personalize,
 ];
 
 /// What one token said, as far as capabilities depend on it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Facts {
     /// `None` for a plain PIV card.
     pub(crate) family: Option<Family>,
@@ -28,12 +46,42 @@ pub(crate) struct Facts {
     pub(crate) pin_properties: Said,
     pub(crate) management_key: Said,
     pub(crate) oath: Said,
+    /// The card's own rule for its PIN, or else the standard's.
+    pub(crate) card_policy: PinPolicy,
+    /// The card lists a place for the token management profile: it is a
+    /// software token that keeps this project's profile, and no vendor's.
+    pub(crate) project_profile: bool,
+    /// The profile on the card says that it was personalized.
+    pub(crate) personalized: bool,
+    /// There is nothing on it that an issuer could have put there.
+    pub(crate) empty: bool,
+    /// This host has a record that it personalized the token.
+    pub(crate) personalized_here: bool,
+    /// This host can keep things about it: it has a serial number or a GUID.
+    pub(crate) has_key: bool,
+    /// Where this host says that the recovery secret is kept.
+    pub(crate) recovery: Option<RecoveryPlace>,
+    /// An object that the PIN protects may hold a recovery secret of ours.
+    pub(crate) protected_object: bool,
+    /// The risks that were agreed to.
+    pub(crate) overrides: Overrides,
+}
+
+impl Facts {
+    /// Whether it is proven that no issuer administers the token: it says that
+    /// this software personalized it, this host remembers having done so, or
+    /// there is nothing on it that an issuer could have put there.
+    fn is_standalone(&self) -> bool {
+        self.personalized || self.personalized_here || self.empty
+    }
 }
 
 /// What a card said about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Said {
     Yes,
+    /// Yes, by this project's own profile.
+    Profile,
     No(Reason),
     Nothing(Reason),
 }
@@ -64,9 +112,63 @@ enum Composition {
 
 const STANDARD: Support = Support::Yes;
 const NOT_IN_FAMILY: Support = Support::No(Reason::NotSupportedByFamily);
-const NOT_PUBLIC: Support = Support::No(Reason::NotPubliclyDocumented);
-const NOT_OURS: Support = Support::No(Reason::NotSetByThisSoftware);
+/// As the standard has it, on a software token that keeps this project's
+/// profile; not public on a vendor's.
+const PROFILE_PUK: Support = Support::Card(
+    |facts| {
+        if facts.project_profile {
+            Said::Profile
+        } else {
+            Said::Nothing(Reason::NotPubliclyDocumented)
+        }
+    },
+    &[],
+);
 const MAYBE: Support = Support::Unknown(Reason::NotPubliclyDocumented);
+/// Kept on the token or on this host, as the token management profile says.
+const PROFILE: Support = Support::Card(
+    |facts| {
+        if facts.project_profile || facts.has_key {
+            Said::Profile
+        } else {
+            Said::No(Reason::NoIdentity)
+        }
+    },
+    &[],
+);
+/// What only a card can do, and only the project's profile says how.
+const CARD_PROFILE: Support = Support::Card(
+    |facts| {
+        if facts.project_profile {
+            Said::Profile
+        } else {
+            Said::No(Reason::NotPubliclyDocumented)
+        }
+    },
+    &[],
+);
+const RECOVERY: Support = Support::Card(
+    |facts| match facts.recovery {
+        Some(RecoveryPlace::Token | RecoveryPlace::Host) => Said::Profile,
+        Some(RecoveryPlace::Nowhere) => Said::No(Reason::NotKept),
+        None if facts.protected_object => Said::Profile,
+        None => Said::No(Reason::NotSetByThisSoftware),
+    },
+    &[],
+);
+/// Decided when the token is personalized, and not after.
+const SHARED_PIN: Support = Support::Card(
+    |facts| {
+        if facts.project_profile {
+            Said::No(Reason::OnlyAtPersonalize)
+        } else {
+            Said::No(Reason::NotPubliclyDocumented)
+        }
+    },
+    &[],
+);
+/// The standard leaves it to each vendor.
+const NOT_DEFINED: Support = Support::No(Reason::NotInStandard);
 const NOT_PROBED: Support = Support::Unknown(Reason::NotProbed);
 const VCI: Support = Support::Card(|facts| facts.vci, &[]);
 const PAIRING_CODE: Support = Support::Card(|facts| facts.pairing_code, &[]);
@@ -145,24 +247,24 @@ const TABLE: &[Row] = {
         row(A::ExportCertificate,            STANDARD,      STANDARD,         STANDARD,         &[]),
         row(A::Authenticate,                 STANDARD,      VERIFY,           VERIFY,           &[Contact, PinNotBlocked]),
         row(A::ChangePin,                    STANDARD,      CHANGE,           CHANGE,           &[Contact, PinNotBlocked]),
-        row(A::UnblockWithPuk,               STANDARD,      MAYBE,            MAYBE,            &[Contact]),
+        row(A::UnblockWithPuk,                 STANDARD,      MAYBE,            PROFILE_PUK,      &[Contact]),
         row(A::UnblockWithChallengeResponse, NOT_IN_FAMILY, UNLOCK_C2300,     UNLOCK_C4000,     &[Contact]),
-        row(A::ViewPuk,                      NOT_OURS,      NOT_PUBLIC,       NOT_PUBLIC,       &[Contact, Pin]),
-        row(A::ChangePuk,                    STANDARD,      MAYBE,            MAYBE,            &[Contact]),
+        row(A::ViewPuk,                        RECOVERY,      RECOVERY,         RECOVERY,         &[Contact, PinNotBlocked, Pin]),
+        row(A::ChangePuk,                      STANDARD,      MAYBE,            PROFILE_PUK,      &[Contact]),
         row(A::RetrievePairingCode,          PAIRING_CODE,  PAIRING_CODE,     PAIRING_CODE,     &[Contact, Pin]),
         row(A::EstablishVci,                 VCI,           VCI,              VCI,              &[]),
         row(A::ReadPinPolicy,                NOT_IN_FAMILY, PIN_PROPERTIES,   PIN_PROPERTIES,   &[]),
-        row(A::UpdatePinLength,              NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
-        row(A::UpdatePinAlphabet,            NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
-        row(A::UpdateForcePinChange,         NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
-        row(A::UpdateChallengeType,          NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
-        row(A::UpdateWeakPinControl,         NOT_IN_FAMILY, NOT_PUBLIC,       NOT_PUBLIC,       UPDATE),
-        row(A::UpdateFidoSharedPin,          NOT_IN_FAMILY, NOT_IN_FAMILY,    NOT_PUBLIC,       UPDATE),
-        row(A::ChangeAdminKey,               NOT_IN_FAMILY, PUT_KEY,          PUT_KEY,          UPDATE),
-        row(A::AuthenticateManagementKey,    NOT_PROBED,    MANAGEMENT_KEY,   MANAGEMENT_KEY,   &[Contact]),
+        row(A::UpdatePinLength,                PROFILE,       PROFILE,          PROFILE,          UPDATE),
+        row(A::UpdatePinAlphabet,              PROFILE,       PROFILE,          PROFILE,          UPDATE),
+        row(A::UpdateForcePinChange,           PROFILE,       PROFILE,          PROFILE,          UPDATE),
+        row(A::UpdateChallengeType,            NOT_IN_FAMILY, CARD_PROFILE,     CARD_PROFILE,     UPDATE),
+        row(A::UpdateWeakPinControl,           PROFILE,       PROFILE,          PROFILE,          UPDATE),
+        row(A::UpdateFidoSharedPin,            NOT_IN_FAMILY, NOT_IN_FAMILY,    SHARED_PIN,       UPDATE),
+        row(A::ChangeAdminKey,                 NOT_DEFINED,   PUT_KEY,          PUT_KEY,          UPDATE),
+        row(A::AuthenticateManagementKey,      STANDARD,      MANAGEMENT_KEY,   MANAGEMENT_KEY,   &[Contact]),
         row(A::ClearCache,                   STANDARD,      STANDARD,         STANDARD,         &[]),
         row(A::Recycle,                      NOT_IN_FAMILY, RESET,            RESET,            UPDATE),
-        row(A::Personalize,                  STANDARD,      PERSONALIZE,      PERSONALIZE,      &[Contact, Standalone]),
+        row(A::Personalize,                    STANDARD,      PERSONALIZE,      PERSONALIZE,      &[Contact, Standalone]),
         row(A::Fido,                         NOT_PROBED,    NOT_PROBED,       NOT_PROBED,       &[]),
         row(A::Otp,                          NOT_IN_FAMILY, OATH,             OATH,             &[]),
     ]
@@ -196,14 +298,22 @@ impl Row {
             },
             Support::Card(said, names) => match said(facts) {
                 Said::Yes => (Capability::Available, weakest_evidence(names, facts.family)),
+                Said::Profile => (Capability::Available, Some(Evidence::ProjectProfile)),
                 Said::No(reason) => (Capability::Unavailable(reason), None),
                 Said::Nothing(reason) => (Capability::Unknown(reason), None),
             },
         };
         let token = if family.is_available() {
-            self.needs
-                .iter()
-                .find_map(|need| need.unmet(facts))
+            let unmet = |pin: bool| {
+                let mut needs = self.needs.iter();
+                needs.find_map(|need| {
+                    let asked = (*need == Need::Pin) == pin;
+                    asked.then(|| need.unmet(facts)).flatten()
+                })
+            };
+            unmet(false)
+                .or_else(|| self.unverified(evidence, facts))
+                .or_else(|| unmet(true))
                 .unwrap_or(Capability::Available)
         } else {
             family
@@ -226,6 +336,36 @@ impl Row {
     }
 }
 
+impl Row {
+    /// A write to a vendor's token that only third parties describe waits for
+    /// consent. A software token that keeps this project's profile is nobody's
+    /// real token.
+    fn unverified(&self, evidence: Option<Evidence>, facts: &Facts) -> Option<Capability> {
+        let writes = !matches!(
+            self.action,
+            Action::ReadContent
+                | Action::ExportCertificate
+                | Action::ReadPinPolicy
+                | Action::Authenticate
+                | Action::AuthenticateManagementKey
+                | Action::ClearCache
+                | Action::Fido
+                | Action::Otp
+        );
+        let third_party = evidence.is_some_and(|level| {
+            level <= Evidence::ThirdParty && level != Evidence::ProjectProfile
+        });
+        let composed_of_vendor =
+            self.action == Action::Personalize && facts.family == Some(Family::C2300);
+        (writes
+            && third_party
+            && !composed_of_vendor
+            && !facts.project_profile
+            && !facts.overrides.allow_unverified)
+            .then_some(Capability::Unavailable(Reason::Unverified))
+    }
+}
+
 /// The evidence of the least documented of these operations for a family.
 fn weakest_evidence(names: &[&str], family: Option<Family>) -> Option<Evidence> {
     let family = family?;
@@ -242,11 +382,12 @@ impl Need {
                 .then_some(Capability::Unavailable(Reason::OnlyOnContact)),
             Self::PinNotBlocked => (facts.pin == PinStatus::Blocked)
                 .then_some(Capability::Unavailable(Reason::PinBlocked)),
-            Self::Standalone => Some(if facts.issuer_signed {
-                Capability::Unavailable(Reason::DeviceManaged)
-            } else {
-                Capability::Unknown(Reason::ManagementUnknown)
-            }),
+            Self::Standalone if facts.overrides.allow_managed => None,
+            Self::Standalone if facts.issuer_signed => {
+                Some(Capability::Unavailable(Reason::DeviceManaged))
+            }
+            Self::Standalone if facts.is_standalone() => None,
+            Self::Standalone => Some(Capability::Unknown(Reason::ManagementUnknown)),
             Self::Pin => (facts.pin != PinStatus::AlreadyVerified)
                 .then_some(Capability::Unavailable(Reason::NeedsAuthentication)),
         }
@@ -277,6 +418,15 @@ mod tests {
             pin_properties: Said::Yes,
             management_key: Said::No(Reason::NotAnnounced),
             oath: Said::No(Reason::NotSupportedByFamily),
+            card_policy: PinPolicy::standard(),
+            project_profile: false,
+            personalized: false,
+            empty: false,
+            personalized_here: false,
+            has_key: true,
+            recovery: None,
+            protected_object: false,
+            overrides: Overrides::default(),
         }
     }
 
@@ -353,7 +503,11 @@ mod tests {
         let table = [
             (
                 Action::UnblockWithChallengeResponse,
-                [Unavailable(NotSupportedByFamily), Available, Available],
+                [
+                    Unavailable(NotSupportedByFamily),
+                    Available,
+                    Unavailable(Reason::Unverified),
+                ],
             ),
             (
                 Action::UnblockWithPuk,
@@ -412,8 +566,59 @@ mod tests {
             evidence(Some(Family::C2300), Action::Personalize),
             Some(Evidence::Inferred)
         );
-        // No command is known at all.
-        assert_eq!(evidence(Some(Family::C2300), Action::UpdatePinLength), None);
+        // No command is known at all: this project's own profile.
+        assert_eq!(
+            evidence(Some(Family::C2300), Action::UpdatePinLength),
+            Some(Evidence::ProjectProfile)
+        );
+    }
+
+    #[test]
+    fn what_only_third_parties_describe_waits_for_consent_on_a_real_token() {
+        let action = Action::UnblockWithChallengeResponse;
+        let mut facts = facts(Some(Family::C4000));
+        assert_eq!(
+            entry(&facts, action).token,
+            Capability::Unavailable(Reason::Unverified)
+        );
+        facts.overrides.allow_unverified = true;
+        assert_eq!(entry(&facts, action).token, Capability::Available);
+        facts.overrides.allow_unverified = false;
+        facts.project_profile = true;
+        assert_eq!(entry(&facts, action).token, Capability::Available);
+        // Reading and the PIN are no writes.
+        facts.project_profile = false;
+        for action in [Action::ReadContent, Action::Authenticate] {
+            assert_eq!(entry(&facts, action).token, Capability::Available);
+        }
+    }
+
+    #[test]
+    fn only_what_is_proven_standalone_is_administered() {
+        let action = Action::Recycle;
+        let fresh = facts(Some(Family::C2300));
+        let needs_pin = Capability::Unavailable(Reason::NeedsAuthentication);
+        assert_eq!(
+            entry(&fresh, action).token,
+            Capability::Unknown(Reason::ManagementUnknown)
+        );
+        for prove in [
+            |facts: &mut Facts| facts.empty = true,
+            |facts: &mut Facts| facts.personalized_here = true,
+            |facts: &mut Facts| facts.personalized = true,
+            |facts: &mut Facts| facts.overrides.allow_managed = true,
+        ] {
+            let mut facts = fresh.clone();
+            prove(&mut facts);
+            assert_eq!(entry(&facts, action).token, needs_pin);
+        }
+        let mut signed = fresh;
+        signed.issuer_signed = true;
+        signed.empty = true;
+        assert_eq!(
+            entry(&signed, action).token,
+            Capability::Unavailable(Reason::DeviceManaged)
+        );
     }
 
     #[test]
@@ -426,7 +631,9 @@ mod tests {
                     matches!(
                         entry(&facts, action).token,
                         Capability::Unavailable(
-                            Reason::DeviceManaged | Reason::NotSupportedByFamily
+                            Reason::DeviceManaged
+                                | Reason::NotSupportedByFamily
+                                | Reason::NotInStandard
                         )
                     ),
                     "{family:?} {action}"

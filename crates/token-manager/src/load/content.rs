@@ -13,11 +13,14 @@ use piv_apdu::object::{
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{self, Tag};
 
+use token_profile::ManagementProfile;
+
 use super::asking::{Asking, Stop};
 use crate::capability::{Reason, Said};
 use crate::certificate::{CertificateEntry, CertificateInfo, CertificateState};
 use crate::content::{AlgorithmSource, KeyEntry, KeyOrigin, ObjectEntry, ObjectState, ObjectValue};
 use crate::error::Unreadable;
+use crate::token::ProfileState;
 
 /// The most containers of a card's own list that are read. A real list has
 /// about forty; a hostile one must not keep a load going.
@@ -243,6 +246,56 @@ impl Content {
             ObjectValue::Chuid(chuid) => Some(chuid),
             _ => None,
         }
+    }
+
+    /// The token management profile, on a token that lists a place for it.
+    pub(super) fn profile(&self) -> ProfileState {
+        let tag = ObjectTag::try_from(token_profile::OBJECT_TAG).ok();
+        let Some(object) = self.objects.iter().find(|object| Some(object.tag) == tag) else {
+            return ProfileState::None;
+        };
+        match &object.state {
+            ObjectState::Present {
+                value: ObjectValue::Raw(content),
+                ..
+            } => match ManagementProfile::decode(content) {
+                Ok(profile) => ProfileState::OnToken(profile),
+                Err(why) => ProfileState::Unusable(why.to_string()),
+            },
+            ObjectState::Empty => ProfileState::OnToken(ManagementProfile::default()),
+            ObjectState::Absent => ProfileState::None,
+            _ => ProfileState::Unusable("it could not be read".to_owned()),
+        }
+    }
+
+    /// Whether there is nothing that an issuer could have put there: no key, no
+    /// certificate, no CHUID that can be seen.
+    pub(super) fn is_empty(&self) -> bool {
+        let no_certificate = self.certificates.iter().all(|entry| {
+            matches!(
+                entry.state,
+                CertificateState::Absent | CertificateState::Empty
+            )
+        });
+        let no_key = self
+            .keys
+            .iter()
+            .all(|key| key.origin == KeyOrigin::Allocated);
+        let chuid = self
+            .objects
+            .iter()
+            .find(|object| object.tag == ObjectTag::CHUID);
+        let no_chuid = chuid
+            .is_some_and(|object| matches!(object.state, ObjectState::Absent | ObjectState::Empty));
+        no_certificate && no_key && no_chuid
+    }
+
+    /// Whether the object that may hold a recovery record is there, or may be:
+    /// only the PIN opens it.
+    pub(super) fn may_hold_recovery_record(&self) -> bool {
+        self.objects
+            .iter()
+            .any(|object| object.tag == ObjectTag::PRINTED_INFORMATION)
     }
 
     fn discovery(&self) -> Option<&Discovery> {

@@ -1,0 +1,260 @@
+//! Authenticate: verify the PIN, hold the token open, and lock it again.
+
+use crescendo_ext::aca::VerifyPin;
+use pcsc_transport::Continuity;
+use piv_apdu::command::{GetData, Verify};
+use piv_apdu::object::ObjectTag;
+use piv_apdu::status::StatusWord;
+use zeroize::Zeroizing;
+
+use super::entry::{PinEntry, may_be_pin, may_try};
+use crate::capability::Action;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::pin::PinStatus;
+use crate::session::{Job, LastTry, Session};
+use crate::token::Token;
+
+/// How an authentication went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The PIN's state before: tries left, or already verified by another
+    /// program.
+    pub before: PinStatus,
+}
+
+/// The token, unlocked. Dropping this value locks it again.
+///
+/// No transaction is held: other programs can use the token meanwhile, and
+/// what is unlocked is unlocked for them too. Before each protected step the
+/// card is asked whether it still is unlocked; if not, the step fails with
+/// [`ActionError::AuthenticationLost`] and nothing is sent for it.
+#[derive(Debug)]
+pub struct Authenticated<'s> {
+    session: &'s mut Session,
+    verification: Verification,
+}
+
+impl Session {
+    /// Verifies the PIN and holds the token unlocked.
+    ///
+    /// Sends SELECT of the PIV application and an empty VERIFY (tries left),
+    /// then on a plain PIV card `00 20 00 80 08 PIN`, on a Crescendo SELECT of
+    /// the ACA and `00 20 00 00 08 PIN`, which opens the whole card. Sends
+    /// nothing at all if the PIN is known to be blocked, or if what was given
+    /// can't be this token's PIN.
+    ///
+    /// Already verified by another program: it is verified all the same, since
+    /// that says nothing about the person who is here now.
+    ///
+    /// # Errors
+    /// [`ActionError::NotSent`], [`ActionError::Wrong`],
+    /// [`ActionError::Blocked`], [`ActionError::PinPad`],
+    /// [`ActionError::Interrupted`] and others; the token is locked then.
+    pub fn authenticate(
+        &mut self,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+    ) -> Result<Authenticated<'_>, ActionError> {
+        self.ensure(Action::Authenticate)?;
+        self.check_presented(pin)?;
+        match self.verify_in_job(pin, last_try) {
+            Ok(before) => Ok(Authenticated {
+                session: self,
+                verification: Verification { before },
+            }),
+            Err(error) => {
+                self.lock_again();
+                Err(error)
+            }
+        }
+    }
+
+    fn verify_in_job(
+        &mut self,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+    ) -> Result<PinStatus, ActionError> {
+        let mut job = self.job(Action::Authenticate)?;
+        let result = verify(&mut job, pin, last_try);
+        job.end();
+        self.note_verification(&result);
+        result
+    }
+
+    /// What can be told of a PIN before anything is sent.
+    pub(crate) fn check_presented(&self, pin: PinEntry<'_>) -> Result<(), ActionError> {
+        may_try(Secret::Pin, &self.token.pin.status, LastTry::Use)?;
+        if let PinEntry::Typed(pin) = pin {
+            may_be_pin(&self.token.pin_policy, pin)?;
+        }
+        Ok(())
+    }
+
+    /// The PIN's state after it was verified, or not.
+    pub(crate) fn note_verification(&mut self, result: &Result<PinStatus, ActionError>) {
+        let Err(error) = result else {
+            return self.note_pin(PinStatus::AlreadyVerified);
+        };
+        match error {
+            ActionError::Blocked {
+                secret: Secret::Pin,
+            }
+            | ActionError::NotSent(NotSent::Blocked {
+                secret: Secret::Pin,
+            }) => self.note_pin(PinStatus::Blocked),
+            ActionError::Wrong {
+                secret: Secret::Pin,
+                tries_left: Some(left),
+            } => self.note_pin(PinStatus::TriesLeft(*left)),
+            ActionError::NotSent(NotSent::LastTry {
+                secret: Secret::Pin,
+            }) => self.note_pin(PinStatus::TriesLeft(1)),
+            _ => {}
+        }
+    }
+}
+
+/// Asks for the tries left and, if one may be used, verifies the PIN. Gives
+/// the state before.
+pub(crate) fn verify(
+    job: &mut Job<'_>,
+    pin: PinEntry<'_>,
+    last_try: LastTry,
+) -> Result<PinStatus, ActionError> {
+    let before = tries(job, last_try)?;
+    if job.family().is_some() {
+        job.select_aca()?;
+    }
+    present(job, pin)?;
+    Ok(before)
+}
+
+/// The PIN's state, from the PIV application; refuses if no try may be used.
+pub(crate) fn tries(job: &mut Job<'_>, last_try: LastTry) -> Result<PinStatus, ActionError> {
+    job.at("tries-left", job.aftermath()).select_piv()?;
+    let status = job.pin_status()?;
+    may_try(Secret::Pin, &status, last_try)?;
+    Ok(status)
+}
+
+/// VERIFY in the application that is selected: the ACA on a Crescendo, else
+/// PIV.
+pub(crate) fn present(job: &mut Job<'_>, pin: PinEntry<'_>) -> Result<(), ActionError> {
+    let before = job.aftermath();
+    let during = match before {
+        Aftermath::Unchanged => Aftermath::TryUncertain,
+        other => other,
+    };
+    job.at("verify-pin", during);
+    let answer = match (pin, job.family()) {
+        (PinEntry::Typed(pin), Some(_)) => job.send(&VerifyPin { pin: pin.padded() })?,
+        (PinEntry::Typed(pin), None) => {
+            let verify = Verify::check(job.pin_reference(), pin.padded());
+            job.send(&verify)?
+        }
+        (PinEntry::PinPad, _) => job.verify_on_pin_pad()?,
+    };
+    answer.map_err(|status| refused_pin(job, status))?;
+    job.at("verified", before);
+    Ok(())
+}
+
+/// What a status word that answered a PIN means.
+pub(crate) fn refused_pin(job: &Job<'_>, status: StatusWord) -> ActionError {
+    let secret = Secret::Pin;
+    match (status, status.tries_left()) {
+        (StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) | (_, Some(0)) => {
+            ActionError::Blocked { secret }
+        }
+        (_, tries_left @ Some(_)) => ActionError::Wrong { secret, tries_left },
+        (StatusWord::VERIFICATION_FAILED, None) => ActionError::Wrong {
+            secret,
+            tries_left: None,
+        },
+        // The project profile's way to say so; no try was spent.
+        (StatusWord::CONDITIONS_NOT_SATISFIED, None) => NotSent::ForcePinChange.into(),
+        _ => job.refused(status),
+    }
+}
+
+impl Authenticated<'_> {
+    /// The token.
+    pub fn token(&self) -> &Token {
+        &self.session.token
+    }
+
+    /// How the authentication went.
+    pub fn verification(&self) -> &Verification {
+        &self.verification
+    }
+
+    /// The session, for actions; those that verify the PIN themselves lock the
+    /// token when they are done.
+    pub fn session(&mut self) -> &mut Session {
+        self.session
+    }
+
+    /// Whether the token still is unlocked: asks the card, SELECT of the PIV
+    /// application and an empty VERIFY. Spends no try.
+    ///
+    /// # Errors
+    /// [`ActionError::Interrupted`], [`ActionError::Refused`].
+    pub fn is_still_verified(&mut self) -> Result<bool, ActionError> {
+        let mut job = self.session.job(Action::Authenticate)?;
+        let verified = still_verified(&mut job)?;
+        job.end();
+        Ok(verified)
+    }
+
+    /// Reads a data object that the PIN protects, such as the printed
+    /// information: SELECT, an empty VERIFY, GET DATA. `None` if the card has
+    /// none. The content is that inside the object's `53`.
+    ///
+    /// # Errors
+    /// [`ActionError::AuthenticationLost`], [`ActionError::Refused`],
+    /// [`ActionError::Interrupted`].
+    pub fn read_object(
+        &mut self,
+        tag: ObjectTag,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, ActionError> {
+        let mut job = self.session.job(Action::ReadContent)?;
+        if !still_verified(&mut job)? {
+            return Err(ActionError::AuthenticationLost);
+        }
+        job.at("read-object", Aftermath::Unchanged);
+        match job.send(&GetData::new(tag))? {
+            Ok(content) => Ok(Some(content)),
+            Err(StatusWord::FILE_NOT_FOUND) => Ok(None),
+            Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED) => Err(ActionError::AuthenticationLost),
+            Err(status) => Err(job.refused(status)),
+        }
+    }
+
+    /// Locks the token and asks for the tries left after.
+    ///
+    /// # Errors
+    /// As [`Session::lock`] and [`Session::refresh_pin_status`].
+    pub fn lock(self) -> Result<PinStatus, ActionError> {
+        self.session.lock()?;
+        self.session.refresh_pin_status()
+    }
+}
+
+impl Drop for Authenticated<'_> {
+    fn drop(&mut self) {
+        self.session.lock_again();
+        self.session.note_locked();
+    }
+}
+
+/// Whether the PIN still is verified. A reset that was reported says no
+/// without asking.
+fn still_verified(job: &mut Job<'_>) -> Result<bool, ActionError> {
+    if job.transaction().continuity() == Continuity::Lost {
+        return Ok(false);
+    }
+    job.at("still-verified", Aftermath::Unchanged)
+        .select_piv()?;
+    Ok(job.pin_status()? == PinStatus::AlreadyVerified)
+}

@@ -1,0 +1,133 @@
+//! Change the PIN, knowing the old one.
+
+use crescendo_ext::aca::ChangePin;
+use piv_apdu::command::ChangeReferenceData;
+use piv_apdu::status::StatusWord;
+
+use super::authenticate::{refused_pin, tries};
+use super::entry::{PinChangeEntry, PinEntry, may_become_pin};
+use crate::capability::Action;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::pin::PinStatus;
+use crate::session::{Job, LastTry, Session};
+
+/// How a change of the PIN went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PinChanged {
+    /// The PIN's state before.
+    pub before: PinStatus,
+    /// Whether a forced PIN change was waiting, and is now done.
+    pub was_forced: bool,
+}
+
+impl Session {
+    /// Changes the PIN.
+    ///
+    /// Sends SELECT of the PIV application and an empty VERIFY (tries left),
+    /// then on a Crescendo SELECT of the ACA and CHANGE PIN (`00 24 01 00 10 old
+    /// new`), on a plain PIV card CHANGE REFERENCE DATA (`00 24 00 80 10 old
+    /// new`). A wrong old PIN costs one try. Sends nothing if the new PIN breaks
+    /// the policy or is the old one, if the old one can't be this token's, or
+    /// if the PIN is known to be blocked.
+    ///
+    /// # Errors
+    /// [`ActionError::NotSent`], [`ActionError::Wrong`],
+    /// [`ActionError::Blocked`], [`ActionError::Refused`] (`6A80`: the card
+    /// does not accept the new PIN; no try was spent),
+    /// [`ActionError::Interrupted`] with [`Aftermath::PinOldOrNew`] if the
+    /// card was lost with the command on its way. The token is locked after.
+    pub fn change_pin(
+        &mut self,
+        entry: PinChangeEntry<'_>,
+        last_try: LastTry,
+    ) -> Result<PinChanged, ActionError> {
+        self.ensure(Action::ChangePin)?;
+        self.check_change(entry)?;
+        let mut job = self.job(Action::ChangePin)?;
+        let result = change(&mut job, entry, last_try);
+        job.end();
+        self.note_verification(&result);
+        self.lock_again();
+        let before = result?;
+        let was_forced = self.token.pin_policy.force_change;
+        self.note_locked();
+        self.pin_was_changed()?;
+        Ok(PinChanged { before, was_forced })
+    }
+
+    /// What can be told before anything is sent.
+    fn check_change(&self, entry: PinChangeEntry<'_>) -> Result<(), ActionError> {
+        let PinChangeEntry::Typed { old, new } = entry else {
+            return self.check_presented(PinEntry::PinPad);
+        };
+        self.check_presented(PinEntry::Typed(old))?;
+        may_become_pin(&self.token.pin_policy, new)?;
+        if old == new {
+            let secret = Secret::Pin;
+            return Err(NotSent::SameAsOld { secret }.into());
+        }
+        Ok(())
+    }
+
+    /// A forced change is done with. A card that enforces the profile has
+    /// noticed by itself.
+    pub(crate) fn pin_was_changed(&mut self) -> Result<(), ActionError> {
+        self.token.note_change_done();
+        self.update_record(|record| {
+            if let Some(profile) = &mut record.profile {
+                profile.policy.force_change = false;
+            }
+        })?;
+        self.refresh();
+        Ok(())
+    }
+}
+
+fn change(
+    job: &mut Job<'_>,
+    entry: PinChangeEntry<'_>,
+    last_try: LastTry,
+) -> Result<PinStatus, ActionError> {
+    let before = tries(job, last_try)?;
+    if job.family().is_some() {
+        job.select_aca()?;
+    }
+    match send_change(job, entry)? {
+        Ok(()) => Ok(before),
+        // Not a word about the old PIN: the card refused the new one's form,
+        // or is not in a state to change it.
+        Err(status @ (StatusWord::WRONG_DATA | StatusWord::CONDITIONS_NOT_SATISFIED)) => {
+            Err(job.refused(status))
+        }
+        Err(status) => Err(refused_pin(job, status)),
+    }
+}
+
+/// CHANGE PIN in the ACA, which is selected on a Crescendo, else CHANGE
+/// REFERENCE DATA.
+pub(crate) fn send_change(
+    job: &mut Job<'_>,
+    entry: PinChangeEntry<'_>,
+) -> Result<Result<(), StatusWord>, ActionError> {
+    let during = match job.aftermath() {
+        Aftermath::Resumable => Aftermath::Resumable,
+        _ => Aftermath::PinOldOrNew,
+    };
+    job.at("change-pin", during);
+    match (entry, job.family()) {
+        (PinChangeEntry::Typed { old, new }, Some(_)) => job.send(&ChangePin {
+            old: old.padded(),
+            new: new.padded(),
+        }),
+        (PinChangeEntry::Typed { old, new }, None) => {
+            let reference = job.pin_reference();
+            job.send(&ChangeReferenceData {
+                reference,
+                old: old.padded(),
+                new: new.padded(),
+            })
+        }
+        (PinChangeEntry::PinPad, _) => job.change_on_pin_pad(),
+    }
+}

@@ -1,0 +1,105 @@
+//! Change the PUK, knowing the old one.
+
+use piv_apdu::command::ChangeReferenceData;
+use piv_apdu::key::KeyReference;
+use piv_apdu::secret::Puk;
+use piv_apdu::status::StatusWord;
+
+use super::entry::{may_be_puk, may_try};
+use crate::capability::Action;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::pin::PinStatus;
+use crate::session::{Job, LastTry, Session};
+
+impl Session {
+    /// Changes the PUK: SELECT of the PIV application and CHANGE REFERENCE DATA
+    /// (`00 24 00 81 10 old new`). A wrong old PUK costs one of its tries.
+    ///
+    /// No command tells the PUK's tries. Where this host has seen the card say
+    /// that one is left, it is not used unasked.
+    ///
+    /// # Errors
+    /// [`ActionError::NotSent`], [`ActionError::Wrong`],
+    /// [`ActionError::Blocked`], [`ActionError::Refused`],
+    /// [`ActionError::Interrupted`] with [`Aftermath::PukOldOrNew`].
+    pub fn change_puk(
+        &mut self,
+        old: &Puk,
+        new: &Puk,
+        last_try: LastTry,
+    ) -> Result<(), ActionError> {
+        self.ensure(Action::ChangePuk)?;
+        may_be_puk(old)?;
+        may_be_puk(new)?;
+        if old == new {
+            let secret = Secret::Puk;
+            return Err(NotSent::SameAsOld { secret }.into());
+        }
+        self.may_try_puk(last_try)?;
+        let mut job = self.job(Action::ChangePuk)?;
+        let result = change(&mut job, old, new);
+        job.end();
+        self.note_puk(&result)?;
+        result
+    }
+
+    /// Refuses to use the PUK's last try unasked, as far as this host knows.
+    pub(crate) fn may_try_puk(&self, last_try: LastTry) -> Result<(), ActionError> {
+        match self.record.puk_tries_left {
+            Some(0) => may_try(Secret::Puk, &PinStatus::Blocked, last_try),
+            Some(left) => may_try(Secret::Puk, &PinStatus::TriesLeft(left), last_try),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers what the card said of the PUK's tries.
+    pub(crate) fn note_puk<T>(
+        &mut self,
+        result: &Result<T, ActionError>,
+    ) -> Result<(), ActionError> {
+        let left = match result {
+            Ok(_) => None,
+            Err(ActionError::Wrong {
+                secret: Secret::Puk,
+                tries_left,
+            }) => *tries_left,
+            Err(ActionError::Blocked {
+                secret: Secret::Puk,
+            }) => Some(0),
+            Err(_) => return Ok(()),
+        };
+        self.update_record(|record| record.puk_tries_left = left)
+    }
+}
+
+fn change(job: &mut Job<'_>, old: &Puk, new: &Puk) -> Result<(), ActionError> {
+    job.select_piv()?;
+    send_change(job, old, new)
+}
+
+/// CHANGE REFERENCE DATA of the PUK, with the PIV application selected.
+pub(crate) fn send_change(job: &mut Job<'_>, old: &Puk, new: &Puk) -> Result<(), ActionError> {
+    let during = match job.aftermath() {
+        Aftermath::Resumable => Aftermath::Resumable,
+        _ => Aftermath::PukOldOrNew,
+    };
+    job.at("change-puk", during);
+    job.send(&ChangeReferenceData {
+        reference: KeyReference::PUK,
+        old: old.padded(),
+        new: new.padded(),
+    })?
+    .map_err(|status| refused_puk(job, status))
+}
+
+/// What a status word that answered a PUK means.
+pub(crate) fn refused_puk(job: &Job<'_>, status: StatusWord) -> ActionError {
+    let secret = Secret::Puk;
+    match (status, status.tries_left()) {
+        (StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) | (_, Some(0)) => {
+            ActionError::Blocked { secret }
+        }
+        (_, tries_left @ Some(_)) => ActionError::Wrong { secret, tries_left },
+        _ => job.refused(status),
+    }
+}

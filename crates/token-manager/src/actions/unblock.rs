@@ -1,0 +1,193 @@
+//! Unblock the PIN: with the PUK, or by challenge and response.
+
+use crescendo_ext::aca::{ExternalAuthenticate, GetChallenge, UnlockPin, XauthChallenge};
+use crescendo_ext::identity::Family;
+use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
+use piv_apdu::command::ResetRetryCounter;
+use piv_apdu::secret::{Pin, Puk};
+use piv_apdu::status::StatusWord;
+
+use super::change_puk::refused_puk;
+use super::entry::{may_be_puk, may_become_pin};
+use crate::capability::Action;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::pin::PinStatus;
+use crate::session::{Job, LastTry, Session};
+
+/// How an unblocking went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unblocked {
+    /// The PIN's state after: it has all its tries again.
+    pub after: PinStatus,
+}
+
+/// A challenge of the token's, for whoever has the admin key. It holds until
+/// the token is used otherwise, loses power, or is asked for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnblockChallenge {
+    challenge: XauthChallenge,
+}
+
+impl UnblockChallenge {
+    /// The challenge: 8 bytes for a 3DES key, 16 for an AES key. Its `Display`
+    /// is what is told to the helpdesk.
+    pub fn challenge(&self) -> &XauthChallenge {
+        &self.challenge
+    }
+}
+
+impl Session {
+    /// Unblocks the PIN with the PUK and sets a new one: SELECT of the PIV
+    /// application, RESET RETRY COUNTER (`00 2C 00 80 10 PUK new`), and an empty
+    /// VERIFY to see the tries. A wrong PUK costs one of its tries.
+    ///
+    /// # Errors
+    /// [`ActionError::NotSent`], [`ActionError::Wrong`],
+    /// [`ActionError::Blocked`], [`ActionError::Refused`],
+    /// [`ActionError::Interrupted`] with [`Aftermath::PinNewOrBlocked`].
+    pub fn unblock_with_puk(
+        &mut self,
+        puk: &Puk,
+        new: &Pin,
+        last_try: LastTry,
+    ) -> Result<Unblocked, ActionError> {
+        self.ensure(Action::UnblockWithPuk)?;
+        may_be_puk(puk)?;
+        may_become_pin(&self.token.pin_policy, new)?;
+        self.may_try_puk(last_try)?;
+        let mut job = self.job(Action::UnblockWithPuk)?;
+        let result = reset_retry_counter(&mut job, puk, new);
+        job.end();
+        self.note_puk(&result)?;
+        self.unblocked(result)
+    }
+
+    /// Asks the token for a challenge: SELECT of the ACA, GET CHALLENGE
+    /// (`00 84 00 00 00`; on a C4000 P2 = 01). Tell it to whoever has the admin
+    /// key, and go on with
+    /// [`unblock_with_response`](Self::unblock_with_response), in this session.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`], [`ActionError::Refused`],
+    /// [`ActionError::Interrupted`].
+    pub fn unblock_challenge(&mut self) -> Result<UnblockChallenge, ActionError> {
+        self.ensure(Action::UnblockWithChallengeResponse)?;
+        let mut job = self.job(Action::UnblockWithChallengeResponse)?;
+        let challenge = challenge(&mut job)?;
+        job.end();
+        Ok(UnblockChallenge { challenge })
+    }
+
+    /// Unblocks the PIN with the response to the challenge, and sets a new
+    /// one: EXTERNAL AUTHENTICATE (`00 82 00 01 Lc response`), UNLOCK PIN
+    /// (`00 2C 02 00 08 new`). Nothing is selected in between, since that would
+    /// end the challenge: if another program has used the token meanwhile, the
+    /// token refuses, and a new challenge is needed.
+    ///
+    /// # Errors
+    /// [`ActionError::Wrong`] if the response is wrong (a new challenge is
+    /// needed), [`ActionError::Blocked`] if no unlock is left,
+    /// [`ActionError::NotSent`], [`ActionError::Refused`],
+    /// [`ActionError::Interrupted`] with [`Aftermath::PinNewOrBlocked`].
+    pub fn unblock_with_response(
+        &mut self,
+        challenge: &UnblockChallenge,
+        response: &XauthCryptogram,
+        new: &Pin,
+    ) -> Result<Unblocked, ActionError> {
+        self.ensure(Action::UnblockWithChallengeResponse)?;
+        may_become_pin(&self.token.pin_policy, new)?;
+        if response.as_bytes().len() != challenge.challenge.as_bytes().len() {
+            let what = "the response has another length than the challenge".to_owned();
+            return Err(NotSent::KeyDoesNotFit(what).into());
+        }
+        let mut job = self.job(Action::UnblockWithChallengeResponse)?;
+        let result = external_authenticate(&mut job, response).and_then(|()| unlock(&mut job, new));
+        job.end();
+        self.unblocked(result)
+    }
+
+    /// Unblocks the PIN with the admin key itself, in one transaction: the
+    /// commands of [`unblock_challenge`](Self::unblock_challenge) and
+    /// [`unblock_with_response`](Self::unblock_with_response).
+    ///
+    /// # Errors
+    /// As those.
+    pub fn unblock_with_key(
+        &mut self,
+        key: &XauthKey,
+        new: &Pin,
+    ) -> Result<Unblocked, ActionError> {
+        self.ensure(Action::UnblockWithChallengeResponse)?;
+        may_become_pin(&self.token.pin_policy, new)?;
+        let mut job = self.job(Action::UnblockWithChallengeResponse)?;
+        let result = authenticate_admin(&mut job, key).and_then(|()| unlock(&mut job, new));
+        job.end();
+        self.unblocked(result)
+    }
+
+    /// Locks the token and looks at the tries, which are all back.
+    fn unblocked(&mut self, result: Result<(), ActionError>) -> Result<Unblocked, ActionError> {
+        self.lock_again();
+        result?;
+        let after = self.refresh_pin_status()?;
+        Ok(Unblocked { after })
+    }
+}
+
+fn reset_retry_counter(job: &mut Job<'_>, puk: &Puk, new: &Pin) -> Result<(), ActionError> {
+    job.select_piv()?;
+    job.at("reset-retry-counter", Aftermath::PinNewOrBlocked);
+    let reference = job.pin_reference();
+    job.send(&ResetRetryCounter {
+        reference,
+        puk: puk.padded(),
+        new: new.padded(),
+    })?
+    .map_err(|status| refused_puk(job, status))
+}
+
+/// SELECT of the ACA, GET CHALLENGE.
+pub(crate) fn challenge(job: &mut Job<'_>) -> Result<XauthChallenge, ActionError> {
+    job.at("challenge", job.aftermath()).select_aca()?;
+    let family = job.family().unwrap_or(Family::C2300);
+    job.demand(&GetChallenge { family })
+}
+
+/// GET CHALLENGE and EXTERNAL AUTHENTICATE with the admin key.
+pub(crate) fn authenticate_admin(job: &mut Job<'_>, key: &XauthKey) -> Result<(), ActionError> {
+    let challenge = challenge(job)?;
+    let response = key
+        .cryptogram(&challenge)
+        .map_err(|error| NotSent::KeyDoesNotFit(error.to_string()))?;
+    external_authenticate(job, &response)
+}
+
+/// EXTERNAL AUTHENTICATE, in the application that has given the challenge.
+fn external_authenticate(job: &mut Job<'_>, response: &XauthCryptogram) -> Result<(), ActionError> {
+    job.at("external-authenticate", job.aftermath());
+    let command = ExternalAuthenticate {
+        cryptogram: response.clone(),
+    };
+    job.send(&command)?.map_err(|status| match status {
+        // Documented without a counter.
+        StatusWord::VERIFICATION_FAILED => ActionError::Wrong {
+            secret: Secret::AdminKey,
+            tries_left: None,
+        },
+        status => job.refused(status),
+    })
+}
+
+/// UNLOCK PIN, with the admin key authenticated.
+fn unlock(job: &mut Job<'_>, new: &Pin) -> Result<(), ActionError> {
+    job.at("unlock-pin", Aftermath::PinNewOrBlocked);
+    let command = UnlockPin { new: new.padded() };
+    job.send(&command)?.map_err(|status| match status {
+        StatusWord::AUTHENTICATION_METHOD_BLOCKED => ActionError::Blocked {
+            secret: Secret::AdminKey,
+        },
+        status => job.refused(status),
+    })
+}

@@ -1,0 +1,440 @@
+//! How an action fails: what happened, in what state the token is now, and what
+//! to do next.
+
+use pcsc_transport::{LinkError, PinPadError};
+use piv_apdu::status::StatusWord;
+use token_profile::{PolicyError, Rule};
+
+use crate::capability::{Action, Reason};
+use crate::error::LoadError;
+use crate::record::StoreError;
+use crate::secrets::SecretStoreError;
+
+/// Why an action did not do what was asked.
+///
+/// Four things that other tools mix up are told apart: the secret was **not
+/// sent** ([`NotSent`](Self::NotSent), [`Unavailable`](Self::Unavailable)); it was
+/// sent and is **wrong**, with the tries left ([`Wrong`](Self::Wrong)); it is
+/// **blocked** ([`Blocked`](Self::Blocked)); or it was **already verified**, which
+/// is no failure ([`Verification`](crate::Verification)).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActionError {
+    /// The token, or this software, can't do it. Nothing was sent.
+    #[error("this token can't do it ({action}): {reason}. Nothing was sent to the token")]
+    Unavailable {
+        /// What was asked for.
+        action: Action,
+        /// Why not.
+        reason: Reason,
+    },
+    /// The host knew that it would be of no use, or of more harm than was
+    /// agreed to. No secret was sent and no try was spent.
+    #[error("{0}. Nothing was sent and no try was spent")]
+    NotSent(#[from] NotSent),
+    /// It was sent and the card says that it is wrong.
+    #[error("the {secret} is wrong; {}", tries(*tries_left))]
+    Wrong {
+        /// What was wrong.
+        secret: Secret,
+        /// Tries left, if the card told; at least one.
+        tries_left: Option<u8>,
+    },
+    /// No try is left. If it was sent, it was wrong.
+    #[error("the {secret} is blocked, no try is left. {}", secret.after_block())]
+    Blocked {
+        /// What is blocked.
+        secret: Secret,
+    },
+    /// The card refused a command with this status word.
+    #[error("{action}: the card refused at \"{step}\" ({status}). {}", advice(*status))]
+    Refused {
+        /// What was asked for.
+        action: Action,
+        /// The step that was refused.
+        step: &'static str,
+        /// What the card answered.
+        status: StatusWord,
+    },
+    /// The card's answer to a step can't be understood.
+    #[error(
+        "{action}: the card's answer at \"{step}\" can't be understood ({detail}). Read the token \
+         again before going on"
+    )]
+    Malformed {
+        /// What was asked for.
+        action: Action,
+        /// The step.
+        step: &'static str,
+        /// What is wrong with the answer.
+        detail: String,
+    },
+    /// The connection was lost at this step: card pulled out, reset, service
+    /// gone.
+    #[error("{action}: interrupted at \"{step}\" ({source}). {aftermath}")]
+    Interrupted {
+        /// What was asked for.
+        action: Action,
+        /// The step that was under way.
+        step: &'static str,
+        /// In what state the token is.
+        aftermath: Aftermath,
+        /// What the link said.
+        source: LinkError,
+    },
+    /// What was verified is not verified any more: the card was reset, or
+    /// another program logged out. Nothing was done.
+    #[error(
+        "the token is locked again: it was reset, or another program locked it. Nothing was done; \
+         authenticate again"
+    )]
+    AuthenticationLost,
+    /// The holder stopped at the reader's PIN pad, or the pad refused. The card
+    /// has seen nothing.
+    #[error("{0}")]
+    PinPad(PinPadError),
+    /// It was done, and what was read back afterwards is not what it should be.
+    #[error(
+        "{action}: it was done, but the token does not show it: {detail}. Read the token again before relying on it"
+    )]
+    NotConfirmed {
+        /// What was done.
+        action: Action,
+        /// What was found.
+        detail: String,
+    },
+    /// The person did not take over a secret that the token was to get, so it
+    /// did not get it.
+    #[error(
+        "stopped before the token got the new {secret}, since it was not taken over. {aftermath}"
+    )]
+    NotTakenOver {
+        /// What it was.
+        secret: Secret,
+        /// In what state the token is.
+        aftermath: Aftermath,
+    },
+    /// A policy makes no sense, or can't be set now.
+    #[error("{0}. Nothing was changed")]
+    Policy(#[from] PolicyRefusal),
+    /// The token could not be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// What this host keeps about the token could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The host's secret store failed.
+    #[error(transparent)]
+    Secrets(#[from] SecretStoreError),
+    /// The system's random number generator failed; nothing was sent.
+    #[error("the system's random number generator failed: {0}. Nothing was sent to the token")]
+    Random(String),
+}
+
+impl ActionError {
+    /// Whether a secret of the holder's may have reached the card: a try may
+    /// have been spent. `false` is certain.
+    pub fn may_have_spent_a_try(&self) -> bool {
+        match self {
+            Self::Wrong { .. } | Self::Blocked { .. } => true,
+            Self::Interrupted { aftermath, .. } => aftermath.try_uncertain(),
+            _ => false,
+        }
+    }
+
+    /// Tries left of the secret that was wrong, if the card told.
+    pub fn tries_left(&self) -> Option<u8> {
+        match self {
+            Self::Wrong { tries_left, .. } => *tries_left,
+            Self::Blocked { .. } | Self::NotSent(NotSent::Blocked { .. }) => Some(0),
+            Self::NotSent(NotSent::LastTry { .. }) => Some(1),
+            _ => None,
+        }
+    }
+
+    /// The status word with which the card refused, if that is known.
+    pub fn status(&self) -> Option<StatusWord> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// A stable identifier for programs: `not-sent`.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::NotSent(_) => "not-sent",
+            Self::Wrong { .. } => "wrong",
+            Self::Blocked { .. } => "blocked",
+            Self::Refused { .. } => "refused",
+            Self::Malformed { .. } => "malformed",
+            Self::Interrupted { .. } => "interrupted",
+            Self::AuthenticationLost => "authentication-lost",
+            Self::PinPad(_) => "pin-pad",
+            Self::NotConfirmed { .. } => "not-confirmed",
+            Self::NotTakenOver { .. } => "not-taken-over",
+            Self::Policy(_) => "policy",
+            Self::Load(_) => "load",
+            Self::Store(_) => "store",
+            Self::Secrets(_) => "secret-store",
+            Self::Random(_) => "random",
+        }
+    }
+}
+
+/// A secret that a card compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Secret {
+    /// The PIN.
+    Pin,
+    /// The PUK.
+    Puk,
+    /// The admin key of a Crescendo (XAUTH key 1), or a response made with it.
+    AdminKey,
+    /// The PIV card management key (9B).
+    ManagementKey,
+    /// The unlock code: the constant response to a static challenge.
+    UnlockCode,
+}
+
+impl Secret {
+    /// What it is called in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pin => "PIN",
+            Self::Puk => "PUK",
+            Self::AdminKey => "admin key, or the response made with it,",
+            Self::ManagementKey => "management key",
+            Self::UnlockCode => "unlock code",
+        }
+    }
+
+    fn after_block(self) -> &'static str {
+        match self {
+            Self::Pin => "Unblock it with the PUK or by challenge/response",
+            Self::Puk => {
+                "The PIN can't be unblocked with it any more: unblock by challenge/response where \
+                 the token has it, or have the token set up again"
+            }
+            _ => "Have the token set up again, or ask whoever issued it",
+        }
+    }
+}
+
+impl std::fmt::Display for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why the host did not even send it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotSent {
+    /// No try is left.
+    #[error("the {secret} is blocked; {}", secret.after_block())]
+    Blocked {
+        /// What is blocked.
+        secret: Secret,
+    },
+    /// A single try is left, and its use was not agreed to.
+    #[error(
+        "only one try is left for the {secret}: if it is wrong, it is blocked. Agree to use the \
+         last try, and give it again"
+    )]
+    LastTry {
+        /// What has one try left.
+        secret: Secret,
+    },
+    /// What was given can't be this token's, whatever its value is.
+    #[error("this can't be the {secret} of this token: it has {rule}")]
+    CannotBe {
+        /// What was given.
+        secret: Secret,
+        /// The rule that it breaks.
+        rule: Rule,
+    },
+    /// The new PIN breaks a rule of the policy in force.
+    #[error("the new PIN breaks the policy: it has to have {rule}")]
+    NewPin {
+        /// The first rule that it breaks.
+        rule: Rule,
+    },
+    /// The new one is the old one.
+    #[error("the new {secret} is the same as the old one")]
+    SameAsOld {
+        /// What was to be changed.
+        secret: Secret,
+    },
+    /// The token wants the PIN changed before anything else.
+    #[error("the token wants its PIN changed before anything else: change the PIN first")]
+    ForcePinChange,
+    /// The admin key is not of the kind that the token's challenge wants.
+    #[error("{0}")]
+    KeyDoesNotFit(String),
+    /// There is nothing that the reader's PIN pad could be used for here.
+    #[error("the reader has no PIN pad for this; type it on the host")]
+    NoPinPad,
+}
+
+/// Why a policy is not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyRefusal {
+    /// It contradicts itself.
+    #[error("the policy makes no sense: {0}")]
+    Nonsense(#[from] PolicyError),
+    /// The present PIN would break it, and no PIN change is forced with it.
+    #[error(
+        "the present PIN would break the policy ({rule}). Change the PIN first, or force a PIN \
+         change along with the policy"
+    )]
+    PresentPin {
+        /// The rule that the present PIN breaks.
+        rule: Rule,
+    },
+    /// The card's own range leaves no PIN that would satisfy both.
+    #[error(
+        "no PIN would satisfy both the policy and the card, which takes {minimum} to {maximum} characters"
+    )]
+    OutsideCard {
+        /// The card's least length.
+        minimum: u8,
+        /// The card's greatest length.
+        maximum: u8,
+    },
+    /// The shared PIN is decided when the token is personalized, and never after.
+    #[error(
+        "whether the PIN is shared with FIDO is decided when the token is personalized. Recycle the \
+         token and personalize it again to change it"
+    )]
+    SharedPinOutsidePersonalize,
+}
+
+/// In what state an interrupted action leaves the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Aftermath {
+    /// Nothing on the token was changed, and no try was spent.
+    Unchanged,
+    /// The PIN was on its way: it may have cost a try if it was wrong. Nothing
+    /// else was changed.
+    TryUncertain,
+    /// The PIN is the old one or the new one.
+    PinOldOrNew,
+    /// The PIN is the new one, or still blocked.
+    PinNewOrBlocked,
+    /// The PUK is the old one or the new one.
+    PukOldOrNew,
+    /// The admin key is the old one or the new one.
+    KeyOldOrNew,
+    /// An object may have been written or not.
+    ObjectOldOrNew,
+    /// The token is erased, or as it was.
+    ErasedOrUnchanged,
+    /// Some of the steps are done. The same action, started again, finishes
+    /// them.
+    Resumable,
+}
+
+impl Aftermath {
+    /// A stable identifier for programs: `pin-old-or-new`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::TryUncertain => "try-uncertain",
+            Self::PinOldOrNew => "pin-old-or-new",
+            Self::PinNewOrBlocked => "pin-new-or-blocked",
+            Self::PukOldOrNew => "puk-old-or-new",
+            Self::KeyOldOrNew => "key-old-or-new",
+            Self::ObjectOldOrNew => "object-old-or-new",
+            Self::ErasedOrUnchanged => "erased-or-unchanged",
+            Self::Resumable => "resumable",
+        }
+    }
+
+    fn try_uncertain(self) -> bool {
+        !matches!(self, Self::Unchanged | Self::ObjectOldOrNew)
+    }
+
+    /// The state and what to do next, as sentences.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Unchanged => {
+                "Nothing on the token was changed and no try was spent. Insert it again and start \
+                 over"
+            }
+            Self::TryUncertain => {
+                "The PIN may have reached the card: if it was wrong, that cost a try. Nothing else \
+                 was changed. Insert the token again and look at the tries left before going on"
+            }
+            Self::PinOldOrNew => {
+                "The PIN is now either the old or the new one. Insert the token again and verify \
+                 the new PIN first; if it is wrong, the old one still holds. Keep both until then"
+            }
+            Self::PinNewOrBlocked => {
+                "Either the PIN is the new one, or nothing was changed. Insert the token again: if \
+                 it shows tries left, the new PIN holds, else unblock it again"
+            }
+            Self::PukOldOrNew => {
+                "The PUK is now either the old or the new one. Keep both; the next change or \
+                 unblock tells"
+            }
+            Self::KeyOldOrNew => {
+                "The admin key is now either the old or the new one. Keep both, and check which \
+                 holds: that costs no try"
+            }
+            Self::ObjectOldOrNew => {
+                "What was to be written is on the token or not; nothing else was changed. Insert \
+                 the token again and repeat it"
+            }
+            Self::ErasedOrUnchanged => {
+                "The token is erased, or as it was. Insert it again: reading it tells which, and \
+                 the same action finishes it"
+            }
+            Self::Resumable => {
+                "A part is done. Insert the token again and start the same action again: it says \
+                 where the token stands, and finishes"
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Aftermath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
+
+fn tries(left: Option<u8>) -> String {
+    match left {
+        None => "the card keeps no count of tries for it".to_owned(),
+        Some(1) => "one try is left: another wrong one blocks it".to_owned(),
+        Some(left) => format!("{left} tries are left"),
+    }
+}
+
+/// What a person can do about a status word that no step has a better word for.
+fn advice(status: StatusWord) -> &'static str {
+    match status {
+        StatusWord::SECURITY_STATUS_NOT_SATISFIED => {
+            "It wants an authentication that it did not get, or that another program ended: \
+             authenticate again"
+        }
+        StatusWord::CONDITIONS_NOT_SATISFIED => {
+            "It is not in a state to do it: another program may have used the token in between. \
+             Start over"
+        }
+        StatusWord::WRONG_DATA => "It does not accept the value that was given",
+        StatusWord::NOT_ENOUGH_MEMORY => "There is no room for it on the token",
+        StatusWord::FILE_NOT_FOUND | StatusWord::REFERENCED_DATA_NOT_FOUND => {
+            "The token has no such object or key"
+        }
+        StatusWord::INS_NOT_SUPPORTED
+        | StatusWord::CLA_NOT_SUPPORTED
+        | StatusWord::INCORRECT_P1P2 => "The token does not know this command: it can't do it",
+        _ => "Read the token again to see how it stands",
+    }
+}

@@ -1,0 +1,107 @@
+//! Records in a folder, a small JSON file a token.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{HostRecord, HostStore, RECORD_VERSION, StoreError, TokenKey};
+
+/// No record is longer.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Records in a folder of the user's: one file a token, written to a new file
+/// and renamed, readable by its owner only.
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    directory: PathBuf,
+}
+
+impl FileStore {
+    /// Records in this folder, which is made when the first one is written.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+        }
+    }
+
+    /// The folder.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn path(&self, token: &TokenKey) -> PathBuf {
+        self.directory.join(format!("{token}.json"))
+    }
+
+    fn replace(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".record-");
+        // Made by tempfile with mode 0600 on Unix.
+        let mut file = builder.tempfile_in(&self.directory)?;
+        file.write_all(text)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+impl HostStore for FileStore {
+    fn read(&self, token: &TokenKey) -> Result<HostRecord, StoreError> {
+        let path = self.path(token);
+        let text = match read_bounded(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HostRecord::new()),
+            Err(source) => return Err(io_error(&path, "read", source)),
+        };
+        let record: HostRecord =
+            serde_json::from_slice(&text).map_err(|error| damaged(&path, error.to_string()))?;
+        if record.version() != RECORD_VERSION {
+            let detail = format!(
+                "it has version {}, this program reads version {RECORD_VERSION}",
+                record.version()
+            );
+            return Err(damaged(&path, detail));
+        }
+        Ok(record)
+    }
+
+    fn write(&self, token: &TokenKey, record: &HostRecord) -> Result<(), StoreError> {
+        let path = self.path(token);
+        if record.is_empty() {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(io_error(&path, "written", error))
+                }
+                _ => Ok(()),
+            };
+        }
+        let text =
+            serde_json::to_vec_pretty(record).map_err(|error| damaged(&path, error.to_string()))?;
+        self.replace(&path, &text)
+            .map_err(|error| io_error(&path, "written", error))
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    fs::File::open(path)?
+        .take(MAX_BYTES)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn io_error(path: &Path, done: &'static str, source: io::Error) -> StoreError {
+    StoreError::Io {
+        path: path.display().to_string(),
+        done,
+        source,
+    }
+}
+
+fn damaged(path: &Path, detail: String) -> StoreError {
+    StoreError::Damaged {
+        path: path.display().to_string(),
+        detail,
+    }
+}

@@ -1,0 +1,365 @@
+//! A token in use: connected, read afresh, and ready for actions.
+
+mod job;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crescendo_ext::identity::Family;
+use pcsc_transport::{Backend, Card, PinDigits, Sharing, TransportError};
+
+pub(crate) use self::job::Job;
+
+use crate::capability::{Action, Capability, Reason};
+use crate::error::{LoadError, Unreadable};
+use crate::failure::{ActionError, NotSent, Secret};
+use crate::load::load;
+use crate::options::LoadOptions;
+use crate::pin::{PinPolicy, PinStatus};
+use crate::record::{HostRecord, HostStore, MemoryStore, TokenKey};
+use crate::secrets::SecretStore;
+use crate::token::{Token, TokenFamily};
+
+/// Risks that a person has agreed to take. The default takes none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Overrides {
+    /// Send commands that change a real token although only third parties
+    /// describe them (those of the C4000 family). If a description is wrong,
+    /// the token may refuse, or end up in a state that nobody can name.
+    pub allow_unverified: bool,
+    /// Administer a token although an issuer manages it, or may. The issuer's
+    /// system may then no longer be able to, and what it put on the token may
+    /// be lost.
+    pub allow_managed: bool,
+}
+
+impl Overrides {
+    /// Sets [`allow_unverified`](Self::allow_unverified).
+    #[must_use]
+    pub fn allow_unverified(mut self, allow: bool) -> Self {
+        self.allow_unverified = allow;
+        self
+    }
+
+    /// Sets [`allow_managed`](Self::allow_managed).
+    #[must_use]
+    pub fn allow_managed(mut self, allow: bool) -> Self {
+        self.allow_managed = allow;
+        self
+    }
+}
+
+/// Whether the last try may be used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum LastTry {
+    /// No: [`NotSent::LastTry`] then.
+    #[default]
+    Spare,
+    /// Yes, the person has agreed to it.
+    Use,
+}
+
+/// Opens tokens for actions, and knows what actions need besides the token.
+#[derive(Clone)]
+pub struct Manager {
+    backend: Arc<dyn Backend>,
+    store: Arc<dyn HostStore>,
+    secrets: Option<Arc<dyn SecretStore>>,
+    overrides: Overrides,
+    options: LoadOptions,
+}
+
+impl Manager {
+    /// A manager of the tokens of a backend, which keeps its records in memory,
+    /// has no secret store, and takes no risk.
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
+        Self {
+            backend,
+            store: Arc::new(MemoryStore::new()),
+            secrets: None,
+            overrides: Overrides::default(),
+            options: LoadOptions::default(),
+        }
+    }
+
+    /// Sets where records about tokens are kept.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn HostStore>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Sets where recovery secrets can be kept on this host.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Arc<dyn SecretStore>) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// Sets the risks that were agreed to.
+    #[must_use]
+    pub fn with_overrides(mut self, overrides: Overrides) -> Self {
+        self.overrides = overrides;
+        self
+    }
+
+    /// Sets how tokens are read.
+    #[must_use]
+    pub fn with_options(mut self, options: LoadOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Connects to the token in a reader, shared with other programs, and
+    /// reads it: the commands are those of [`load`](crate::load()).
+    ///
+    /// # Errors
+    /// [`ActionError::Load`]; [`ActionError::Store`] if what this host keeps
+    /// about the token can't be read.
+    pub fn open(&self, reader: &str) -> Result<Session, ActionError> {
+        let link = self
+            .backend
+            .connect(reader, Sharing::Shared)
+            .map_err(|source| LoadError::Link {
+                reader: reader.to_owned(),
+                source,
+            })?;
+        self.session(Card::new(link))
+    }
+
+    /// Reads the token of a connection: the commands are those of
+    /// [`load`](crate::load()).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn session(&self, mut card: Card) -> Result<Session, ActionError> {
+        let token = load(&mut card, &self.options)?;
+        let mut session = Session {
+            manager: self.clone(),
+            card,
+            token,
+            key: None,
+            record: HostRecord::new(),
+        };
+        session.consult_record()?;
+        Ok(session)
+    }
+
+    /// Adds to a token that was read what this host keeps about it, and the
+    /// risks that were agreed to: policy and capabilities follow. Sends
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Store`]; the token is then as it was.
+    pub fn complete(&self, token: &mut Token) -> Result<(), ActionError> {
+        let record = match TokenKey::of(&token.identity) {
+            Some(key) => self.store.read(&key)?,
+            None => HostRecord::new(),
+        };
+        token.complete(&record, self.overrides);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager")
+            .field("backend", &self.backend.name())
+            .field("overrides", &self.overrides)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One token, connected and read. Actions are its methods.
+///
+/// Each action is one transaction, or one for each part between which a
+/// person is asked; none is held while anybody is asked anything. After each,
+/// the token is locked again, unless an [`Authenticated`](crate::Authenticated)
+/// guard holds it open. Dropping the session locks the token.
+///
+/// While a session is open, other programs can use the token too, and what one
+/// program unlocks is open to all of them: that is how a card works.
+pub struct Session {
+    pub(crate) manager: Manager,
+    pub(crate) card: Card,
+    pub(crate) token: Token,
+    pub(crate) key: Option<TokenKey>,
+    pub(crate) record: HostRecord,
+}
+
+impl Session {
+    /// The token as it was read last, with the PIN's state as the last action
+    /// found it.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// The PIN policy in force.
+    pub fn policy(&self) -> &PinPolicy {
+        &self.token.pin_policy
+    }
+
+    /// What this host keeps about the token.
+    pub fn record(&self) -> &HostRecord {
+        &self.record
+    }
+
+    /// The name under which this host keeps things about the token; `None` if
+    /// it has neither a serial number nor a GUID.
+    pub fn key(&self) -> Option<&TokenKey> {
+        self.key.as_ref()
+    }
+
+    /// The risks that were agreed to.
+    pub fn overrides(&self) -> Overrides {
+        self.manager.overrides
+    }
+
+    /// How many APDUs were sent since the connection was made.
+    pub fn round_trips(&self) -> u64 {
+        self.card.round_trips()
+    }
+
+    /// Reads the token again, past everything that is remembered of it.
+    ///
+    /// # Errors
+    /// [`ActionError::Load`], [`ActionError::Store`]; what was known is kept.
+    pub fn reload(&mut self) -> Result<(), ActionError> {
+        self.token = load(&mut self.card, &self.manager.options)?;
+        self.consult_record()
+    }
+
+    fn consult_record(&mut self) -> Result<(), ActionError> {
+        self.key = TokenKey::of(&self.token.identity);
+        self.record = match &self.key {
+            Some(key) => self.manager.store.read(key)?,
+            None => HostRecord::new(),
+        };
+        self.refresh();
+        Ok(())
+    }
+
+    /// Policy and capabilities after the record or the token has changed.
+    pub(crate) fn refresh(&mut self) {
+        self.token.complete(&self.record, self.manager.overrides);
+    }
+
+    /// Changes the record, in the store first.
+    pub(crate) fn update_record(
+        &mut self,
+        change: impl FnOnce(&mut HostRecord),
+    ) -> Result<(), ActionError> {
+        let Some(key) = &self.key else {
+            return Ok(());
+        };
+        let mut record = self.record.clone();
+        change(&mut record);
+        if record != self.record {
+            self.manager.store.write(key, &record)?;
+            self.record = record;
+            self.refresh();
+        }
+        Ok(())
+    }
+
+    /// Refuses an action that the token can't do, or that was not agreed to.
+    /// That it needs a PIN is no reason: whoever calls brings one.
+    pub(crate) fn ensure(&self, action: Action) -> Result<(), ActionError> {
+        match self.token.capabilities.get(action) {
+            Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => Ok(()),
+            Capability::Unavailable(Reason::PinBlocked) => Err(NotSent::Blocked {
+                secret: Secret::Pin,
+            }
+            .into()),
+            Capability::Unavailable(reason) | Capability::Unknown(reason) => {
+                Err(ActionError::Unavailable { action, reason })
+            }
+        }
+    }
+
+    pub(crate) fn family(&self) -> Option<Family> {
+        match &self.token.identity.family {
+            TokenFamily::Crescendo(identity) => Some(identity.family()),
+            TokenFamily::Piv => None,
+        }
+    }
+
+    /// One transaction for an action.
+    pub(crate) fn job(&mut self, action: Action) -> Result<Job<'_>, ActionError> {
+        let family = self.family();
+        let pin = self.token.pin.reference;
+        let policy = &self.token.pin_policy;
+        let digits = PinDigits::new(policy.minimum, policy.maximum).unwrap_or(PinDigits::PIV);
+        Job::begin(&mut self.card, action, family, pin, digits)
+    }
+
+    /// Locks what an action has unlocked. The action's own result counts for
+    /// more than whether this worked: a card that is gone is locked, and
+    /// anything else is tried again when the session ends.
+    pub(crate) fn lock_again(&mut self) {
+        if let Err(error) = self.card.lock() {
+            tracing::warn!(%error, "the token could not be locked again");
+        }
+    }
+
+    /// Locks the token: logs out the PIN with VERIFY, P1 = FF, where that is
+    /// known to work, else resets the card. Sends nothing if nothing was
+    /// unlocked through this session.
+    ///
+    /// # Errors
+    /// [`ActionError::Interrupted`] if the token could not be locked.
+    pub fn lock(&mut self) -> Result<(), ActionError> {
+        self.card.lock().map_err(|error| match error {
+            TransportError::Link(source) => ActionError::Interrupted {
+                action: Action::Authenticate,
+                step: "lock",
+                aftermath: crate::Aftermath::Unchanged,
+                source,
+            },
+            other => ActionError::Malformed {
+                action: Action::Authenticate,
+                step: "lock",
+                detail: other.to_string(),
+            },
+        })
+    }
+
+    /// Asks for the PIN's state: SELECT of the PIV application, empty VERIFY.
+    /// Spends no try.
+    ///
+    /// # Errors
+    /// [`ActionError::Interrupted`], [`ActionError::Refused`].
+    pub fn refresh_pin_status(&mut self) -> Result<PinStatus, ActionError> {
+        let mut job = self.job(Action::ReadContent)?;
+        job.select_piv()?;
+        let status = job.pin_status()?;
+        job.end();
+        self.note_pin(status.clone());
+        Ok(status)
+    }
+
+    /// The PIN's state as an action found it.
+    pub(crate) fn note_pin(&mut self, status: PinStatus) {
+        self.token.note_pin(status);
+    }
+
+    /// The token was locked again after the PIN was right: it has its tries
+    /// back, and how many that are is the card's to tell when it matters.
+    pub(crate) fn note_locked(&mut self) {
+        if self.token.pin.status == PinStatus::AlreadyVerified {
+            self.note_pin(PinStatus::Unknown(Unreadable::GivenUp(
+                "not asked since the token was locked".to_owned(),
+            )));
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("card", &self.card)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,255 @@
+//! One transaction of an action: which step is under way, and what an
+//! interruption there would mean.
+
+use crescendo_ext::aca::SelectAca;
+use crescendo_ext::identity::Family;
+use pcsc_transport::{Card, SendError, Transaction, TransportError};
+use pcsc_transport::{PinDigits, PinModify, PinPadError, PinVerify};
+use piv_apdu::aid;
+use piv_apdu::apdu::Response;
+use piv_apdu::command::{AnswerError, TypedCommand, Verify};
+use piv_apdu::key::KeyReference;
+use piv_apdu::management::{ManagementKey, MutualAuthentication};
+use piv_apdu::status::StatusWord;
+use zeroize::Zeroizing;
+
+use crate::capability::Action;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::pin::PinStatus;
+
+/// A transaction in which an action sends its commands.
+pub(crate) struct Job<'c> {
+    transaction: Transaction<'c>,
+    action: Action,
+    family: Option<Family>,
+    pin: KeyReference,
+    digits: PinDigits,
+    step: &'static str,
+    aftermath: Aftermath,
+}
+
+impl<'c> Job<'c> {
+    pub(crate) fn begin(
+        card: &'c mut Card,
+        action: Action,
+        family: Option<Family>,
+        pin: KeyReference,
+        digits: PinDigits,
+    ) -> Result<Self, ActionError> {
+        let step = "begin";
+        let transaction = card
+            .begin()
+            .map_err(|error| transport(error, action, step, Aftermath::Unchanged))?;
+        Ok(Self {
+            transaction,
+            action,
+            family,
+            pin,
+            digits,
+            step,
+            aftermath: Aftermath::Unchanged,
+        })
+    }
+
+    /// The family, if it is a Crescendo.
+    pub(crate) fn family(&self) -> Option<Family> {
+        self.family
+    }
+
+    /// The PIN that the token uses.
+    pub(crate) fn pin_reference(&self) -> KeyReference {
+        self.pin
+    }
+
+    /// The transaction, for what has no typed command.
+    pub(crate) fn transaction(&mut self) -> &mut Transaction<'c> {
+        &mut self.transaction
+    }
+
+    /// Says which step comes next, and in what state the token is if the
+    /// connection is lost from there on.
+    pub(crate) fn at(&mut self, step: &'static str, aftermath: Aftermath) -> &mut Self {
+        self.step = step;
+        self.aftermath = aftermath;
+        self
+    }
+
+    /// In what state the token would be if the connection were lost.
+    pub(crate) fn aftermath(&self) -> Aftermath {
+        self.aftermath
+    }
+
+    /// Sends a command; a status word that means no is the caller's to read.
+    pub(crate) fn send<C: TypedCommand>(
+        &mut self,
+        command: &C,
+    ) -> Result<Result<C::Answer, StatusWord>, ActionError> {
+        match self.transaction.send(command) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(SendError::Answer(AnswerError::Status(status))) => Ok(Err(status)),
+            Err(SendError::Transport(error)) => {
+                Err(transport(error, self.action, self.step, self.aftermath))
+            }
+            Err(other) => Err(self.malformed(other.to_string())),
+        }
+    }
+
+    /// Sends a command that has to be answered.
+    pub(crate) fn demand<C: TypedCommand>(
+        &mut self,
+        command: &C,
+    ) -> Result<C::Answer, ActionError> {
+        self.send(command)?.map_err(|status| self.refused(status))
+    }
+
+    /// That the card refused the step under way.
+    pub(crate) fn refused(&self, status: StatusWord) -> ActionError {
+        ActionError::Refused {
+            action: self.action,
+            step: self.step,
+            status,
+        }
+    }
+
+    /// That the answer to the step under way can't be understood.
+    pub(crate) fn malformed(&self, detail: impl Into<String>) -> ActionError {
+        ActionError::Malformed {
+            action: self.action,
+            step: self.step,
+            detail: detail.into(),
+        }
+    }
+
+    /// Selects the PIV application, unless it certainly is selected.
+    pub(crate) fn select_piv(&mut self) -> Result<(), ActionError> {
+        self.select(aid::PIV)
+    }
+
+    /// Selects the access control applet, unless it certainly is selected.
+    pub(crate) fn select_aca(&mut self) -> Result<(), ActionError> {
+        if self.transaction.selected() == Some(crescendo_ext::aid::ACA) {
+            return Ok(());
+        }
+        self.demand(&SelectAca).map(drop)
+    }
+
+    fn select(&mut self, aid: &[u8]) -> Result<(), ActionError> {
+        match self.transaction.ensure_selected(aid) {
+            Ok(None) => Ok(()),
+            Ok(Some(response)) if response.status().is_success() => Ok(()),
+            Ok(Some(response)) => Err(self.refused(response.status())),
+            Err(error) => Err(transport(error, self.action, self.step, self.aftermath)),
+        }
+    }
+
+    /// Asks for the PIN's state in the PIV application, which has to be
+    /// selected. Spends no try.
+    pub(crate) fn pin_status(&mut self) -> Result<PinStatus, ActionError> {
+        Ok(match self.send(&Verify::query(self.pin))? {
+            Ok(()) => PinStatus::AlreadyVerified,
+            Err(status) => PinStatus::from_status_word(status),
+        })
+    }
+
+    /// VERIFY with the PIN from the reader's own PIN pad: in the ACA on a
+    /// Crescendo, else in PIV.
+    pub(crate) fn verify_on_pin_pad(&mut self) -> Result<Result<(), StatusWord>, ActionError> {
+        let header = match self.family {
+            Some(_) => [0x00, 0x20, 0x00, 0x00],
+            None => [0x00, 0x20, 0x00, self.pin.get()],
+        };
+        if !self.transaction.pin_pad().verify {
+            return Err(NotSent::NoPinPad.into());
+        }
+        let request = PinVerify::new(header, self.digits);
+        let answer = self.transaction.verify_on_pin_pad(&request);
+        self.pad_answer(answer)
+    }
+
+    /// The change of the PIN, with both PINs from the reader's own PIN pad.
+    pub(crate) fn change_on_pin_pad(&mut self) -> Result<Result<(), StatusWord>, ActionError> {
+        let header = match self.family {
+            Some(_) => [0x00, 0x24, 0x01, 0x00],
+            None => [0x00, 0x24, 0x00, self.pin.get()],
+        };
+        if !self.transaction.pin_pad().modify {
+            return Err(NotSent::NoPinPad.into());
+        }
+        let request = PinModify::new(header, self.digits);
+        let answer = self.transaction.modify_on_pin_pad(&request);
+        self.pad_answer(answer)
+    }
+
+    fn pad_answer(
+        &self,
+        answer: Result<Response, PinPadError>,
+    ) -> Result<Result<(), StatusWord>, ActionError> {
+        match answer {
+            Ok(response) if response.status().is_success() => Ok(Ok(())),
+            Ok(response) => Ok(Err(response.status())),
+            Err(PinPadError::Transport(error)) => {
+                Err(transport(error, self.action, self.step, self.aftermath))
+            }
+            Err(error) => Err(ActionError::PinPad(error)),
+        }
+    }
+
+    /// Mutual authentication with the card management key, with the PIV
+    /// application selected first.
+    pub(crate) fn authenticate_management(
+        &mut self,
+        key: &ManagementKey,
+    ) -> Result<(), ActionError> {
+        self.at("management-key", self.aftermath).select_piv()?;
+        let wrong = || ActionError::Wrong {
+            secret: Secret::ManagementKey,
+            tries_left: None,
+        };
+        let mutual = MutualAuthentication::new(key);
+        let witness = self.demand(&mutual.request_witness())?;
+        let mut challenge = Zeroizing::new([0; 16]);
+        let challenge = &mut challenge[..key.algorithm().block_length()];
+        getrandom::fill(challenge).map_err(|error| ActionError::Random(error.to_string()))?;
+        let (command, mutual) = mutual
+            .answer_witness(&witness, challenge)
+            .map_err(|error| self.malformed(error.to_string()))?;
+        let answer = match self.send(&command)? {
+            Ok(answer) => answer,
+            Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED | StatusWord::VERIFICATION_FAILED) => {
+                return Err(wrong());
+            }
+            Err(status) => return Err(self.refused(status)),
+        };
+        // The card has to know the key, too.
+        mutual
+            .check_response(&answer)
+            .map_err(|error| self.malformed(error.to_string()))
+    }
+
+    /// Ends the transaction and leaves the card as it is.
+    pub(crate) fn end(self) {
+        drop(self.transaction);
+    }
+}
+
+/// What a failed exchange means for an action.
+pub(crate) fn transport(
+    error: TransportError,
+    action: Action,
+    step: &'static str,
+    aftermath: Aftermath,
+) -> ActionError {
+    match error {
+        TransportError::Link(source) => ActionError::Interrupted {
+            action,
+            step,
+            aftermath,
+            source,
+        },
+        other => ActionError::Malformed {
+            action,
+            step,
+            detail: other.to_string(),
+        },
+    }
+}

@@ -1,0 +1,398 @@
+//! Authenticate, change and unblock, on every kind of software token: what is
+//! sent, what it costs, and what is known after.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure is a failed test"
+)]
+
+use std::sync::Arc;
+
+use crescendo_ext::xauth::XauthKey;
+use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
+use piv_apdu::object::ObjectTag;
+use piv_apdu::secret::{Pin, Puk};
+use token_manager::{
+    ActionError, KeyCheck, LastTry, Manager, NotSent, PinChangeEntry, PinEntry, PinStatus, Reason,
+    Secret, Session,
+};
+use virtual_token::{CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
+
+fn card(profile: Profile) -> SharedToken {
+    let options = CreateOptions::default().seed(profile as u64);
+    SharedToken::new(VirtualToken::create(profile, &options).unwrap())
+}
+
+fn open(card: &SharedToken) -> Session {
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", card).unwrap();
+    let overrides = token_manager::Overrides::default().allow_unverified(true);
+    let manager = Manager::new(Arc::new(readers)).with_overrides(overrides);
+    let session = manager.open("Desk").unwrap();
+    card.clear_log();
+    session
+}
+
+fn pin(digits: &str) -> Pin {
+    Pin::new(digits.as_bytes()).unwrap()
+}
+
+fn factory(profile: Profile) -> Pin {
+    Pin::new(profile.factory_pin()).unwrap()
+}
+
+fn limit(profile: Profile) -> u8 {
+    if profile == Profile::Piv { 3 } else { 6 }
+}
+
+/// The instructions that the card was sent, in order.
+fn sent(card: &SharedToken) -> Vec<u8> {
+    let sent = card.log().iter().map(|header| header.ins).collect();
+    card.clear_log();
+    sent
+}
+
+const SELECT: u8 = 0xA4;
+const VERIFY: u8 = 0x20;
+const CHANGE: u8 = 0x24;
+const GET_DATA: u8 = 0xCB;
+
+#[test]
+fn a_guard_holds_the_token_open_and_locks_it_when_it_goes() {
+    for profile in Profile::ALL {
+        let card = card(profile);
+        let mut session = open(&card);
+        let right = factory(profile);
+        let mut open = session
+            .authenticate(PinEntry::Typed(&right), LastTry::Spare)
+            .unwrap();
+        assert_eq!(
+            open.verification().before,
+            PinStatus::TriesLeft(limit(profile))
+        );
+        let expected: &[u8] = match profile {
+            // The PIV application is still selected since the token was read:
+            // nobody else can get at a token in this process.
+            Profile::Piv => &[VERIFY, VERIFY],
+            _ => &[VERIFY, SELECT, VERIFY],
+        };
+        assert_eq!(sent(&card), expected, "{profile}");
+        assert!(open.is_still_verified().unwrap());
+        let printed = open.read_object(ObjectTag::PRINTED_INFORMATION).unwrap();
+        assert!(
+            printed.is_some_and(|content| !content.is_empty()),
+            "{profile}"
+        );
+        drop(open);
+        let status = session.refresh_pin_status().unwrap();
+        assert_eq!(status, PinStatus::TriesLeft(limit(profile)), "{profile}");
+    }
+}
+
+#[test]
+fn a_reset_between_two_steps_is_noticed() {
+    let card = card(Profile::Piv);
+    let mut session = open(&card);
+    let right = factory(Profile::Piv);
+    let mut open = session
+        .authenticate(PinEntry::Typed(&right), LastTry::Spare)
+        .unwrap();
+    card.reset();
+    let error = open
+        .read_object(ObjectTag::PRINTED_INFORMATION)
+        .unwrap_err();
+    assert!(matches!(error, ActionError::AuthenticationLost), "{error}");
+}
+
+#[test]
+fn wrong_blocked_and_not_sent_are_three_things() {
+    for profile in Profile::ALL {
+        let card = card(profile);
+        let mut session = open(&card);
+        let wrong = pin("271828");
+        for left in (2..limit(profile)).rev() {
+            let error = session
+                .authenticate(PinEntry::Typed(&wrong), LastTry::Spare)
+                .map(drop)
+                .unwrap_err();
+            assert!(
+                matches!(error, ActionError::Wrong { secret: Secret::Pin, tries_left } if tries_left == Some(left)),
+                "{profile}: {error}"
+            );
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("{left} tries are left"))
+            );
+        }
+        let error = session
+            .authenticate(PinEntry::Typed(&wrong), LastTry::Spare)
+            .map(drop)
+            .unwrap_err();
+        assert!(error.to_string().contains("one try is left"), "{error}");
+        card.clear_log();
+        // The last one is not used unasked.
+        let error = session
+            .authenticate(PinEntry::Typed(&wrong), LastTry::Spare)
+            .map(drop)
+            .unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::LastTry { .. })),
+            "{error}"
+        );
+        assert!(
+            card.log()
+                .iter()
+                .all(|header| header.ins != VERIFY || header.lc == 0)
+        );
+        let error = session
+            .authenticate(PinEntry::Typed(&wrong), LastTry::Use)
+            .map(drop)
+            .unwrap_err();
+        assert!(matches!(error, ActionError::Blocked { .. }), "{error}");
+        assert!(error.may_have_spent_a_try());
+        card.clear_log();
+        // Known to be blocked: nothing at all is sent.
+        let right = factory(profile);
+        let error = session
+            .authenticate(PinEntry::Typed(&right), LastTry::Use)
+            .map(drop)
+            .unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::Blocked { .. })),
+            "{error}"
+        );
+        assert!(!error.may_have_spent_a_try());
+        assert!(sent(&card).is_empty(), "{profile}");
+    }
+}
+
+#[test]
+fn what_the_host_can_know_is_not_sent() {
+    for profile in Profile::ALL {
+        let card = card(profile);
+        let mut session = open(&card);
+        let right = factory(profile);
+        let mut impossible = vec![pin("123")];
+        if profile == Profile::Piv {
+            impossible.extend([pin("12345"), pin("abcdef")]);
+        }
+        for impossible in &impossible {
+            let error = session
+                .authenticate(PinEntry::Typed(impossible), LastTry::Use)
+                .map(drop)
+                .unwrap_err();
+            assert!(
+                matches!(error, ActionError::NotSent(NotSent::CannotBe { .. })),
+                "{error}"
+            );
+            for (old, new) in [(impossible, &right), (&right, impossible)] {
+                let change = PinChangeEntry::Typed { old, new };
+                let error = session.change_pin(change, LastTry::Use).unwrap_err();
+                assert!(matches!(error, ActionError::NotSent(_)), "{error}");
+            }
+        }
+        let same = PinChangeEntry::Typed {
+            old: &right,
+            new: &right,
+        };
+        let error = session.change_pin(same, LastTry::Use).unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::SameAsOld { .. })),
+            "{error}"
+        );
+        assert!(sent(&card).is_empty(), "{profile}");
+    }
+}
+
+#[test]
+fn the_pin_is_changed_and_the_token_locked() {
+    for profile in Profile::ALL {
+        let card = card(profile);
+        let mut session = open(&card);
+        let (old, new) = (factory(profile), pin("271828"));
+        let change = PinChangeEntry::Typed {
+            old: &old,
+            new: &new,
+        };
+        session.change_pin(change, LastTry::Spare).unwrap();
+        let expected: &[u8] = match profile {
+            // The card leaves the PIN verified: logged out, and asked.
+            Profile::Piv => &[VERIFY, CHANGE, VERIFY, VERIFY],
+            _ => &[VERIFY, SELECT, CHANGE],
+        };
+        assert_eq!(sent(&card), expected, "{profile}");
+        let error = session.change_pin(change, LastTry::Spare).unwrap_err();
+        assert!(matches!(error, ActionError::Wrong { .. }), "{error}");
+        let open = session
+            .authenticate(PinEntry::Typed(&new), LastTry::Spare)
+            .unwrap();
+        assert_eq!(open.lock().unwrap(), PinStatus::TriesLeft(limit(profile)));
+    }
+}
+
+#[test]
+fn the_puk_unblocks_where_the_token_has_one() {
+    let puk = Puk::new(b"12345678").unwrap();
+    let wrong = Puk::new(b"87654321").unwrap();
+    let new = pin("271828");
+    for profile in Profile::ALL {
+        let card = card(profile);
+        let mut session = open(&card);
+        if matches!(profile, Profile::Crescendo2300 | Profile::CrescendoKey) {
+            let error = session
+                .unblock_with_puk(&puk, &new, LastTry::Spare)
+                .unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    ActionError::Unavailable {
+                        reason: Reason::NotPubliclyDocumented,
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+            assert!(sent(&card).is_empty());
+            continue;
+        }
+        if profile == Profile::Crescendo4000 && session.token().profile.profile().is_none() {
+            continue;
+        }
+        block(&mut session);
+        let error = session
+            .unblock_with_puk(&wrong, &new, LastTry::Spare)
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ActionError::Wrong {
+                    secret: Secret::Puk,
+                    tries_left: Some(_)
+                }
+            ),
+            "{error}"
+        );
+        let unblocked = session
+            .unblock_with_puk(&puk, &new, LastTry::Spare)
+            .unwrap();
+        assert_eq!(unblocked.after, PinStatus::TriesLeft(limit(profile)));
+        assert!(
+            session
+                .authenticate(PinEntry::Typed(&new), LastTry::Spare)
+                .is_ok()
+        );
+    }
+}
+
+#[test]
+fn the_admin_key_unblocks_a_crescendo_also_from_afar() {
+    let key = XauthKey::from_slice(&[0; 24]).unwrap();
+    let other = XauthKey::from_slice(&[0x5A; 24]).unwrap();
+    let new = pin("271828");
+    for profile in Profile::ALL {
+        let card = card(profile);
+        let mut session = open(&card);
+        if profile == Profile::Piv {
+            let error = session.unblock_challenge().unwrap_err();
+            assert!(matches!(error, ActionError::Unavailable { .. }), "{error}");
+            continue;
+        }
+        block(&mut session);
+        let challenge = session.unblock_challenge().unwrap();
+        let wrong = other.cryptogram(challenge.challenge()).unwrap();
+        let error = session
+            .unblock_with_response(&challenge, &wrong, &new)
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ActionError::Wrong {
+                    secret: Secret::AdminKey,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        let challenge = session.unblock_challenge().unwrap();
+        let response = key.cryptogram(challenge.challenge()).unwrap();
+        let unblocked = session
+            .unblock_with_response(&challenge, &response, &new)
+            .unwrap();
+        assert_eq!(unblocked.after, PinStatus::TriesLeft(limit(profile)));
+        assert!(
+            session
+                .authenticate(PinEntry::Typed(&new), LastTry::Spare)
+                .is_ok()
+        );
+        block(&mut session);
+        session.unblock_with_key(&key, &new).unwrap();
+        assert_eq!(session.check_admin_key(&key).unwrap(), KeyCheck::Right);
+        assert_eq!(session.check_admin_key(&other).unwrap(), KeyCheck::Wrong);
+    }
+}
+
+#[test]
+fn the_management_key_proves_itself_both_ways() {
+    let card = card(Profile::Piv);
+    let mut session = open(&card);
+    let bytes: Vec<u8> = (1..=8).cycle().take(32).collect();
+    let key = ManagementKey::new(ManagementAlgorithm::Aes256, &bytes).unwrap();
+    let other = ManagementKey::new(ManagementAlgorithm::Aes256, &[0; 32]).unwrap();
+    assert_eq!(session.check_management_key(&key).unwrap(), KeyCheck::Right);
+    assert_eq!(
+        session.check_management_key(&other).unwrap(),
+        KeyCheck::Wrong
+    );
+}
+
+/// Wrong PINs until none is left.
+fn block(session: &mut Session) {
+    let wrong = pin("314159");
+    loop {
+        let error = session
+            .authenticate(PinEntry::Typed(&wrong), LastTry::Use)
+            .map(drop)
+            .unwrap_err();
+        match error {
+            ActionError::Wrong { .. } => {}
+            ActionError::Blocked { .. } => return,
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_key_is_used_right_after_the_pin() {
+    use piv_apdu::key::{Algorithm, KeyReference};
+    for profile in [Profile::Piv, Profile::Crescendo2300] {
+        let card = card(profile);
+        let mut session = open(&card);
+        let entry = session
+            .token()
+            .key(KeyReference::DIGITAL_SIGNATURE)
+            .unwrap();
+        let algorithm = entry.algorithm.unwrap();
+        let length = if algorithm == Algorithm::EccP384 {
+            48
+        } else {
+            32
+        };
+        let signature = session
+            .use_key(
+                &factory(profile),
+                LastTry::Spare,
+                KeyReference::DIGITAL_SIGNATURE,
+                algorithm,
+                &vec![7; length],
+            )
+            .unwrap();
+        assert_eq!(signature.first(), Some(&0x30), "{profile}");
+        let order = sent(&card);
+        let used = order.iter().position(|ins| *ins == 0x87).unwrap();
+        assert_eq!(order[used - 1], VERIFY, "{profile}");
+        assert!(!order.contains(&GET_DATA));
+    }
+}
