@@ -3,8 +3,7 @@
 
 use aes::{Aes128, Aes192, Aes256};
 use cipher::{Block, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
-use crescendo_ext::identity::Family;
-use crescendo_ext::properties::{GetPivProperties, Init, PivProperties};
+use crescendo_ext::properties::Init;
 use des::TdesEde3;
 use piv_apdu::command::{
     DynamicAuthenticationTemplate, GeneralAuthenticate, GenerateAsymmetric, GetData, PublicKey,
@@ -15,13 +14,10 @@ use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
 use virtual_token::{Content, CreateOptions, Profile, SymmetricAlgorithm, VirtualToken};
 
-use crate::common::{blank, hex, options, personal, raw, send};
-
-fn encrypt<C: KeyInit + BlockCipherEncrypt>(key: &[u8], block: &[u8]) -> Vec<u8> {
-    let mut block = Block::<C>::try_from(block).unwrap();
-    C::new_from_slice(key).unwrap().encrypt_block(&mut block);
-    block.to_vec()
-}
+use crate::common::{
+    SELECT_ACA, SELECT_PIV, blank, encrypt, expect, hex, options, personal, properties, raw, send,
+    xauth,
+};
 
 fn decrypt<C: KeyInit + BlockCipherDecrypt>(key: &[u8], block: &[u8]) -> Vec<u8> {
     let mut block = Block::<C>::try_from(block).unwrap();
@@ -29,24 +25,7 @@ fn decrypt<C: KeyInit + BlockCipherDecrypt>(key: &[u8], block: &[u8]) -> Vec<u8>
     block.to_vec()
 }
 
-#[track_caller]
-fn expect(token: &mut VirtualToken, command: &str, status: u16) -> Vec<u8> {
-    let response = raw(token, &hex(command));
-    assert_eq!(response.status(), StatusWord::new(status), "{command}");
-    response.data().to_vec()
-}
-
-const SELECT_ACA: &str = "00A40400 07 A0000000791000 00";
-const SELECT_PIV: &str = "00A40400 0B A000000308000010000100 00";
 const VERIFY_ACA: &str = "00200000 08 3030303030303030";
-
-/// GET CHALLENGE and EXTERNAL AUTHENTICATE.
-fn xauth<C: KeyInit + BlockCipherEncrypt>(token: &mut VirtualToken, key: &[u8]) -> u16 {
-    let challenge = expect(token, "00840001 00", 0x9000);
-    let cryptogram = encrypt::<C>(key, &challenge);
-    let command = piv_apdu::apdu::Command::new(0x00, 0x82, 0x00, 0x01).with_data(&cryptogram);
-    send(token, &command).status().get()
-}
 
 #[test]
 fn xauth_authenticates_with_the_challenge_encrypted() {
@@ -218,15 +197,6 @@ fn reset_card_leaves_nothing() {
         );
         assert_eq!(token.issuer_certificate(), None);
     }
-}
-
-fn properties(token: &mut VirtualToken) -> PivProperties {
-    let family = match token.profile() {
-        Profile::Crescendo4000 => Family::C4000,
-        _ => Family::C2300,
-    };
-    let response = send(token, &GetPivProperties { family }.to_command());
-    GetPivProperties::decode_answer(&response).unwrap()
 }
 
 #[test]
@@ -472,6 +442,46 @@ fn the_management_key_refuses_what_is_not_its_own() {
         .with_witness(&[0; 16])
         .with_challenge(&[0; 8]);
     assert_eq!(manage(&mut token, Algorithm::Aes256, short).0, 0x6A80);
+}
+
+#[test]
+fn a_crescendo_with_a_management_key_lists_it_and_is_written_to_after_it() {
+    let key: Vec<u8> = (1..=8).cycle().take(32).collect();
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::Crescendo4000,
+        Profile::CrescendoKey,
+    ] {
+        let listed = |token: &mut VirtualToken| {
+            expect(token, SELECT_PIV, 0x9000);
+            properties(token)
+                .key(KeyReference::CARD_MANAGEMENT)
+                .cloned()
+        };
+        assert_eq!(listed(&mut blank(profile)), None, "{profile}");
+
+        let options = options()
+            .content(Content::Empty)
+            .management_key(SymmetricAlgorithm::Aes256);
+        let mut token = VirtualToken::create(profile, &options).unwrap();
+        let block = listed(&mut token).unwrap();
+        assert_eq!(block.is_filled(), None, "nothing more is known of it");
+        let put = PutData::new(ObjectTag::CHUID, &[0x3E, 0x00]).to_command();
+        assert_eq!(send(&mut token, &put).status().get(), 0x6982);
+        assert_eq!(
+            single::<Aes256>(&mut token, Algorithm::Aes256, &key),
+            0x9000
+        );
+        assert_eq!(send(&mut token, &put).status().get(), 0x9000);
+        // It is no container to make a key in, and belongs to the PIV instance.
+        let generate =
+            GenerateAsymmetric::new(KeyReference::CARD_MANAGEMENT, Algorithm::EccP256).to_command();
+        assert_eq!(send(&mut token, &generate).status().get(), 0x6A86);
+        expect(&mut token, SELECT_ACA, 0x9000);
+        expect(&mut token, "00380000", 0x6982);
+        expect(&mut token, SELECT_PIV, 0x9000);
+        assert_eq!(send(&mut token, &put).status().get(), 0x6982);
+    }
 }
 
 #[test]

@@ -2,8 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
+use cipher::{Block, BlockCipherEncrypt, KeyInit};
+use crescendo_ext::identity::Family;
+use crescendo_ext::properties::{GetPivProperties, PivProperties};
 use piv_apdu::apdu::{Command, Le, Response};
+use piv_apdu::command::TypedCommand;
+use piv_apdu::status::StatusWord;
 use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
+
+pub(crate) const SELECT_ACA: &str = "00A40400 07 A0000000791000 00";
+pub(crate) const SELECT_PIV: &str = "00A40400 0B A000000308000010000100 00";
 
 /// 2026-01-01.
 pub(crate) fn created() -> SystemTime {
@@ -67,4 +75,37 @@ pub(crate) fn send(token: &mut VirtualToken, command: &Command) -> Response {
 
 pub(crate) fn raw(token: &mut VirtualToken, bytes: &[u8]) -> Response {
     Response::decode(&token.process(bytes)).unwrap()
+}
+
+/// Sends it and wants this status word; gives the data.
+#[track_caller]
+pub(crate) fn expect(token: &mut VirtualToken, command: &str, status: u16) -> Vec<u8> {
+    let response = raw(token, &hex(command));
+    assert_eq!(response.status(), StatusWord::new(status), "{command}");
+    response.data().to_vec()
+}
+
+/// One block, encrypted.
+pub(crate) fn encrypt<C: KeyInit + BlockCipherEncrypt>(key: &[u8], block: &[u8]) -> Vec<u8> {
+    let mut block = Block::<C>::try_from(block).unwrap();
+    C::new_from_slice(key).unwrap().encrypt_block(&mut block);
+    block.to_vec()
+}
+
+/// GET CHALLENGE and EXTERNAL AUTHENTICATE.
+pub(crate) fn xauth<C: KeyInit + BlockCipherEncrypt>(token: &mut VirtualToken, key: &[u8]) -> u16 {
+    let challenge = expect(token, "00840001 00", 0x9000);
+    let cryptogram = encrypt::<C>(key, &challenge);
+    let command = Command::new(0x00, 0x82, 0x00, 0x01).with_data(&cryptogram);
+    send(token, &command).status().get()
+}
+
+/// GET PIV PROPERTIES.
+pub(crate) fn properties(token: &mut VirtualToken) -> PivProperties {
+    let family = match token.profile() {
+        Profile::Crescendo4000 => Family::C4000,
+        _ => Family::C2300,
+    };
+    let response = send(token, &GetPivProperties { family }.to_command());
+    GetPivProperties::decode_answer(&response).unwrap()
 }

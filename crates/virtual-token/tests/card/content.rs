@@ -1,6 +1,7 @@
 //! What a personalized token has on it.
 
-use der::{Decode, Encode};
+use der::asn1::AnyRef;
+use der::{Decode, Encode, Reader, SliceReader};
 use p256::ecdsa::signature::Verifier;
 use p256::ecdsa::{DerSignature, VerifyingKey};
 use piv_apdu::command::{GetData, TypedCommand};
@@ -10,6 +11,7 @@ use piv_apdu::object::{
     ObjectTag, PrintedInformation,
 };
 use piv_apdu::status::StatusWord;
+use sha2::{Digest, Sha256};
 use spki::DecodePublicKey;
 use virtual_token::{Content, CreateOptions, KeyAlgorithm, Profile, VirtualToken};
 use x509_cert::Certificate;
@@ -208,6 +210,67 @@ fn algorithms_can_be_asked_for() {
     assert_eq!(spki(&authentication), 97);
     let (_, retired) = certificate(&mut token, KeyReference::retired(3).unwrap());
     assert_eq!(spki(&retired), 65);
+}
+
+#[test]
+fn the_issuer_signs_the_chuid_if_asked() {
+    for profile in Profile::ALL {
+        let plain = get(&mut selected(personal(profile)), ObjectTag::CHUID).unwrap();
+        assert!(Chuid::decode(&plain).unwrap().signature.is_empty());
+
+        let options = options().issuer_signed(true);
+        let token = VirtualToken::create(profile, &options).unwrap();
+        let issuer = token.issuer_certificate().unwrap().to_vec();
+        let content = get(&mut selected(token), ObjectTag::CHUID).unwrap();
+        let chuid = Chuid::decode(&content).unwrap();
+        let unsigned = Chuid {
+            signature: Vec::new(),
+            ..chuid.clone()
+        };
+        assert_eq!(*unsigned.encode(), *plain, "{profile}: the same otherwise");
+        let signed = content.strip_suffix(&[0xFE, 0x00]).unwrap();
+        let signed = signed.strip_suffix(chuid.signature.as_slice()).unwrap();
+        // 3E and a length of three bytes.
+        check_signed_data(&chuid.signature, &signed[..signed.len() - 4], &issuer);
+    }
+}
+
+/// CMS signed data of one signer, who signs attributes, about a content elsewhere.
+fn check_signed_data(signature: &[u8], content: &[u8], issuer: &[u8]) {
+    let signed_data = inside(at(signature, &[0, 1, 0]));
+    let [_version, _digests, _type, certificates, signers] = &signed_data[..] else {
+        panic!("five fields");
+    };
+    assert_eq!(certificates.value(), issuer);
+    let signer = inside(at(signers.value(), &[0]));
+    let [_version, _name, _digest, attributes, _algorithm, value] = &signer[..] else {
+        panic!("six fields");
+    };
+    let digest = at(attributes.value(), &[1, 1, 0]);
+    assert_eq!(digest, Sha256::digest(content).as_slice());
+    let mut set = attributes.to_der().unwrap();
+    set[0] = 0x31;
+    let issuer = Certificate::from_der(issuer).unwrap();
+    let key = issuer.tbs_certificate().subject_public_key_info();
+    let key = VerifyingKey::from_public_key_der(&key.to_der().unwrap()).unwrap();
+    let value = DerSignature::from_bytes(value.value()).unwrap();
+    key.verify(&set, &value).unwrap();
+}
+
+/// The DER values that lie one after the other.
+fn inside(bytes: &[u8]) -> Vec<AnyRef<'_>> {
+    let mut reader = SliceReader::new(bytes).unwrap();
+    let mut values = Vec::new();
+    while !reader.is_finished() {
+        values.push(AnyRef::decode(&mut reader).unwrap());
+    }
+    values
+}
+
+/// What is at the end of a path of positions.
+fn at<'a>(bytes: &'a [u8], path: &[usize]) -> &'a [u8] {
+    path.iter()
+        .fold(bytes, |bytes, position| inside(bytes)[*position].value())
 }
 
 #[test]

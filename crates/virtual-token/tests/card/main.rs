@@ -13,5 +13,7 @@ mod content;
 mod conversations;
 mod cryptography;
 mod hostile;
+mod policy;
 mod state;
+mod status_words;
 mod transmission;

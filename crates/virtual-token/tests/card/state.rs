@@ -100,11 +100,37 @@ fn a_state_that_does_not_hold_together_is_refused() {
         &|state| state["pin_format"]["maximum"] = 9.into(),
         &|state| state["pin_format"]["minimum"] = 9.into(),
         &|state| state["xauth"] = serde_json::Value::Null,
+        &|state| state["pin_format"]["minimum"] = 3.into(),
+        &|state| state["pin_format"]["refuse_weak"] = true.into(),
+        &|state| state["management"]["force_change"] = true.into(),
+        &|state| state["management"]["static_challenge"] = "00".into(),
     ] {
         assert!(matches!(refused(change), StateError::Damaged { .. }));
     }
     for text in ["", "{}", "[]", "null", "{\"version\":1}"] {
         assert!(serde_json::from_str::<TokenState>(text).is_err());
+    }
+}
+
+/// States that were kept before there was a PIN policy.
+#[test]
+fn an_old_state_comes_back_as_delivered() {
+    for (profile, text) in [
+        (
+            Profile::Crescendo4000,
+            include_str!("../data/states/crescendo-4000.json"),
+        ),
+        (
+            Profile::Crescendo2300,
+            include_str!("../data/states/crescendo-2300.json"),
+        ),
+        (Profile::Piv, include_str!("../data/states/piv.json")),
+    ] {
+        assert!(!text.contains("\"management\":"), "{profile}");
+        let state: TokenState = serde_json::from_str(text).unwrap();
+        let old = VirtualToken::from_state(state).unwrap();
+        // The same seed made it, so that nothing but the default has been added.
+        assert_eq!(json(&old), json(&blank(profile)), "{profile}");
     }
 }
 
