@@ -249,7 +249,7 @@ pub enum NotSent {
         secret: Secret,
     },
     /// What was given can't be this token's, whatever its value is.
-    #[error("this can't be the {secret} of this token: it has {rule}")]
+    #[error("this can't be the {secret} of this token, which has {rule}")]
     CannotBe {
         /// What was given.
         secret: Secret,

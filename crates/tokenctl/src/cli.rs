@@ -3,6 +3,9 @@
 
 use std::path::PathBuf;
 
+use crate::manage::RiskArgs;
+use crate::secret::Descriptor;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// See every PIV token and all that is on it.
@@ -25,7 +28,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
         1  other failure        6  several tokens, none named\n  \
         2  wrong usage          7  token gone or reset\n  \
         3  no token             8  the card refused\n  \
-        4  no reader            9  held by another program, or no access",
+        4  no reader            9  held by another program, or no access\n \
+        10  wrong PIN, PUK, key 12  not sent, no try spent\n \
+        11  blocked             13  the token can't do it",
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -132,6 +137,18 @@ pub(crate) enum Command {
         restarted.")]
     Watch,
 
+    /// Verify, change and unblock the PIN.
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "A PIN is never an argument, which other users could see: it is asked for at \
+            the terminal, or read from a file descriptor (0 is stdin), a line each."
+    )]
+    Pin {
+        #[command(subcommand)]
+        command: PinCommand,
+    },
+
     /// List and export the certificates of a token.
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cert {
@@ -205,6 +222,113 @@ pub(crate) struct ShowArgs {
     /// list what is absent or cannot be done.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// What `pin` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PinCommand {
+    /// Show tries left, the rules for a new PIN, and how it can be unblocked.
+    #[command(after_help = "Examples:\n  \
+        tokenctl pin status\n  \
+        tokenctl pin status --json | jq .pin.tries_left\n\n\
+        No PIN is asked for and no try is spent.")]
+    Status,
+
+    /// Verify the PIN, and lock the token again.
+    #[command(after_help = "Examples:\n  \
+        tokenctl pin verify\n  \
+        tokenctl pin verify --pin-fd 0 < pin.txt\n\n\
+        A wrong PIN costs a try. What cannot be the PIN is not sent, and costs none.")]
+    Verify(PinVerifyArgs),
+
+    /// Change the PIN, knowing the present one.
+    #[command(after_help = "Examples:\n  \
+        tokenctl pin change\n  \
+        tokenctl pin change --pin-fd 0 --new-pin-fd 0 < two-lines.txt\n\n\
+        The rules are shown before, and each is ticked as the new PIN is typed.")]
+    Change(PinChangeArgs),
+
+    /// Set a new PIN with the PUK, or by challenge and response.
+    #[command(after_help = "Examples:\n  \
+        tokenctl pin unblock                With the PUK, where the token has one\n  \
+        tokenctl pin unblock --challenge    Tell the challenge to the helpdesk, type its response\n  \
+        tokenctl pin unblock --key          With the admin key itself\n\n\
+        From file descriptors: PUK or key, then the new PIN, then the response.")]
+    Unblock(PinUnblockArgs),
+}
+
+/// What `pin verify` takes.
+#[derive(Debug, Args)]
+pub(crate) struct PinVerifyArgs {
+    /// Read the PIN from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) pin_fd: Option<Descriptor>,
+
+    /// Have the PIN typed on the reader's own PIN pad.
+    #[arg(long, conflicts_with = "pin_fd")]
+    pub(crate) pin_pad: bool,
+
+    /// Agree to use the last try.
+    #[arg(long)]
+    pub(crate) last_try: bool,
+}
+
+/// What `pin change` takes.
+#[derive(Debug, Args)]
+pub(crate) struct PinChangeArgs {
+    /// Read the present PIN from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) pin_fd: Option<Descriptor>,
+
+    /// Read the new PIN from this file descriptor; from the same one, it is the next line.
+    #[arg(long, value_name = "N")]
+    pub(crate) new_pin_fd: Option<Descriptor>,
+
+    /// Have both PINs typed on the reader's own PIN pad.
+    #[arg(long, conflicts_with_all = ["pin_fd", "new_pin_fd"])]
+    pub(crate) pin_pad: bool,
+
+    /// Agree to use the last try.
+    #[arg(long)]
+    pub(crate) last_try: bool,
+
+    #[command(flatten)]
+    pub(crate) risks: RiskArgs,
+}
+
+/// What `pin unblock` takes.
+#[derive(Debug, Args)]
+pub(crate) struct PinUnblockArgs {
+    /// Unblock by challenge and response: print the challenge, ask for the response.
+    #[arg(long)]
+    pub(crate) challenge: bool,
+
+    /// Unblock with the admin key itself, which is asked for.
+    #[arg(long, conflicts_with = "challenge")]
+    pub(crate) key: bool,
+
+    /// Read the PUK from this file descriptor.
+    #[arg(long, value_name = "N", conflicts_with_all = ["challenge", "key", "key_fd", "response_fd"])]
+    pub(crate) puk_fd: Option<Descriptor>,
+
+    /// Read the admin key, in hexadecimal, from this file descriptor.
+    #[arg(long, value_name = "N", conflicts_with_all = ["challenge", "response_fd"])]
+    pub(crate) key_fd: Option<Descriptor>,
+
+    /// Read the response, in hexadecimal, from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) response_fd: Option<Descriptor>,
+
+    /// Read the new PIN from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) new_pin_fd: Option<Descriptor>,
+
+    /// Agree to use the PUK's last try.
+    #[arg(long)]
+    pub(crate) last_try: bool,
+
+    #[command(flatten)]
+    pub(crate) risks: RiskArgs,
 }
 
 /// What `cert` does.

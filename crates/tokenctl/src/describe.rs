@@ -53,6 +53,9 @@ fn warnings(token: &Token, now: SystemTime) -> Vec<String> {
 /// The same, without what the PIN's state says by itself.
 pub(crate) fn content_warnings(token: &Token, now: SystemTime) -> Vec<String> {
     let mut warnings = Vec::new();
+    if token.wants_pin_change() {
+        warnings.push("the PIN has to be changed".to_owned());
+    }
     for entry in &token.certificates {
         let slot = place(entry);
         match &entry.state {
@@ -88,7 +91,7 @@ pub(crate) fn interface(interface: Interface) -> &'static str {
 }
 
 /// A PIN's state in JSON.
-fn pin(status: &PinStatus) -> json::Pin {
+pub(crate) fn pin(status: &PinStatus) -> json::Pin {
     let state = match status {
         PinStatus::TriesLeft(_) => "tries-left",
         PinStatus::AlreadyVerified => "already-verified",
@@ -137,6 +140,7 @@ pub(crate) fn pin_policy(policy: &PinPolicy) -> json::PinPolicy {
         },
         decided_by: match policy.decided_by {
             PolicySource::Card => "card",
+            PolicySource::Profile => "profile",
             _ => "standard",
         },
         evidence: policy.evidence.map(crescendo_ext::Evidence::name),

@@ -30,12 +30,20 @@ pub(crate) enum Kind {
     CardRefused,
     /// Another program holds the card, or the system does not let us in.
     AccessDenied,
+    /// A PIN, PUK or key was sent and is wrong.
+    Wrong,
+    /// The PIN or the PUK is blocked.
+    Blocked,
+    /// It was not sent, since it would be of no use or of harm.
+    NotSent,
+    /// The token, or this software, cannot do it.
+    Unavailable,
 }
 
 impl Kind {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Kind; 9] = [
+    pub(crate) const ALL: [Kind; 13] = [
         Kind::Other,
         Kind::Usage,
         Kind::NoToken,
@@ -45,6 +53,10 @@ impl Kind {
         Kind::TokenGone,
         Kind::CardRefused,
         Kind::AccessDenied,
+        Kind::Wrong,
+        Kind::Blocked,
+        Kind::NotSent,
+        Kind::Unavailable,
     ];
 
     /// The program's exit code.
@@ -59,6 +71,10 @@ impl Kind {
             Kind::TokenGone => 7,
             Kind::CardRefused => 8,
             Kind::AccessDenied => 9,
+            Kind::Wrong => 10,
+            Kind::Blocked => 11,
+            Kind::NotSent => 12,
+            Kind::Unavailable => 13,
         }
     }
 
@@ -74,6 +90,10 @@ impl Kind {
             Kind::TokenGone => "token-gone",
             Kind::CardRefused => "card-refused",
             Kind::AccessDenied => "access-denied",
+            Kind::Wrong => "wrong",
+            Kind::Blocked => "blocked",
+            Kind::NotSent => "not-sent",
+            Kind::Unavailable => "unavailable",
         }
     }
 }
@@ -102,6 +122,10 @@ pub(crate) struct Report {
     pub(crate) reader: Option<String>,
     /// The card's status word, where there is one.
     pub(crate) status_word: Option<u16>,
+    /// Tries left of the PIN or PUK that was wrong, where the card told.
+    pub(crate) tries_left: Option<u8>,
+    /// In what state an interrupted action left the token.
+    pub(crate) aftermath: Option<&'static str>,
     /// The tokens that could be named instead.
     pub(crate) tokens: Vec<json::TokenName>,
 }
@@ -118,6 +142,8 @@ impl Report {
             next: None,
             reader: None,
             status_word: None,
+            tries_left: None,
+            aftermath: None,
             tokens: Vec::new(),
         }
     }
@@ -143,6 +169,8 @@ impl Report {
             next: self.next.clone(),
             reader: self.reader.clone(),
             status_word: self.status_word.map(json::status_word),
+            tries_left: self.tries_left,
+            aftermath: self.aftermath,
             tokens: self.tokens.clone(),
         }
     }
@@ -224,7 +252,7 @@ mod tests {
     fn exit_codes_and_names_are_unique() {
         let codes: BTreeSet<u8> = Kind::ALL.iter().map(|kind| kind.exit_code()).collect();
         let names: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-        assert_eq!(codes, (1..=9).collect());
+        assert_eq!(codes, (1..=13).collect());
         assert_eq!(names.len(), Kind::ALL.len());
     }
 

@@ -59,6 +59,9 @@ schemas! {
     Doctor => "doctor",
     Completions => "completions",
     Man => "man",
+    PinStatus => "pin-status",
+    PinResult => "pin-result",
+    PinChallenge => "pin-challenge",
 }
 
 /// A status word as four hexadecimal digits.
@@ -83,6 +86,8 @@ pub(crate) struct ErrorBody {
     pub(crate) next: Option<String>,
     pub(crate) reader: Option<String>,
     pub(crate) status_word: Option<String>,
+    pub(crate) tries_left: Option<u8>,
+    pub(crate) aftermath: Option<&'static str>,
     pub(crate) tokens: Vec<TokenName>,
 }
 
@@ -409,6 +414,35 @@ pub(crate) struct Finding {
     pub(crate) level: &'static str,
     pub(crate) message: String,
     pub(crate) next: Option<String>,
+}
+
+// ---- pin
+
+/// The PIN's state and rules.
+#[derive(Debug, Serialize)]
+pub(crate) struct PinStatus {
+    pub(crate) token: TokenName,
+    pub(crate) pin: Pin,
+    pub(crate) policy: PinPolicy,
+    pub(crate) change_wanted: bool,
+    pub(crate) unblock: Vec<&'static str>,
+}
+
+/// How an action on the PIN went.
+#[derive(Debug, Serialize)]
+pub(crate) struct PinResult {
+    pub(crate) token: TokenName,
+    pub(crate) action: &'static str,
+    pub(crate) before: Pin,
+    pub(crate) after: Option<Pin>,
+}
+
+/// A challenge for whoever has the admin key.
+#[derive(Debug, Serialize)]
+pub(crate) struct PinChallenge {
+    pub(crate) token: TokenName,
+    pub(crate) challenge: String,
+    pub(crate) algorithm: &'static str,
 }
 
 // ---- completions, man

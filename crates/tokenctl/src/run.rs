@@ -52,6 +52,7 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
             commands::show::run(&source, arguments.all, output)
         }
         Command::Watch => commands::watch::run(&source()?, output),
+        Command::Pin { command } => commands::pin::run(command, &source()?, output),
         Command::Cert { command } => commands::cert::run(command, &source()?, output),
         Command::Apdu(arguments) => commands::apdu::run(arguments, source, output),
         Command::Virtual { command } => commands::virtual_token::run(command, output),

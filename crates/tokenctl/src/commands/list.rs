@@ -8,6 +8,7 @@ use token_manager::{LoadError, LoadOptions, Token};
 use crate::describe;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::json;
+use crate::manage;
 use crate::output::{self, Output};
 use crate::source::{self, Source};
 use crate::table::Table;
@@ -36,7 +37,10 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
     let mut first = None;
     for loaded in loaded {
         match loaded.result {
-            Ok(token) if source.means(&token) => tokens.push(token),
+            Ok(mut token) if source.means(&token) => {
+                manage::complete(source, &mut token, output);
+                tokens.push(token);
+            }
             Ok(_) => {}
             Err(error) => {
                 let report = source::load_failed(&error);

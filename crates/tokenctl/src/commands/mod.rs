@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod pin;
 pub(crate) mod show;
 pub(crate) mod virtual_token;
 pub(crate) mod watch;

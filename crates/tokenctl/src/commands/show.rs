@@ -11,6 +11,7 @@ use token_manager::{
 use crate::describe;
 use crate::error::Result;
 use crate::json;
+use crate::manage;
 use crate::objects;
 use crate::output::{self, Fields, Output, heading, paragraph};
 use crate::source::Source;
@@ -22,7 +23,8 @@ const LABEL: usize = 15;
 
 /// Loads the token that is meant and shows it.
 pub(crate) fn run(source: &Source, all: bool, output: &Output) -> Result {
-    let token = source.load_one(&LoadOptions::new().with_all(all), output)?;
+    let mut token = source.load_one(&LoadOptions::new().with_all(all), output)?;
+    manage::complete(source, &mut token, output);
     let now = SystemTime::now();
     if output.json {
         let token = describe::token(&token, now);

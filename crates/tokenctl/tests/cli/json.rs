@@ -90,6 +90,31 @@ fn documents() -> Vec<Value> {
     }
     #[cfg(unix)]
     documents.extend(followed(&tool));
+    #[cfg(unix)]
+    documents.extend(with_secrets(&tool));
+    documents
+}
+
+/// Documents of the commands that take secrets, which come on stdin.
+#[cfg(unix)]
+fn with_secrets(tool: &Tool) -> Vec<Value> {
+    let run = |arguments: &[&str], input: &str| {
+        let arguments = [&["--json", "--reader", "one"], arguments].concat();
+        let ran = tool.run_with_input(&arguments, input);
+        let texts = [&ran.stdout, &ran.stderr];
+        let documents = texts.into_iter().flat_map(|text| {
+            serde_json::Deserializer::from_str(text)
+                .into_iter::<Value>()
+                .map(|document| document.unwrap_or_else(|error| panic!("{error}: {ran:#?}")))
+                .collect::<Vec<_>>()
+        });
+        documents.collect::<Vec<_>>()
+    };
+    let mut documents = run(&["pin", "status"], "");
+    documents.extend(run(&["pin", "verify", "--pin-fd", "0"], "00000000\n"));
+    documents.extend(run(&["pin", "verify", "--pin-fd", "0"], "271828\n"));
+    let unblock = ["pin", "unblock", "--new-pin-fd", "0", "--response-fd", "0"];
+    documents.extend(run(&unblock, "00000000\n0123456789ABCDEF\n"));
     documents
 }
 

@@ -81,6 +81,7 @@ impl Tool {
         command
             .args(arguments)
             .env("TOKENCTL_VIRTUAL_DIR", self.path())
+            .env("TOKENCTL_RECORD_DIR", self.file("records"))
             // No PC/SC service is ever there.
             .env("PCSCLITE_CSOCK_NAME", self.file("no-such-socket"))
             .env_remove("NO_COLOR")

@@ -1,0 +1,333 @@
+//! `pin`: the token's PIN.
+
+use std::io::Write as _;
+
+use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
+use piv_apdu::secret::Pin;
+use token_manager::{
+    Action, ActionError, Capability, LastTry, NotSent, PinChangeEntry, PinEntry, PinStatus,
+    Session, Unblocked,
+};
+
+use crate::cli::{PinChangeArgs, PinCommand, PinUnblockArgs, PinVerifyArgs};
+use crate::describe;
+use crate::error::{Kind, Report, Result};
+use crate::json;
+use crate::manage;
+use crate::output::{self, Fields, Output};
+use crate::secret;
+use crate::source::{self, Source};
+use crate::text::{DIM, GOOD, Text, WARNING};
+
+/// Columns for labels.
+const LABEL: usize = 10;
+
+/// Runs one of the commands under `pin`.
+pub(crate) fn run(command: &PinCommand, source: &Source, output: &Output) -> Result {
+    match command {
+        PinCommand::Status => status(source, output),
+        PinCommand::Verify(arguments) => verify(arguments, source, output),
+        PinCommand::Change(arguments) => change(arguments, source, output),
+        PinCommand::Unblock(arguments) => unblock(arguments, source, output),
+    }
+}
+
+fn status(source: &Source, output: &Output) -> Result {
+    let session = manage::open(source, manage::RiskArgs::default(), output)?;
+    let token = session.token();
+    let ways: Vec<Action> = [Action::UnblockWithPuk, Action::UnblockWithChallengeResponse]
+        .into_iter()
+        .filter(|way| token.capabilities.get(*way).is_available())
+        .collect();
+    if output.json {
+        let body = json::PinStatus {
+            token: source::token_name(token),
+            pin: describe::pin(&token.pin.status),
+            policy: describe::pin_policy(&token.pin_policy),
+            change_wanted: token.wants_pin_change(),
+            unblock: ways.iter().map(|way| way.id()).collect(),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    let mut out = output.stdout();
+    let mut fields = Fields::new();
+    fields.add("PIN", describe::pin_text(&token.pin.status));
+    fields.add("Takes", token.pin_policy.to_string());
+    if token.wants_pin_change() {
+        let text = "the PIN has to be changed: `tokenctl pin change`";
+        fields.add("Wanted", Text::styled(text, WARNING));
+    }
+    let ways = match ways.as_slice() {
+        [] => Text::styled("not by this software", DIM),
+        ways => {
+            let names: Vec<_> = ways.iter().map(|way| way.name()).collect();
+            Text::from(names.join(", "))
+        }
+    };
+    fields.add("Unblock", ways);
+    fields.write(&mut out, 0, LABEL)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn verify(arguments: &PinVerifyArgs, source: &Source, output: &Output) -> Result {
+    let mut session = manage::open(source, manage::RiskArgs::default(), output)?;
+    let reader = session.token().reader.clone();
+    ready(&session, Action::Authenticate)?;
+    say_tries(&session, output);
+    let pin = if arguments.pin_pad {
+        None
+    } else {
+        Some(secret::pin(arguments.pin_fd, "PIN", "--pin-fd")?)
+    };
+    let entry = entry(pin.as_ref(), output);
+    let mut last_try = last_try(arguments.last_try);
+    let before = loop {
+        match session.authenticate(entry, last_try) {
+            Ok(open) => break open.verification().before.clone(),
+            Err(error) => last_try = may_use_last_try(&error, arguments.pin_fd.is_some(), &reader)?,
+        }
+    };
+    let after = session
+        .refresh_pin_status()
+        .map_err(|error| manage::action_failed(&error, &reader))?;
+    finish(
+        &session,
+        Action::Authenticate,
+        &before,
+        Some(&after),
+        "The PIN is right.",
+        output,
+    )
+}
+
+fn change(arguments: &PinChangeArgs, source: &Source, output: &Output) -> Result {
+    let mut session = manage::open(source, arguments.risks, output)?;
+    let reader = session.token().reader.clone();
+    ready(&session, Action::ChangePin)?;
+    say_tries(&session, output);
+    output.remark(&Text::from(secret::policy_line(session.policy())));
+    for note in &session.policy().notes {
+        output.remark(&Text::styled(format!("  {note}"), DIM));
+    }
+    let typed = if arguments.pin_pad {
+        None
+    } else {
+        let old = secret::pin(arguments.pin_fd, "Present PIN", "--pin-fd")?;
+        let new = secret::new_pin(arguments.new_pin_fd, session.policy(), "--new-pin-fd")?;
+        Some((old, new))
+    };
+    let entry = if let Some((old, new)) = &typed {
+        PinChangeEntry::Typed { old, new }
+    } else {
+        output.remark(&Text::from("Type both PINs on the reader."));
+        PinChangeEntry::PinPad
+    };
+    let mut last_try = last_try(arguments.last_try);
+    let changed = loop {
+        match session.change_pin(entry, last_try) {
+            Ok(changed) => break changed,
+            Err(error) => last_try = may_use_last_try(&error, arguments.pin_fd.is_some(), &reader)?,
+        }
+    };
+    finish(
+        &session,
+        Action::ChangePin,
+        &changed.before,
+        None,
+        "The PIN is changed.",
+        output,
+    )
+}
+
+fn unblock(arguments: &PinUnblockArgs, source: &Source, output: &Output) -> Result {
+    let mut session = manage::open(source, arguments.risks, output)?;
+    let before = session.token().pin.status.clone();
+    let action = way(arguments, &session);
+    ready(&session, action)?;
+    say_tries(&session, output);
+    let unblocked = if action == Action::UnblockWithPuk {
+        with_puk(arguments, &mut session, output)?
+    } else {
+        by_challenge(arguments, &mut session, output)?
+    };
+    let done = "The PIN is unblocked, and is the new one.";
+    finish(
+        &session,
+        action,
+        &before,
+        Some(&unblocked.after),
+        done,
+        output,
+    )
+}
+
+/// The way that was asked for, or else the one that the token has.
+fn way(arguments: &PinUnblockArgs, session: &Session) -> Action {
+    let by_challenge = arguments.challenge
+        || arguments.key
+        || arguments.key_fd.is_some()
+        || arguments.response_fd.is_some();
+    let has_puk = session
+        .token()
+        .capabilities
+        .get(Action::UnblockWithPuk)
+        .is_available();
+    if by_challenge {
+        Action::UnblockWithChallengeResponse
+    } else if has_puk || arguments.puk_fd.is_some() {
+        Action::UnblockWithPuk
+    } else {
+        Action::UnblockWithChallengeResponse
+    }
+}
+
+fn with_puk(
+    arguments: &PinUnblockArgs,
+    session: &mut Session,
+    output: &Output,
+) -> Result<Unblocked> {
+    let reader = session.token().reader.clone();
+    let puk = secret::puk(arguments.puk_fd, "PUK", "--puk-fd")?;
+    let new = new_pin(arguments, session, output)?;
+    let mut last_try = last_try(arguments.last_try);
+    loop {
+        match session.unblock_with_puk(&puk, &new, last_try) {
+            Ok(unblocked) => return Ok(unblocked),
+            Err(error) => last_try = may_use_last_try(&error, arguments.puk_fd.is_some(), &reader)?,
+        }
+    }
+}
+
+fn by_challenge(
+    arguments: &PinUnblockArgs,
+    session: &mut Session,
+    output: &Output,
+) -> Result<Unblocked> {
+    let reader = session.token().reader.clone();
+    let failed = |error: ActionError| manage::action_failed(&error, &reader);
+    if arguments.key || arguments.key_fd.is_some() {
+        let key = secret::text(arguments.key_fd, "Admin key (hexadecimal)", "--key-fd")?;
+        let key = XauthKey::from_hex(&key).map_err(|error| not_sent(&error.to_string()))?;
+        let new = new_pin(arguments, session, output)?;
+        return Ok(session.unblock_with_key(&key, &new).map_err(failed)?);
+    }
+    // The new PIN first: a challenge does not wait well.
+    let new = new_pin(arguments, session, output)?;
+    let challenge = session.unblock_challenge().map_err(failed)?;
+    let digits = challenge.challenge().to_string();
+    if output.json {
+        let body = json::PinChallenge {
+            token: source::token_name(session.token()),
+            challenge: digits,
+            algorithm: challenge.challenge().algorithm().name(),
+        };
+        output::line(&json::Document::new(body))?;
+    } else {
+        let mut out = output.stdout();
+        writeln!(out, "Challenge: {digits}")?;
+        out.flush()?;
+        output.remark(&Text::styled(
+            "Whoever has the admin key answers it: `tokenctl helpdesk respond`. Leave the token in.",
+            DIM,
+        ));
+    }
+    let response = secret::text(arguments.response_fd, "Response", "--response-fd")?;
+    let response =
+        XauthCryptogram::from_hex(&response).map_err(|error| not_sent(&error.to_string()))?;
+    Ok(session
+        .unblock_with_response(&challenge, &response, &new)
+        .map_err(failed)?)
+}
+
+fn new_pin(arguments: &PinUnblockArgs, session: &Session, output: &Output) -> Result<Pin> {
+    output.remark(&Text::from(secret::policy_line(session.policy())));
+    secret::new_pin(arguments.new_pin_fd, session.policy(), "--new-pin-fd")
+}
+
+fn entry<'a>(pin: Option<&'a Pin>, output: &Output) -> PinEntry<'a> {
+    if let Some(pin) = pin {
+        PinEntry::Typed(pin)
+    } else {
+        output.remark(&Text::from("Type the PIN on the reader."));
+        PinEntry::PinPad
+    }
+}
+
+/// Refuses at once what the token can't do, before anything is asked.
+pub(crate) fn ready(session: &Session, action: Action) -> Result {
+    let refused = match session.token().capabilities.get(action) {
+        Capability::Unavailable(token_manager::Reason::NeedsAuthentication)
+        | Capability::Available => return Ok(()),
+        Capability::Unavailable(token_manager::Reason::PinBlocked) => NotSent::Blocked {
+            secret: token_manager::Secret::Pin,
+        }
+        .into(),
+        Capability::Unavailable(reason) | Capability::Unknown(reason) => {
+            ActionError::Unavailable { action, reason }
+        }
+    };
+    Err(manage::action_failed(&refused, &session.token().reader).into())
+}
+
+/// The tries left, before a try is used.
+pub(crate) fn say_tries(session: &Session, output: &Output) {
+    let status = describe::pin_text(&session.token().pin.status);
+    output.remark(&Text::from("PIN: ").and(status));
+}
+
+pub(crate) fn last_try(agreed: bool) -> LastTry {
+    if agreed { LastTry::Use } else { LastTry::Spare }
+}
+
+/// Asks whether the last try may be used, where that is what an action waits
+/// for and there is somebody to ask; passes every other failure on.
+pub(crate) fn may_use_last_try(
+    error: &ActionError,
+    unattended: bool,
+    reader: &str,
+) -> Result<LastTry> {
+    let waits = matches!(error, ActionError::NotSent(NotSent::LastTry { .. }));
+    if waits && !unattended && secret::is_terminal() {
+        let question = "Only one try is left: if it is wrong, it is blocked. Use it?";
+        if secret::confirm(question, "--last-try")? {
+            return Ok(LastTry::Use);
+        }
+    }
+    let mut report = manage::action_failed(error, reader);
+    if waits {
+        report.next = Some("Give --last-try to agree to it".to_owned());
+    }
+    Err(report.into())
+}
+
+fn not_sent(why: &str) -> Report {
+    Report::new(Kind::NotSent, why.to_owned()).next("Nothing was sent and no try was spent")
+}
+
+/// Says how it went.
+fn finish(
+    session: &Session,
+    action: Action,
+    before: &PinStatus,
+    after: Option<&PinStatus>,
+    done: &str,
+    output: &Output,
+) -> Result {
+    output.detail(format!("{} commands to the card", session.round_trips()));
+    if output.json {
+        let body = json::PinResult {
+            token: source::token_name(session.token()),
+            action: action.id(),
+            before: describe::pin(before),
+            after: after.map(describe::pin),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    let mut line = Text::styled(done, GOOD);
+    if let Some(after) = after {
+        line = line.plain(" ").and(describe::pin_text(after));
+    }
+    output.remark(&line);
+    Ok(())
+}

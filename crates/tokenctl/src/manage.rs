@@ -1,0 +1,151 @@
+//! The way from the command line to an action on a token: which token, what
+//! this computer keeps about it, the risks that were agreed to, and what a
+//! failed action means here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use etcetera::BaseStrategy as _;
+use token_manager::{
+    ActionError, FileStore, LoadError, Manager, NotSent, Overrides, Session, Token,
+};
+
+use crate::error::{Kind, Report, Result};
+use crate::output::Output;
+use crate::source::{self, Source};
+
+/// Risks that a person can agree to.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Risks")]
+pub(crate) struct RiskArgs {
+    /// Send commands that change a real C4000 although only third parties describe them.
+    #[arg(
+        long,
+        long_help = "Send commands that change a real C4000 although only third parties describe \
+            them.\n\nIf a description is wrong, the token may refuse, or end up in a state that \
+            nobody can name. Software tokens need no such consent."
+    )]
+    pub(crate) allow_unverified: bool,
+
+    /// Administer a token that an issuer manages, or may manage.
+    #[arg(
+        long,
+        long_help = "Administer a token that an issuer manages, or may manage.\n\nThe issuer's \
+            system may then no longer be able to, and what it put on the token may be lost."
+    )]
+    pub(crate) allow_managed: bool,
+}
+
+impl RiskArgs {
+    fn overrides(self) -> Overrides {
+        Overrides::default()
+            .allow_unverified(self.allow_unverified)
+            .allow_managed(self.allow_managed)
+    }
+}
+
+/// A manager of the source's tokens, with what this computer keeps about them.
+pub(crate) fn manager(source: &Source, risks: RiskArgs) -> Result<Manager> {
+    let manager = Manager::new(source.backend())
+        .with_store(Arc::new(FileStore::new(record_directory()?)))
+        .with_overrides(risks.overrides());
+    Ok(manager)
+}
+
+/// The one token that is meant, connected and read.
+pub(crate) fn open(source: &Source, risks: RiskArgs, output: &Output) -> Result<Session> {
+    let card = source.connect_one(output)?;
+    let reader = card.info().reader.clone();
+    manager(source, risks)?
+        .session(card)
+        .map_err(|error| action_failed(&error, &reader).into())
+}
+
+/// Adds what this computer keeps about a token that was read. That it can't be
+/// read is told, and is no reason not to show the token.
+pub(crate) fn complete(source: &Source, token: &mut Token, output: &Output) {
+    let completed = manager(source, RiskArgs::default()).and_then(|manager| {
+        manager
+            .complete(token)
+            .map_err(|error| action_failed(&error, &token.reader).into())
+    });
+    if let Err(failure) = completed {
+        output.warning(failure.to_string());
+    }
+}
+
+/// Where records about tokens are kept.
+fn record_directory() -> Result<PathBuf> {
+    if let Some(directory) = std::env::var_os("TOKENCTL_RECORD_DIR").filter(|d| !d.is_empty()) {
+        return Ok(directory.into());
+    }
+    match etcetera::choose_base_strategy() {
+        Ok(strategy) => Ok(strategy.data_dir().join("tokenctl").join("records")),
+        Err(_) => Err(Report::new(
+            Kind::Other,
+            "there is no home directory to keep records about tokens in",
+        )
+        .next("Set TOKENCTL_RECORD_DIR to a directory of yours")
+        .into()),
+    }
+}
+
+/// What a failed action means here.
+pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
+    let (message, next) = sentences(&error.to_string());
+    let mut report = match error {
+        ActionError::Load(LoadError::Link { source, .. }) => {
+            source::link_failed(source, Some(reader))
+        }
+        ActionError::Load(error) => source::load_failed(error),
+        ActionError::Interrupted {
+            source, aftermath, ..
+        } => {
+            let mut report = source::link_failed(source, Some(reader));
+            if source.is_session_lost() {
+                report.kind = Kind::TokenGone;
+            }
+            report.message = message;
+            report.next = Some(aftermath.sentence().to_owned());
+            report.aftermath = Some(aftermath.id());
+            report
+        }
+        other => {
+            let mut report = Report::new(kind(other), message);
+            report.next = next;
+            report
+        }
+    };
+    report.status_word = error.status().map(piv_apdu::status::StatusWord::get);
+    report.tries_left = error.tries_left();
+    report.in_reader(reader)
+}
+
+fn kind(error: &ActionError) -> Kind {
+    match error {
+        ActionError::Wrong { .. } => Kind::Wrong,
+        ActionError::Blocked { .. } | ActionError::NotSent(NotSent::Blocked { .. }) => {
+            Kind::Blocked
+        }
+        ActionError::NotSent(_)
+        | ActionError::NotTakenOver { .. }
+        | ActionError::PinPad(_)
+        | ActionError::Policy(_) => Kind::NotSent,
+        ActionError::Unavailable { .. } => Kind::Unavailable,
+        ActionError::Refused { .. } => Kind::CardRefused,
+        ActionError::AuthenticationLost => Kind::TokenGone,
+        _ => Kind::Other,
+    }
+}
+
+/// The first sentence, and the rest as what to do next.
+fn sentences(text: &str) -> (String, Option<String>) {
+    match text.split_once(". ") {
+        Some((first, rest)) => (
+            first.to_owned(),
+            Some(rest.trim_end_matches('.').to_owned()),
+        ),
+        None => (text.trim_end_matches('.').to_owned(), None),
+    }
+}
