@@ -2,6 +2,7 @@
 //! to do next.
 
 use pcsc_transport::{LinkError, PinPadError};
+use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
 use token_profile::{PolicyError, Rule};
 
@@ -20,8 +21,9 @@ use crate::secrets::SecretStoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActionError {
-    /// The token, or this software, can't do it. Nothing was sent.
-    #[error("this token can't do it ({action}): {reason}. Nothing was sent to the token")]
+    /// The token, or this software, can't do it. Nothing on the token was
+    /// changed. Nothing was sent either, unless only the PIN could tell.
+    #[error("this token can't do it ({action}): {reason}. Nothing on the token was changed")]
     Unavailable {
         /// What was asked for.
         action: Action,
@@ -103,6 +105,18 @@ pub enum ActionError {
         /// What was found.
         detail: String,
     },
+    /// The object that was to be written has content that this software has not
+    /// put there. It was left as it is.
+    #[error(
+        "{action}: what is in the token's {object} was not put there by this software, so it was \
+         not written over. Nothing was changed; choose another place"
+    )]
+    ForeignContent {
+        /// What was asked for.
+        action: Action,
+        /// The object.
+        object: ObjectTag,
+    },
     /// The person did not take over a secret that the token was to get, so it
     /// did not get it.
     #[error(
@@ -173,6 +187,7 @@ impl ActionError {
             Self::AuthenticationLost => "authentication-lost",
             Self::PinPad(_) => "pin-pad",
             Self::NotConfirmed { .. } => "not-confirmed",
+            Self::ForeignContent { .. } => "foreign-content",
             Self::NotTakenOver { .. } => "not-taken-over",
             Self::Policy(_) => "policy",
             Self::Load(_) => "load",
@@ -274,6 +289,9 @@ pub enum NotSent {
     /// The admin key is not of the kind that the token's challenge wants.
     #[error("{0}")]
     KeyDoesNotFit(String),
+    /// A plain PIV card is written to with its management key only.
+    #[error("this card is written to with its management key (9B) only: give that key, too")]
+    ManagementKey,
     /// There is nothing that the reader's PIN pad could be used for here.
     #[error("the reader has no PIN pad for this; type it on the host")]
     NoPinPad,
@@ -295,6 +313,16 @@ pub enum PolicyRefusal {
         /// The rule that the present PIN breaks.
         rule: Rule,
     },
+    /// The card, which has the present PIN, says so; it does not say which rule.
+    #[error(
+        "the card says that its present PIN would break the policy. Change the PIN first, or force a \
+         PIN change along with the policy"
+    )]
+    PresentPinByCard,
+    /// There is something in the policy's place on the token that this software
+    /// can't read, so it is not written over.
+    #[error("the policy that is on the token can't be used, and is not written over: {0}")]
+    ProfileUnusable(String),
     /// The card's own range leaves no PIN that would satisfy both.
     #[error(
         "no PIN would satisfy both the policy and the card, which takes {minimum} to {maximum} characters"

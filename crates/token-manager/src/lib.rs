@@ -80,8 +80,8 @@ mod session;
 mod token;
 
 pub use actions::{
-    Authenticated, KeyCheck, PinChangeEntry, PinChanged, PinEntry, UnblockChallenge, Unblocked,
-    Verification,
+    Authenticated, Enforcer, KeyCheck, PinChangeEntry, PinChanged, PinEntry, PolicySet,
+    RecoverySecret, UnblockChallenge, Unblocked, Verification,
 };
 
 pub use all::{LoadAll, Loaded, load_all, load_reader};

@@ -105,6 +105,8 @@ pub struct PinPolicy {
     pub refuse_weak: bool,
     /// Whether the PIN has to be changed before the token is used.
     pub force_change: bool,
+    /// Whether the card itself enforces the token management profile.
+    pub enforced_by_card: bool,
     /// What a person should know about how this was arrived at.
     pub notes: Vec<PolicyNote>,
 }
@@ -246,6 +248,7 @@ impl PinPolicy {
             card: None,
             refuse_weak: false,
             force_change: false,
+            enforced_by_card: false,
             notes: Vec::new(),
         }
     }
@@ -285,14 +288,39 @@ impl PinPolicy {
             card: Some(properties),
             refuse_weak: false,
             force_change: false,
+            enforced_by_card: false,
             notes,
         }
     }
 
-    /// This rule, narrowed by a token management profile: of each two limits
-    /// the narrower one holds.
+    /// The rule of a card that enforces a token management profile: the
+    /// profile's. `said` is what it told when it was read, which was the rule
+    /// of that moment.
+    pub(crate) fn of_enforced(policy: &Policy, said: Option<PinProperties>) -> Self {
+        let properties = PinProperties {
+            minimum: policy.minimum,
+            maximum: policy.maximum,
+            rfu: [0; 2],
+            numeric_only_raw: u8::from(policy.alphabet == ProfileAlphabet::Digits),
+        };
+        let mut rule = Self::from_card(properties);
+        if rule.as_profile() != Policy::DELIVERY {
+            rule.decided_by = PolicySource::Profile;
+            rule.evidence = Some(Evidence::ProjectProfile);
+        }
+        Self {
+            card: said,
+            refuse_weak: policy.refuse_weak,
+            force_change: policy.force_change,
+            enforced_by_card: true,
+            ..rule
+        }
+    }
+
+    /// This rule, narrowed by a token management profile that hosts keep: of
+    /// each two limits the narrower one holds.
     #[must_use]
-    pub(crate) fn narrowed_by(mut self, policy: &Policy, enforced_by_card: bool) -> Self {
+    pub(crate) fn narrowed_by(mut self, policy: &Policy) -> Self {
         self.refuse_weak = policy.refuse_weak;
         self.force_change = policy.force_change;
         let minimum = self.minimum.max(policy.minimum);
@@ -314,7 +342,7 @@ impl PinPolicy {
         if digits {
             self.alphabet = Alphabet::Digits;
         }
-        if !enforced_by_card && (narrower || self.refuse_weak || self.force_change) {
+        if narrower || self.refuse_weak || self.force_change {
             self.notes.push(PolicyNote::KeptByHost);
         }
         self
@@ -340,14 +368,15 @@ impl PinPolicy {
 
     /// The rule that `pin` breaks and that holds for every PIN this token ever
     /// had: the card's own, or else the standard's. A profile is no such rule,
-    /// since a PIN may be older than it.
+    /// since a PIN may be older than it; and a card that enforces one has no
+    /// other rule to tell.
     pub(crate) fn any_pin_breaks(&self, pin: &[u8]) -> Option<Rule> {
         let hard = match self.card {
-            Some(properties) => Self::from_card(properties),
-            None => Self::standard(),
+            _ if self.enforced_by_card => Policy::DELIVERY,
+            Some(properties) => Self::from_card(properties).as_profile(),
+            None => Self::standard().as_profile(),
         };
-        let broken = hard.rules(pin).into_iter().find(|state| !state.met);
-        broken.map(|state| state.rule)
+        hard.accepts(pin).err()
     }
 
     /// The lengths that both the rule in force and the standard allow: what a

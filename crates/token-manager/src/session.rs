@@ -97,6 +97,10 @@ impl Manager {
         self
     }
 
+    pub(crate) fn secrets(&self) -> Option<&Arc<dyn SecretStore>> {
+        self.secrets.as_ref()
+    }
+
     /// Sets the risks that were agreed to.
     #[must_use]
     pub fn with_overrides(mut self, overrides: Overrides) -> Self {

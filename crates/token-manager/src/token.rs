@@ -127,18 +127,15 @@ impl Token {
                 .map_or(ProfileState::None, ProfileState::OnHost);
         }
         self.recovery = record.recovery;
+        let card = &self.facts.card_policy;
         self.pin_policy = match &self.profile {
-            ProfileState::OnToken(profile) => self
-                .facts
-                .card_policy
-                .clone()
-                .narrowed_by(&profile.policy, profile.enforced_by_card),
-            ProfileState::OnHost(profile) => self
-                .facts
-                .card_policy
-                .clone()
-                .narrowed_by(&profile.policy, false),
-            ProfileState::None | ProfileState::Unusable(_) => self.facts.card_policy.clone(),
+            ProfileState::OnToken(profile) if profile.enforced_by_card => {
+                PinPolicy::of_enforced(&profile.policy, card.card)
+            }
+            ProfileState::OnToken(profile) | ProfileState::OnHost(profile) => {
+                card.clone().narrowed_by(&profile.policy)
+            }
+            ProfileState::None | ProfileState::Unusable(_) => card.clone(),
         };
         self.facts.overrides = overrides;
         self.facts.recovery = record.recovery;

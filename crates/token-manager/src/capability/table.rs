@@ -151,7 +151,9 @@ const RECOVERY: Support = Support::Card(
     |facts| match facts.recovery {
         Some(RecoveryPlace::Token | RecoveryPlace::Host) => Said::Profile,
         Some(RecoveryPlace::Nowhere) => Said::No(Reason::NotKept),
-        None if facts.protected_object => Said::Profile,
+        // A plain PIV card does not tell which objects it has: a look behind the
+        // PIN does.
+        None if facts.protected_object || facts.family.is_none() => Said::Profile,
         None => Said::No(Reason::NotSetByThisSoftware),
     },
     &[],

@@ -10,6 +10,7 @@ use piv_apdu::apdu::Response;
 use piv_apdu::command::{AnswerError, TypedCommand, Verify};
 use piv_apdu::key::KeyReference;
 use piv_apdu::management::{ManagementKey, MutualAuthentication};
+use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
 use zeroize::Zeroizing;
 
@@ -117,6 +118,22 @@ impl<'c> Job<'c> {
             action: self.action,
             step: self.step,
             detail: detail.into(),
+        }
+    }
+
+    /// That what was done does not show.
+    pub(crate) fn not_confirmed(&self, detail: impl Into<String>) -> ActionError {
+        ActionError::NotConfirmed {
+            action: self.action,
+            detail: detail.into(),
+        }
+    }
+
+    /// That an object has content that is not ours.
+    pub(crate) fn foreign_content(&self, object: ObjectTag) -> ActionError {
+        ActionError::ForeignContent {
+            action: self.action,
+            object,
         }
     }
 

@@ -1,0 +1,472 @@
+//! The secret that unblocks a token: keep it, show it, forget it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crescendo_ext::identity::Family;
+use crescendo_ext::xauth::XauthKey;
+use piv_apdu::command::{GetData, PutData};
+use piv_apdu::management::ManagementKey;
+use piv_apdu::object::ObjectTag;
+use piv_apdu::secret::{Puk, to_hex};
+use piv_apdu::status::StatusWord;
+use token_profile::{RecoveryError, RecoveryKind, RecoveryRecord};
+use zeroize::Zeroizing;
+
+use super::authenticate::verify;
+use super::entry::PinEntry;
+use crate::capability::{Action, Reason};
+use crate::failure::{ActionError, Aftermath, NotSent};
+use crate::record::{RecoveryPlace, TokenKey, recovery_name};
+use crate::secrets::{SecretStore, SecretStoreError};
+use crate::session::{Job, LastTry, Session};
+
+/// The object on the token that the PIN protects and that can hold the secret.
+const OBJECT: ObjectTag = ObjectTag::PRINTED_INFORMATION;
+const PADDING: u8 = 0xFF;
+
+/// The secret that unblocks a token. Wiped when dropped; `Debug` shows its
+/// kind, and only [`reveal`](Self::reveal) makes text of it.
+#[derive(PartialEq, Eq)]
+pub struct RecoverySecret {
+    record: RecoveryRecord,
+}
+
+impl RecoverySecret {
+    /// A copy of a secret of 1 to 32 bytes.
+    ///
+    /// # Errors
+    /// [`RecoveryError::Length`].
+    pub fn new(kind: RecoveryKind, value: &[u8]) -> Result<Self, RecoveryError> {
+        RecoveryRecord::new(kind, value).map(Self::from)
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> RecoveryKind {
+        self.record.kind()
+    }
+
+    /// What it is called, for people: `PUK`, `admin key (recovery)`.
+    pub fn name(&self) -> &'static str {
+        recovery_name(self.kind())
+    }
+
+    /// The secret as a person writes it down: a PUK in its characters, or in
+    /// hexadecimal if they can't all be typed; a key or a code in hexadecimal,
+    /// `0123-4567-89AB-CDEF`.
+    pub fn reveal(&self) -> Zeroizing<String> {
+        let value = self.unpadded();
+        let typed = value.iter().all(u8::is_ascii_graphic);
+        if self.kind() == RecoveryKind::Puk && typed {
+            let mut text = Zeroizing::new(String::with_capacity(value.len()));
+            text.extend(value.iter().copied().map(char::from));
+            return text;
+        }
+        to_hex(value)
+    }
+
+    /// The PUK, if it is one that a card takes.
+    pub fn puk(&self) -> Option<Puk> {
+        (self.kind() == RecoveryKind::Puk)
+            .then(|| Puk::new(self.unpadded()).ok())
+            .flatten()
+    }
+
+    /// The admin key, if it is one.
+    pub fn xauth_key(&self) -> Option<XauthKey> {
+        (self.kind() == RecoveryKind::XauthKey)
+            .then(|| XauthKey::from_slice(self.record.value()).ok())
+            .flatten()
+    }
+
+    /// A PUK may be kept as the card has it, with its padding.
+    fn unpadded(&self) -> &[u8] {
+        let mut value = self.record.value();
+        while let (RecoveryKind::Puk, [rest @ .., PADDING]) = (self.kind(), value) {
+            value = rest;
+        }
+        value
+    }
+}
+
+impl From<RecoveryRecord> for RecoverySecret {
+    fn from(record: RecoveryRecord) -> Self {
+        Self { record }
+    }
+}
+
+impl fmt::Debug for RecoverySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecoverySecret({:?}, ..)", self.kind())
+    }
+}
+
+impl Session {
+    /// Where the recovery secret of this token can be kept, the best place
+    /// first. On a plain PIV card writing to the token takes the management
+    /// key. Sends nothing.
+    pub fn recovery_places(&self) -> Vec<RecoveryPlace> {
+        let token = self.family().is_none() || self.token.facts.protected_object;
+        let host = self.key.is_some() && self.manager.secrets().is_some();
+        let places = [
+            (token, RecoveryPlace::Token),
+            (host, RecoveryPlace::Host),
+            (true, RecoveryPlace::Nowhere),
+        ];
+        places
+            .into_iter()
+            .filter_map(|(possible, place)| possible.then_some(place))
+            .collect()
+    }
+
+    /// Keeps the recovery secret on the token or on this computer, for instance
+    /// after it was changed, in place of what this software kept before.
+    ///
+    /// VERIFY as [`authenticate`](Self::authenticate) does; then on the token
+    /// SELECT of the PIV application, on a plain PIV card mutual authentication
+    /// with the management key, GET DATA of `5FC109`, PUT DATA and GET DATA to
+    /// read it back. With [`RecoveryPlace::Nowhere`] this is
+    /// [`forget_recovery`](Self::forget_recovery).
+    ///
+    /// # Errors
+    /// [`ActionError::ForeignContent`] if the object has other content: that is
+    /// never written over; [`ActionError::Unavailable`],
+    /// [`ActionError::NotSent`], [`ActionError::Wrong`],
+    /// [`ActionError::Blocked`], [`ActionError::PinPad`],
+    /// [`ActionError::Refused`], [`ActionError::NotConfirmed`],
+    /// [`ActionError::Secrets`], [`ActionError::Store`];
+    /// [`ActionError::Interrupted`] with [`Aftermath::ObjectOldOrNew`] if the
+    /// card was lost while it was written. The token is locked after.
+    pub fn keep_recovery(
+        &mut self,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+        management: Option<&ManagementKey>,
+        place: RecoveryPlace,
+        secret: &RecoverySecret,
+    ) -> Result<(), ActionError> {
+        match place {
+            RecoveryPlace::Token => {
+                self.may_personalize()?;
+                self.may_write(management)?;
+                self.with_pin(pin, last_try, |job| {
+                    authorise(job, management)?;
+                    write_record(job, secret)
+                })?;
+            }
+            RecoveryPlace::Host => {
+                self.host_secrets()?;
+                self.with_pin(pin, last_try, |_| Ok(()))?;
+                self.keep_on_host(secret)?;
+            }
+            RecoveryPlace::Nowhere => return self.forget(pin, last_try, management),
+        }
+        self.note_recovery(place)
+    }
+
+    /// Shows the secret that unblocks the token: the PUK, or what plays its
+    /// part. Only one that this software has kept can be shown.
+    ///
+    /// VERIFY as [`authenticate`](Self::authenticate) does; then SELECT of the
+    /// PIV application and GET DATA of `5FC109`, or, if this computer keeps it,
+    /// its secret store, which is opened only after the card has accepted the
+    /// PIN. If nobody noted where it is, the token is looked into.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`] with [`Reason::NotSetByThisSoftware`] if it
+    /// is not there, or not ours; [`ActionError::Malformed`] if it is ours and
+    /// can't be read; [`ActionError::NotSent`], [`ActionError::Wrong`],
+    /// [`ActionError::Blocked`], [`ActionError::PinPad`],
+    /// [`ActionError::Refused`], [`ActionError::Secrets`],
+    /// [`ActionError::Interrupted`]. The token is locked after.
+    pub fn view_puk(
+        &mut self,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+    ) -> Result<RecoverySecret, ActionError> {
+        self.ensure(Action::ViewPuk)?;
+        if self.record.recovery == Some(RecoveryPlace::Host) {
+            self.host_secrets()?;
+            self.with_pin(pin, last_try, |_| Ok(()))?;
+            return self.read_on_host();
+        }
+        let record = self.with_pin(pin, last_try, |job| match read_record(job)? {
+            Kept::Ours(Ok(record)) => Ok(record),
+            Kept::Ours(Err(error)) => Err(job.malformed(error.to_string())),
+            Kept::Nothing | Kept::Foreign => Err(not_set()),
+        })?;
+        self.note_recovery(RecoveryPlace::Token)?;
+        Ok(record.into())
+    }
+
+    /// Forgets the recovery secret: it is erased from where this software keeps
+    /// it, and never shown again. It still unblocks the token; whoever has not
+    /// written it down can't do that any more.
+    ///
+    /// VERIFY as [`authenticate`](Self::authenticate) does; then on the token
+    /// SELECT of the PIV application, GET DATA of `5FC109`, and if what is there
+    /// is ours, PUT DATA of an empty object and GET DATA to see that it is gone.
+    ///
+    /// # Errors
+    /// [`NotSent::ManagementKey`] on a plain PIV card that may hold it: see
+    /// [`forget_recovery_with_key`](Self::forget_recovery_with_key);
+    /// [`ActionError::Unavailable`] if there is none of ours, or, with
+    /// [`Reason::Unverified`], on a C4000 if commands that only third parties
+    /// describe were not agreed to; else as
+    /// [`keep_recovery`](Self::keep_recovery). The token is locked after.
+    pub fn forget_recovery(
+        &mut self,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+    ) -> Result<(), ActionError> {
+        self.forget(pin, last_try, None)
+    }
+
+    /// [`forget_recovery`](Self::forget_recovery) on a plain PIV card, where
+    /// writing takes the management key (9B).
+    ///
+    /// # Errors
+    /// As there, and [`ActionError::Wrong`] for the management key.
+    pub fn forget_recovery_with_key(
+        &mut self,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+        management: &ManagementKey,
+    ) -> Result<(), ActionError> {
+        self.forget(pin, last_try, Some(management))
+    }
+
+    fn forget(
+        &mut self,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+        management: Option<&ManagementKey>,
+    ) -> Result<(), ActionError> {
+        self.ensure(Action::ViewPuk)?;
+        if self.record.recovery == Some(RecoveryPlace::Host) {
+            let (store, key) = self.host_secrets()?;
+            self.with_pin(pin, last_try, |_| Ok(()))?;
+            store.remove(&key)?;
+            return self.note_recovery(RecoveryPlace::Nowhere);
+        }
+        self.may_write(management)?;
+        // Gone already: an erasure whose end was not seen.
+        let may_be_gone = self.record.recovery == Some(RecoveryPlace::Token);
+        self.with_pin(pin, last_try, |job| match read_record(job)? {
+            Kept::Ours(_) => {
+                authorise(job, management)?;
+                erase_record(job)
+            }
+            Kept::Nothing | Kept::Foreign if may_be_gone => Ok(()),
+            Kept::Nothing | Kept::Foreign => Err(not_set()),
+        })?;
+        self.note_recovery(RecoveryPlace::Nowhere)
+    }
+
+    /// One transaction: VERIFY, then `act`. The token is locked after.
+    fn with_pin<T>(
+        &mut self,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+        act: impl FnOnce(&mut Job<'_>) -> Result<T, ActionError>,
+    ) -> Result<T, ActionError> {
+        self.ensure(Action::Authenticate)?;
+        self.check_presented(pin)?;
+        let mut job = self.job(Action::ViewPuk)?;
+        let verified = verify(&mut job, pin, last_try);
+        let result = verified.is_ok().then(|| act(&mut job));
+        job.end();
+        self.note_verification(&verified);
+        self.lock_again();
+        self.note_locked();
+        verified?;
+        result.unwrap_or(Err(ActionError::AuthenticationLost))
+    }
+
+    /// Notes where the recovery secret is kept.
+    pub(crate) fn note_recovery(&mut self, place: RecoveryPlace) -> Result<(), ActionError> {
+        self.update_record(|record| record.recovery = Some(place))
+    }
+
+    /// Puts the secret into this computer's store.
+    pub(crate) fn keep_on_host(&self, secret: &RecoverySecret) -> Result<(), ActionError> {
+        let (store, key) = self.host_secrets()?;
+        Ok(store.put(&key, &secret.record.encode())?)
+    }
+
+    fn read_on_host(&self) -> Result<RecoverySecret, ActionError> {
+        let (store, key) = self.host_secrets()?;
+        let content = store.get(&key)?.ok_or_else(not_set)?;
+        match RecoveryRecord::decode(&content) {
+            Ok(record) => Ok(record.into()),
+            Err(RecoveryError::Empty | RecoveryError::NotOurs) => Err(not_set()),
+            Err(error) => Err(SecretStoreError {
+                store: store.name().to_owned(),
+                detail: error.to_string(),
+            }
+            .into()),
+        }
+    }
+
+    fn host_secrets(&self) -> Result<(Arc<dyn SecretStore>, TokenKey), ActionError> {
+        let Some(key) = &self.key else {
+            return Err(unavailable(Reason::NoIdentity));
+        };
+        match self.manager.secrets() {
+            Some(store) => Ok((Arc::clone(store), key.clone())),
+            None => Err(SecretStoreError {
+                store: "this computer's secret store".to_owned(),
+                detail: "this program was started without one".to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    /// Whether what a token is set up with may be put on it: nobody else
+    /// administers it.
+    fn may_personalize(&self) -> Result<(), ActionError> {
+        self.ensure(Action::Personalize)
+            .map_err(|error| match error {
+                ActionError::Unavailable { reason, .. } => unavailable(reason),
+                other => other,
+            })
+    }
+
+    /// Whether an object of ours can be written, as far as that can be told. On
+    /// a Crescendo the PIN authorises PUT DATA (third-party evidence), on a
+    /// plain PIV card the management key does.
+    fn may_write(&self, management: Option<&ManagementKey>) -> Result<(), ActionError> {
+        let facts = &self.token.facts;
+        match facts.family {
+            None if management.is_none() => Err(NotSent::ManagementKey.into()),
+            Some(_) if !facts.protected_object => Err(unavailable(Reason::NotAnnounced)),
+            Some(Family::C4000) if !facts.project_profile && !facts.overrides.allow_unverified => {
+                Err(unavailable(Reason::Unverified))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is in the object.
+enum Kept {
+    Nothing,
+    /// A record of ours, or what is left of one.
+    Ours(Result<RecoveryRecord, RecoveryError>),
+    Foreign,
+}
+
+/// SELECT of the PIV application and GET DATA; the PIN has to be verified.
+fn read_record(job: &mut Job<'_>) -> Result<Kept, ActionError> {
+    job.at("select-piv", job.aftermath()).select_piv()?;
+    job.at("read-recovery", job.aftermath());
+    let content = match job.send(&GetData::new(OBJECT))? {
+        Ok(content) => content,
+        Err(StatusWord::FILE_NOT_FOUND) => return Ok(Kept::Nothing),
+        Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED) => {
+            return Err(ActionError::AuthenticationLost);
+        }
+        Err(status) => return Err(job.refused(status)),
+    };
+    Ok(match RecoveryRecord::decode(&content) {
+        Err(RecoveryError::Empty) => Kept::Nothing,
+        Err(RecoveryError::NotOurs) => Kept::Foreign,
+        ours => Kept::Ours(ours),
+    })
+}
+
+/// Writes the secret to the token, which has to be authorised, and reads it
+/// back. Content that is not ours is left alone.
+pub(crate) fn write_record(job: &mut Job<'_>, secret: &RecoverySecret) -> Result<(), ActionError> {
+    if matches!(read_record(job)?, Kept::Foreign) {
+        return Err(job.foreign_content(OBJECT));
+    }
+    put(job, "write-recovery", &secret.record.encode())?;
+    match read_record(job)? {
+        Kept::Ours(Ok(found)) if found == secret.record => Ok(()),
+        _ => Err(job.not_confirmed("the recovery secret is not there as it was written")),
+    }
+}
+
+fn erase_record(job: &mut Job<'_>) -> Result<(), ActionError> {
+    put(job, "erase-recovery", &[])?;
+    match read_record(job)? {
+        Kept::Nothing => Ok(()),
+        _ => Err(job.not_confirmed("the recovery secret still is there")),
+    }
+}
+
+fn put(job: &mut Job<'_>, step: &'static str, content: &[u8]) -> Result<(), ActionError> {
+    let during = match job.aftermath() {
+        Aftermath::Resumable => Aftermath::Resumable,
+        _ => Aftermath::ObjectOldOrNew,
+    };
+    job.at(step, during);
+    job.demand(&PutData::new(OBJECT, content))
+}
+
+/// A plain PIV card's management key, where it was given.
+fn authorise(job: &mut Job<'_>, management: Option<&ManagementKey>) -> Result<(), ActionError> {
+    match (job.family(), management) {
+        (None, Some(key)) => job.authenticate_management(key),
+        _ => Ok(()),
+    }
+}
+
+fn unavailable(reason: Reason) -> ActionError {
+    ActionError::Unavailable {
+        action: Action::ViewPuk,
+        reason,
+    }
+}
+
+fn not_set() -> ActionError {
+    unavailable(Reason::NotSetByThisSoftware)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+    use piv_apdu::secret::Pin;
+    use virtual_token::{
+        Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken,
+    };
+
+    use super::*;
+    use crate::session::Manager;
+
+    /// A 4000 as a vendor's would be: without the project's profile.
+    #[test]
+    fn a_real_c4000_is_not_written_to_unasked() {
+        let profile = Profile::Crescendo4000;
+        let options = CreateOptions::default().content(Content::Empty);
+        let card = SharedToken::new(VirtualToken::create(profile, &options).unwrap());
+        let readers = MemoryBackend::new();
+        readers.insert("Desk", &card).unwrap();
+        let mut session = Manager::new(Arc::new(readers)).open("Desk").unwrap();
+        card.clear_log();
+        let facts = &mut session.token.facts;
+        facts.project_profile = false;
+        session.refresh();
+        let pin = Pin::new(profile.factory_pin()).unwrap();
+        let pin = PinEntry::Typed(&pin);
+        let secret = RecoverySecret::new(RecoveryKind::Puk, b"31415926").unwrap();
+        let place = RecoveryPlace::Token;
+        let kept = session.keep_recovery(pin, LastTry::Spare, None, place, &secret);
+        let forgotten = session.forget_recovery(pin, LastTry::Spare);
+        for error in [kept.unwrap_err(), forgotten.unwrap_err()] {
+            assert!(
+                matches!(
+                    error,
+                    ActionError::Unavailable {
+                        reason: Reason::Unverified,
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+        }
+        assert_eq!(card.commands(), 0);
+    }
+}
