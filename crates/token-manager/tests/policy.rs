@@ -10,14 +10,17 @@
 
 mod desk;
 
+use std::sync::Arc;
+
+use pcsc_transport::Card;
 use piv_apdu::secret::Pin;
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy, PolicyError, Rule};
 use token_manager::{
-    Action, ActionError, Aftermath, Enforcer, LastTry, NotSent, PinChangeEntry, PinEntry,
+    Action, ActionError, Aftermath, Enforcer, LastTry, Manager, NotSent, PinChangeEntry, PinEntry,
     PinStatus, PolicyRefusal, PolicySet, ProfileState, Reason, Secret, Session,
 };
 use virtual_token::fault::Fault;
-use virtual_token::{Content, Profile, SharedToken};
+use virtual_token::{Content, Keypad, LinkOptions, MemoryBackend, Profile, SharedToken};
 
 use desk::{Desk, GET_DATA, LOSSES, PUT_DATA, SELECT, VERIFY, factory, limit, pin};
 
@@ -420,16 +423,27 @@ fn a_forced_change_takes_an_old_pin_that_the_policy_would_not() {
     session.change_pin(to_long, LastTry::Spare).unwrap();
 }
 
-/// A card that holds another PIN than the host could look at: as after a PIN
-/// pad.
+/// The host can't look at a PIN that is typed on the reader; the card can.
 #[test]
-fn the_card_s_own_refusal_of_the_present_pin_has_a_name() {
+fn on_a_pin_pad_it_is_the_card_that_looks_at_the_present_pin() {
     let profile = Profile::Crescendo4000;
     let desk = desk(profile);
-    let mut session = desk.open_with(5, Fault::Status(0x6985.into()));
-    let error = refusal(set(&mut session, &factory(profile), &MILD));
-    assert_eq!(error, PolicyRefusal::PresentPinByCard);
-    assert_eq!(desk.open().managed_policy(), Policy::DELIVERY);
+    let keypad = Keypad::new();
+    let reader = LinkOptions::new("Desk").pin_pad(&keypad);
+    let open = || {
+        let card = Card::new(Box::new(desk.card.connect(&reader).unwrap()));
+        let manager = Manager::new(Arc::new(MemoryBackend::new()));
+        manager.session(card).unwrap()
+    };
+    let mut session = open();
+    let mut set = |policy: &Policy| {
+        keypad.press(profile.factory_pin());
+        session.set_policy(PinEntry::PinPad, LastTry::Spare, policy)
+    };
+    assert_eq!(refusal(set(&STRICT)), PolicyRefusal::PresentPinByCard);
+    set(&MILD).unwrap();
+    drop(session);
+    assert_eq!(open().managed_policy(), MILD);
 }
 
 #[test]

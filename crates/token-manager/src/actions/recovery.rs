@@ -1,105 +1,25 @@
 //! The secret that unblocks a token: keep it, show it, forget it.
 
-use std::fmt;
+mod object;
+mod secret;
+
 use std::sync::Arc;
 
 use crescendo_ext::identity::Family;
-use crescendo_ext::xauth::XauthKey;
-use piv_apdu::command::{GetData, PutData};
 use piv_apdu::management::ManagementKey;
-use piv_apdu::object::ObjectTag;
-use piv_apdu::secret::{Puk, to_hex};
-use piv_apdu::status::StatusWord;
-use token_profile::{RecoveryError, RecoveryKind, RecoveryRecord};
-use zeroize::Zeroizing;
+use token_profile::{RecoveryError, RecoveryRecord};
+
+pub(crate) use self::object::write_record;
+use self::object::{Kept, erase_record, read_record};
+pub use self::secret::RecoverySecret;
 
 use super::authenticate::verify;
 use super::entry::PinEntry;
 use crate::capability::{Action, Reason};
-use crate::failure::{ActionError, Aftermath, NotSent};
-use crate::record::{RecoveryPlace, TokenKey, recovery_name};
+use crate::failure::{ActionError, NotSent};
+use crate::record::{RecoveryPlace, TokenKey};
 use crate::secrets::{SecretStore, SecretStoreError};
 use crate::session::{Job, LastTry, Session};
-
-/// The object on the token that the PIN protects and that can hold the secret.
-const OBJECT: ObjectTag = ObjectTag::PRINTED_INFORMATION;
-const PADDING: u8 = 0xFF;
-
-/// The secret that unblocks a token. Wiped when dropped; `Debug` shows its
-/// kind, and only [`reveal`](Self::reveal) makes text of it.
-#[derive(PartialEq, Eq)]
-pub struct RecoverySecret {
-    record: RecoveryRecord,
-}
-
-impl RecoverySecret {
-    /// A copy of a secret of 1 to 32 bytes.
-    ///
-    /// # Errors
-    /// [`RecoveryError::Length`].
-    pub fn new(kind: RecoveryKind, value: &[u8]) -> Result<Self, RecoveryError> {
-        RecoveryRecord::new(kind, value).map(Self::from)
-    }
-
-    /// What it is.
-    pub fn kind(&self) -> RecoveryKind {
-        self.record.kind()
-    }
-
-    /// What it is called, for people: `PUK`, `admin key (recovery)`.
-    pub fn name(&self) -> &'static str {
-        recovery_name(self.kind())
-    }
-
-    /// The secret as a person writes it down: a PUK in its characters, or in
-    /// hexadecimal if they can't all be typed; a key or a code in hexadecimal,
-    /// `0123-4567-89AB-CDEF`.
-    pub fn reveal(&self) -> Zeroizing<String> {
-        let value = self.unpadded();
-        let typed = value.iter().all(u8::is_ascii_graphic);
-        if self.kind() == RecoveryKind::Puk && typed {
-            let mut text = Zeroizing::new(String::with_capacity(value.len()));
-            text.extend(value.iter().copied().map(char::from));
-            return text;
-        }
-        to_hex(value)
-    }
-
-    /// The PUK, if it is one that a card takes.
-    pub fn puk(&self) -> Option<Puk> {
-        (self.kind() == RecoveryKind::Puk)
-            .then(|| Puk::new(self.unpadded()).ok())
-            .flatten()
-    }
-
-    /// The admin key, if it is one.
-    pub fn xauth_key(&self) -> Option<XauthKey> {
-        (self.kind() == RecoveryKind::XauthKey)
-            .then(|| XauthKey::from_slice(self.record.value()).ok())
-            .flatten()
-    }
-
-    /// A PUK may be kept as the card has it, with its padding.
-    fn unpadded(&self) -> &[u8] {
-        let mut value = self.record.value();
-        while let (RecoveryKind::Puk, [rest @ .., PADDING]) = (self.kind(), value) {
-            value = rest;
-        }
-        value
-    }
-}
-
-impl From<RecoveryRecord> for RecoverySecret {
-    fn from(record: RecoveryRecord) -> Self {
-        Self { record }
-    }
-}
-
-impl fmt::Debug for RecoverySecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RecoverySecret({:?}, ..)", self.kind())
-    }
-}
 
 impl Session {
     /// Where the recovery secret of this token can be kept, the best place
@@ -135,7 +55,7 @@ impl Session {
     /// [`ActionError::Blocked`], [`ActionError::PinPad`],
     /// [`ActionError::Refused`], [`ActionError::NotConfirmed`],
     /// [`ActionError::Secrets`], [`ActionError::Store`];
-    /// [`ActionError::Interrupted`] with [`Aftermath::ObjectOldOrNew`] if the
+    /// [`ActionError::Interrupted`] with [`Aftermath::ObjectOldOrNew`](crate::Aftermath) if the
     /// card was lost while it was written. The token is locked after.
     pub fn keep_recovery(
         &mut self,
@@ -348,63 +268,6 @@ impl Session {
     }
 }
 
-/// What is in the object.
-enum Kept {
-    Nothing,
-    /// A record of ours, or what is left of one.
-    Ours(Result<RecoveryRecord, RecoveryError>),
-    Foreign,
-}
-
-/// SELECT of the PIV application and GET DATA; the PIN has to be verified.
-fn read_record(job: &mut Job<'_>) -> Result<Kept, ActionError> {
-    job.at("select-piv", job.aftermath()).select_piv()?;
-    job.at("read-recovery", job.aftermath());
-    let content = match job.send(&GetData::new(OBJECT))? {
-        Ok(content) => content,
-        Err(StatusWord::FILE_NOT_FOUND) => return Ok(Kept::Nothing),
-        Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED) => {
-            return Err(ActionError::AuthenticationLost);
-        }
-        Err(status) => return Err(job.refused(status)),
-    };
-    Ok(match RecoveryRecord::decode(&content) {
-        Err(RecoveryError::Empty) => Kept::Nothing,
-        Err(RecoveryError::NotOurs) => Kept::Foreign,
-        ours => Kept::Ours(ours),
-    })
-}
-
-/// Writes the secret to the token, which has to be authorised, and reads it
-/// back. Content that is not ours is left alone.
-pub(crate) fn write_record(job: &mut Job<'_>, secret: &RecoverySecret) -> Result<(), ActionError> {
-    if matches!(read_record(job)?, Kept::Foreign) {
-        return Err(job.foreign_content(OBJECT));
-    }
-    put(job, "write-recovery", &secret.record.encode())?;
-    match read_record(job)? {
-        Kept::Ours(Ok(found)) if found == secret.record => Ok(()),
-        _ => Err(job.not_confirmed("the recovery secret is not there as it was written")),
-    }
-}
-
-fn erase_record(job: &mut Job<'_>) -> Result<(), ActionError> {
-    put(job, "erase-recovery", &[])?;
-    match read_record(job)? {
-        Kept::Nothing => Ok(()),
-        _ => Err(job.not_confirmed("the recovery secret still is there")),
-    }
-}
-
-fn put(job: &mut Job<'_>, step: &'static str, content: &[u8]) -> Result<(), ActionError> {
-    let during = match job.aftermath() {
-        Aftermath::Resumable => Aftermath::Resumable,
-        _ => Aftermath::ObjectOldOrNew,
-    };
-    job.at(step, during);
-    job.demand(&PutData::new(OBJECT, content))
-}
-
 /// A plain PIV card's management key, where it was given.
 fn authorise(job: &mut Job<'_>, management: Option<&ManagementKey>) -> Result<(), ActionError> {
     match (job.family(), management) {
@@ -429,6 +292,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
 
     use piv_apdu::secret::Pin;
+    use token_profile::RecoveryKind;
     use virtual_token::{
         Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken,
     };

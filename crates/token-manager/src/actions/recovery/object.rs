@@ -1,0 +1,70 @@
+//! The recovery secret in the object that the PIN protects: read, written with
+//! care for others' content, erased; each within a transaction of an action.
+
+use piv_apdu::command::{GetData, PutData};
+use piv_apdu::object::ObjectTag;
+use piv_apdu::status::StatusWord;
+use token_profile::{RecoveryError, RecoveryRecord};
+
+use super::RecoverySecret;
+use crate::failure::{ActionError, Aftermath};
+use crate::session::Job;
+
+const OBJECT: ObjectTag = ObjectTag::PRINTED_INFORMATION;
+
+/// What is in the object.
+pub(super) enum Kept {
+    Nothing,
+    /// A record of ours, or what is left of one.
+    Ours(Result<RecoveryRecord, RecoveryError>),
+    Foreign,
+}
+
+/// SELECT of the PIV application and GET DATA; the PIN has to be verified.
+pub(super) fn read_record(job: &mut Job<'_>) -> Result<Kept, ActionError> {
+    job.at("select-piv", job.aftermath()).select_piv()?;
+    job.at("read-recovery", job.aftermath());
+    let content = match job.send(&GetData::new(OBJECT))? {
+        Ok(content) => content,
+        Err(StatusWord::FILE_NOT_FOUND) => return Ok(Kept::Nothing),
+        Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED) => {
+            return Err(ActionError::AuthenticationLost);
+        }
+        Err(status) => return Err(job.refused(status)),
+    };
+    Ok(match RecoveryRecord::decode(&content) {
+        Err(RecoveryError::Empty) => Kept::Nothing,
+        Err(RecoveryError::NotOurs) => Kept::Foreign,
+        ours => Kept::Ours(ours),
+    })
+}
+
+/// Writes the secret to the token, which has to be authorised, and reads it
+/// back. Content that is not ours is left alone.
+pub(crate) fn write_record(job: &mut Job<'_>, secret: &RecoverySecret) -> Result<(), ActionError> {
+    if matches!(read_record(job)?, Kept::Foreign) {
+        return Err(job.foreign_content(OBJECT));
+    }
+    put(job, "write-recovery", &secret.record.encode())?;
+    match read_record(job)? {
+        Kept::Ours(Ok(found)) if found == secret.record => Ok(()),
+        _ => Err(job.not_confirmed("the recovery secret is not there as it was written")),
+    }
+}
+
+pub(super) fn erase_record(job: &mut Job<'_>) -> Result<(), ActionError> {
+    put(job, "erase-recovery", &[])?;
+    match read_record(job)? {
+        Kept::Nothing => Ok(()),
+        _ => Err(job.not_confirmed("the recovery secret still is there")),
+    }
+}
+
+fn put(job: &mut Job<'_>, step: &'static str, content: &[u8]) -> Result<(), ActionError> {
+    let during = match job.aftermath() {
+        Aftermath::Resumable => Aftermath::Resumable,
+        _ => Aftermath::ObjectOldOrNew,
+    };
+    job.at(step, during);
+    job.demand(&PutData::new(OBJECT, content))
+}
