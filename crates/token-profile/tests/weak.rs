@@ -1,0 +1,81 @@
+//! The weak-PIN check, for every PIN of up to six digits.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use token_profile::is_weak;
+
+/// Every arithmetic sequence of digits of this length: made by counting up,
+/// not by comparing differences.
+fn sequences(length: usize) -> HashSet<Vec<u8>> {
+    let mut sequences = HashSet::new();
+    for first in 0..=9_i32 {
+        for step in -9..=9_i32 {
+            let mut sequence = Vec::new();
+            let mut digit = first;
+            while (0..=9).contains(&digit) && sequence.len() < length {
+                sequence.push(b'0' + u8::try_from(digit).unwrap_or_default());
+                digit += step;
+            }
+            if sequence.len() == length {
+                sequences.insert(sequence);
+            }
+        }
+    }
+    sequences
+}
+
+#[test]
+fn every_pin_of_up_to_six_digits() {
+    let mut counts = Vec::new();
+    for length in 1..=6_u32 {
+        let weak = sequences(length as usize);
+        let mut found = 0;
+        for number in 0..10_u32.pow(length) {
+            let pin = format!("{number:0width$}", width = length as usize);
+            let expected = weak.contains(pin.as_bytes());
+            assert_eq!(is_weak(pin.as_bytes()), expected, "{pin}");
+            found += u32::from(expected);
+        }
+        assert_eq!(found as usize, weak.len());
+        counts.push(found);
+    }
+    // By hand: of n digits, the step 0 gives 10, and each step s of 1 to 9 gives
+    // 10 - s(n - 1) sequences upwards, if that is more than none, and as many
+    // downwards.
+    assert_eq!(counts, [10, 100, 50, 34, 26, 20]);
+}
+
+#[test]
+fn the_glossary_s_examples_and_what_is_near_them() {
+    for weak in [
+        "1234", "4321", "86420", "ABCD", "acegik", "1111", "00000000",
+    ] {
+        assert!(is_weak(weak.as_bytes()), "{weak}");
+    }
+    for strong in [
+        "1243", "8901", "90123", "ABcD", "abCD", "1112", "2111", "271828", "13579a",
+    ] {
+        assert!(!is_weak(strong.as_bytes()), "{strong}");
+    }
+    // Fewer than three characters have at most one difference.
+    for short in ["", "7", "27"] {
+        assert!(is_weak(short.as_bytes()), "{short:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn turned_round_it_is_as_weak(pin in proptest::collection::vec(any::<u8>(), 0..10)) {
+        let turned: Vec<u8> = pin.iter().rev().copied().collect();
+        prop_assert_eq!(is_weak(&pin), is_weak(&turned));
+    }
+
+    #[test]
+    fn one_character_off_is_not_weak(first in 0..100_u8, step in 0..10_u8, at in 1..3_usize) {
+        let mut pin: Vec<u8> = (0..6).map(|index| first + step * index).collect();
+        prop_assert!(is_weak(&pin));
+        pin[at] = pin[at].wrapping_add(1);
+        prop_assert!(!is_weak(&pin));
+    }
+}
