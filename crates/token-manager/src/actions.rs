@@ -2,18 +2,26 @@
 
 mod admin_key;
 mod authenticate;
+mod authority;
 mod change_pin;
 mod change_puk;
 mod entry;
+mod hand_over;
 mod policy;
+mod progress;
 mod recovery;
+mod recycle;
 mod unblock;
 mod use_key;
 
-pub use admin_key::KeyCheck;
+pub use admin_key::{AdminKeySet, KeyCheck, SetKey};
 pub use authenticate::{Authenticated, Verification};
+pub use authority::Authority;
 pub use change_pin::PinChanged;
 pub use entry::{PinChangeEntry, PinEntry};
+pub use hand_over::HandOver;
 pub use policy::{Enforcer, PolicySet};
+pub use progress::Observer;
 pub use recovery::RecoverySecret;
+pub use recycle::Recycled;
 pub use unblock::{UnblockChallenge, Unblocked};

@@ -292,6 +292,27 @@ pub enum NotSent {
     /// A plain PIV card is written to with its management key only.
     #[error("this card is written to with its management key (9B) only: give that key, too")]
     ManagementKey,
+    /// The new admin key is the one that every token is delivered with.
+    #[error(
+        "this is the admin key that every token is delivered with: whoever has the token could erase \
+         it. Take another, or ask for the delivery value by name"
+    )]
+    DeliveryKey,
+    /// What was given allows nothing of the kind on this token.
+    #[error("the {secret} can't allow this on this token")]
+    CannotAuthorize {
+        /// What was given.
+        secret: Secret,
+    },
+    /// What was typed to confirm is not the name of the token.
+    #[error("the confirmation is not this token's: type \"{expected}\" to erase it")]
+    Unconfirmed {
+        /// What has to be typed.
+        expected: String,
+    },
+    /// The token in the reader is not the one that the action was meant for.
+    #[error("another token is in the reader than the one that this was meant for")]
+    OtherToken,
     /// There is nothing that the reader's PIN pad could be used for here.
     #[error("the reader has no PIN pad for this; type it on the host")]
     NoPinPad,

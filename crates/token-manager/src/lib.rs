@@ -80,8 +80,9 @@ mod session;
 mod token;
 
 pub use actions::{
-    Authenticated, Enforcer, KeyCheck, PinChangeEntry, PinChanged, PinEntry, PolicySet,
-    RecoverySecret, UnblockChallenge, Unblocked, Verification,
+    AdminKeySet, Authenticated, Authority, Enforcer, HandOver, KeyCheck, Observer, PinChangeEntry,
+    PinChanged, PinEntry, PolicySet, RecoverySecret, Recycled, SetKey, UnblockChallenge, Unblocked,
+    Verification,
 };
 
 pub use all::{LoadAll, Loaded, load_all, load_reader};

@@ -139,6 +139,10 @@ pub struct Journal {
     /// The steps that are certainly done.
     #[serde(default)]
     pub done: Vec<String>,
+    /// Whether there was anything to see on the token when its erasure was
+    /// begun: if there is nothing now, it is erased.
+    #[serde(default)]
+    pub had_content: bool,
 }
 
 impl Journal {
@@ -148,6 +152,7 @@ impl Journal {
             action: action.id().to_owned(),
             begun: String::new(),
             done: Vec::new(),
+            had_content: false,
         }
     }
 }

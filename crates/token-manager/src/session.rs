@@ -97,6 +97,10 @@ impl Manager {
         self
     }
 
+    pub(crate) fn store(&self) -> Arc<dyn HostStore> {
+        Arc::clone(&self.store)
+    }
+
     pub(crate) fn secrets(&self) -> Option<&Arc<dyn SecretStore>> {
         self.secrets.as_ref()
     }
@@ -234,7 +238,8 @@ impl Session {
         self.consult_record()
     }
 
-    fn consult_record(&mut self) -> Result<(), ActionError> {
+    /// What this host keeps about the token, as it is now.
+    pub(crate) fn consult_record(&mut self) -> Result<(), ActionError> {
         self.key = TokenKey::of(&self.token.identity);
         self.record = match &self.key {
             Some(key) => self.manager.store.read(key)?,

@@ -1,12 +1,45 @@
-//! The keys that administer a token: whether the right one is at hand.
+//! The keys that administer a token: whether the right one is at hand, and a
+//! new one for a Crescendo.
 
-use crescendo_ext::xauth::XauthKey;
+use crescendo_ext::aca::{PutXauthKey, XauthChallenge};
+use crescendo_ext::xauth::{XauthAlgorithm, XauthKey};
 use piv_apdu::management::ManagementKey;
+use token_profile::RecoveryKind;
 
-use super::unblock::authenticate_admin;
+use super::authority::Authority;
+use super::hand_over::{HandOver, hand_over, random_key, to_hand_over};
+use super::recovery::{self, RecoverySecret};
+use super::unblock::{authenticate_admin, challenge};
 use crate::capability::Action;
-use crate::failure::{ActionError, Secret};
-use crate::session::Session;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::record::RecoveryPlace;
+use crate::session::{Job, LastTry, Session};
+
+/// The admin key that a token is to get.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetKey {
+    /// A random one, of the algorithm that the token's challenge tells.
+    Generated,
+    /// This one. The delivery value, zeros throughout, is refused.
+    Given(XauthKey),
+    /// The delivery value, zeros throughout, of the algorithm that the token's
+    /// challenge tells: everybody who has the token can then unblock and erase
+    /// it.
+    Delivery,
+}
+
+/// How the change of the admin key went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AdminKeySet {
+    /// The new key's algorithm.
+    pub algorithm: XauthAlgorithm,
+    /// Whether a recovery secret that this software had kept, and that has
+    /// changed with the key, was replaced where it is kept (`Some`), or can't
+    /// be shown any more (`Some(Nowhere)`). `None` if none was kept.
+    pub recovery: Option<RecoveryPlace>,
+}
 
 /// Whether a key is the token's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,4 +95,141 @@ impl Session {
             Err(error) => Err(error),
         }
     }
+
+    /// Sets the admin key (XAUTH key 1), which unblocks the PIN by challenge and
+    /// response, and administers the token. To rotate it, give the old key as
+    /// authority.
+    ///
+    /// SELECT of the ACA and GET CHALLENGE tell the algorithm. Then the new key is
+    /// handed over; with a static challenge so is the unlock code that belongs
+    /// to it. Only then, in one transaction: the authority is presented
+    /// ([`Authority`]), PUT XAUTH KEY (`00 D8 01 00 Lc 00 alg len+1 len key 00`), and
+    /// GET CHALLENGE and EXTERNAL AUTHENTICATE with the new key to see that the
+    /// token has it. The token is locked after.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`], on a plain PIV card always, since the
+    /// standard has no command for it; [`NotSent::DeliveryKey`],
+    /// [`NotSent::SameAsOld`], [`NotSent::KeyDoesNotFit`] (another algorithm than
+    /// the token's); [`ActionError::NotTakenOver`]; [`ActionError::Wrong`],
+    /// [`ActionError::Blocked`], [`ActionError::Refused`];
+    /// [`ActionError::NotConfirmed`] if the token does not take the new key
+    /// afterwards; [`ActionError::Interrupted`] with [`Aftermath::KeyOldOrNew`] if
+    /// the card was lost with the command on its way.
+    pub fn set_admin_key(
+        &mut self,
+        authority: Authority<'_>,
+        new: SetKey,
+        take: &mut HandOver<'_>,
+        last_try: LastTry,
+    ) -> Result<AdminKeySet, ActionError> {
+        let action = Action::ChangeAdminKey;
+        self.ensure(action)?;
+        authority.check(self)?;
+        if let SetKey::Given(new) = &new {
+            if new.is_delivery_value() {
+                return Err(NotSent::DeliveryKey.into());
+            }
+            if matches!(authority, Authority::AdminKey(old) if old == new) {
+                let secret = Secret::AdminKey;
+                return Err(NotSent::SameAsOld { secret }.into());
+            }
+        }
+        let challenge = self.ask_challenge(action)?;
+        let key = match new {
+            SetKey::Generated => random_key(challenge.algorithm())?,
+            SetKey::Given(key) => key,
+            SetKey::Delivery => delivery_key(challenge.algorithm())?,
+        };
+        let algorithm = key.algorithm();
+        let secrets = self.secrets_of(&key, &challenge)?;
+        for secret in &secrets {
+            hand_over(take, secret, Aftermath::Unchanged)?;
+        }
+        let on_token = self.record.recovery == Some(RecoveryPlace::Token);
+        let command = PutXauthKey { key };
+        let mut job = self.job(action)?;
+        let verified = authority.authenticate(&mut job, last_try);
+        let result = verified.is_ok().then(|| {
+            put_key(&mut job, &command)?;
+            match authority {
+                Authority::Pin(_) if on_token => recovery::replace_record(&mut job, &secrets),
+                _ => Ok(false),
+            }
+        });
+        job.end();
+        if matches!(authority, Authority::Pin(_)) {
+            self.note_verification(&verified);
+        }
+        self.lock_again();
+        self.note_locked();
+        verified?;
+        let replaced = result.unwrap_or(Err(ActionError::AuthenticationLost))?;
+        let by_pin = matches!(authority, Authority::Pin(_));
+        let recovery = match self.record.recovery {
+            Some(RecoveryPlace::Token) if replaced => Some(RecoveryPlace::Token),
+            // Only the PIN opens it, so it could not be replaced: never show
+            // a key that does not hold any more.
+            Some(RecoveryPlace::Token) if !by_pin && !self.token.facts.project_profile => {
+                self.note_recovery(RecoveryPlace::Nowhere)?;
+                Some(RecoveryPlace::Nowhere)
+            }
+            Some(RecoveryPlace::Host) if self.replace_on_host(&secrets)? => {
+                Some(RecoveryPlace::Host)
+            }
+            _ => None,
+        };
+        Ok(AdminKeySet {
+            algorithm,
+            recovery,
+        })
+    }
+
+    /// SELECT of the ACA, GET CHALLENGE.
+    fn ask_challenge(&mut self, action: Action) -> Result<XauthChallenge, ActionError> {
+        let mut job = self.job(action)?;
+        let challenge = challenge(&mut job);
+        job.end();
+        challenge
+    }
+
+    /// The secrets that come with a new admin key: the key, and with a static
+    /// challenge the unlock code.
+    pub(crate) fn secrets_of(
+        &self,
+        key: &XauthKey,
+        challenge: &XauthChallenge,
+    ) -> Result<Vec<RecoverySecret>, ActionError> {
+        let response = key
+            .cryptogram(challenge)
+            .map_err(|error| NotSent::KeyDoesNotFit(error.to_string()))?;
+        let mut secrets = vec![to_hand_over(RecoveryKind::XauthKey, key.as_bytes())?];
+        if self.token.has_static_challenge() {
+            secrets.push(to_hand_over(RecoveryKind::UnlockCode, response.as_bytes())?);
+        }
+        Ok(secrets)
+    }
+}
+
+/// PUT XAUTH KEY in the ACA, with an authority presented; then GET CHALLENGE and
+/// EXTERNAL AUTHENTICATE, to see that it is there.
+pub(crate) fn put_key(job: &mut Job<'_>, command: &PutXauthKey) -> Result<(), ActionError> {
+    let during = match job.aftermath() {
+        Aftermath::Resumable => Aftermath::Resumable,
+        _ => Aftermath::KeyOldOrNew,
+    };
+    job.at("select-aca", job.aftermath()).select_aca()?;
+    job.at("put-admin-key", during).demand(command)?;
+    job.at("check-admin-key", during);
+    match authenticate_admin(job, &command.key) {
+        Err(ActionError::Wrong { .. } | ActionError::NotSent(_)) => {
+            Err(job.not_confirmed("it does not take the new admin key"))
+        }
+        result => result,
+    }
+}
+
+fn delivery_key(algorithm: XauthAlgorithm) -> Result<XauthKey, NotSent> {
+    XauthKey::new(algorithm, &[0; 24][..algorithm.key_length()])
+        .map_err(|error| NotSent::KeyDoesNotFit(error.to_string()))
 }

@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// The PIN's state after it was verified, or not.
-    pub(crate) fn note_verification(&mut self, result: &Result<PinStatus, ActionError>) {
+    pub(crate) fn note_verification<T>(&mut self, result: &Result<T, ActionError>) {
         let Err(error) = result else {
             return self.note_pin(PinStatus::AlreadyVerified);
         };

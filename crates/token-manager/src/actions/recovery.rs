@@ -9,8 +9,8 @@ use crescendo_ext::identity::Family;
 use piv_apdu::management::ManagementKey;
 use token_profile::{RecoveryError, RecoveryRecord};
 
-pub(crate) use self::object::write_record;
 use self::object::{Kept, erase_record, read_record};
+pub(crate) use self::object::{replace_record, write_record};
 pub use self::secret::RecoverySecret;
 
 use super::authenticate::verify;
@@ -212,6 +212,20 @@ impl Session {
     pub(crate) fn keep_on_host(&self, secret: &RecoverySecret) -> Result<(), ActionError> {
         let (store, key) = self.host_secrets()?;
         Ok(store.put(&key, &secret.record.encode())?)
+    }
+
+    /// Puts the one of these secrets that is of the kind that this computer
+    /// keeps in its place. `false` if it keeps none of them.
+    pub(crate) fn replace_on_host(&self, new: &[RecoverySecret]) -> Result<bool, ActionError> {
+        let kept = match self.read_on_host() {
+            Ok(kept) => kept.kind(),
+            Err(ActionError::Unavailable { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match new.iter().find(|secret| secret.kind() == kept) {
+            Some(secret) => self.keep_on_host(secret).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     fn read_on_host(&self) -> Result<RecoverySecret, ActionError> {

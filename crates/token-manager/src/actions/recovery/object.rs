@@ -52,6 +52,21 @@ pub(crate) fn write_record(job: &mut Job<'_>, secret: &RecoverySecret) -> Result
     }
 }
 
+/// Puts the one of these secrets that is of the kind that the token keeps in
+/// its place; the PIN has to be verified. `false` if it keeps none of them.
+pub(crate) fn replace_record(
+    job: &mut Job<'_>,
+    new: &[RecoverySecret],
+) -> Result<bool, ActionError> {
+    let Kept::Ours(Ok(kept)) = read_record(job)? else {
+        return Ok(false);
+    };
+    match new.iter().find(|secret| secret.kind() == kept.kind()) {
+        Some(secret) => write_record(job, secret).map(|()| true),
+        None => Ok(false),
+    }
+}
+
 pub(super) fn erase_record(job: &mut Job<'_>) -> Result<(), ActionError> {
     put(job, "erase-recovery", &[])?;
     match read_record(job)? {

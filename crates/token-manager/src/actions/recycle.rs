@@ -1,0 +1,352 @@
+//! Recycle: erase a token, back to its factory state.
+
+use crescendo_ext::aca::ResetCard;
+use crescendo_ext::identity::{Family, Form};
+use crescendo_ext::{Evidence, operations};
+use piv_apdu::secret::Pin;
+use piv_apdu::status::StatusWord;
+use token_profile::{ManagementProfile, OBJECT_TAG};
+
+use super::authenticate::present;
+use super::authority::Authority;
+use super::entry::PinEntry;
+use super::progress::{Observer, Progress};
+use crate::capability::Action;
+use crate::certificate::CertificateState;
+use crate::content::ObjectState;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::pin::PinStatus;
+use crate::plan::{Fate, Plan, Step};
+use crate::record::HostRecord;
+use crate::session::{LastTry, Session};
+use crate::token::{ProfileState, Token, TokenFamily};
+
+pub(super) const READ_AGAIN: &str = "read-again";
+pub(super) const RESET_CARD: &str = "reset-card";
+pub(super) const VERIFY_EMPTY: &str = "verify-empty";
+const FORGET: &str = "forget-records";
+
+/// How the erasure of a token went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recycled {
+    /// The token was erased by an earlier run that did not come to its end;
+    /// this one has verified it and finished.
+    pub finished_earlier_run: bool,
+    /// The PIN's state: it is the delivery value, with all its tries.
+    pub pin: PinStatus,
+}
+
+impl Session {
+    /// What a person has to type to have this token erased: its identifier
+    /// ([`TokenIdentity::id`](crate::TokenIdentity::id)), or the reader's name
+    /// if it has none.
+    pub fn confirmation(&self) -> String {
+        let id = self.token.identity.id();
+        id.unwrap_or_else(|| self.token.reader.clone())
+    }
+
+    /// What [`recycle`](Self::recycle) would do, and what becomes of each kind
+    /// of content. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`].
+    pub fn plan_recycle(&self) -> Result<Plan, ActionError> {
+        self.ensure(Action::Recycle)?;
+        let mut plan = Plan::new(Action::Recycle)
+            .step(Step::new(
+                READ_AGAIN,
+                "read the token again, and see that it still is the same one",
+            ))
+            .step(self.reset_step())
+            .step(verify_step())
+            .step(Step::new(
+                FORGET,
+                "forget what this computer keeps about the token",
+            ));
+        plan.fates = self.fates();
+        Ok(plan)
+    }
+
+    pub(super) fn reset_step(&self) -> Step {
+        let evidence = self.reset_evidence();
+        Step::new(RESET_CARD, "present the PIN or the admin key, and erase")
+            .sends(&["VERIFY PIN", "RESET CARD"])
+            .evidence(evidence)
+            .irreversible()
+    }
+
+    fn reset_evidence(&self) -> Option<Evidence> {
+        let family = self.family()?;
+        operations::find("RESET CARD")?.evidence(family)
+    }
+
+    /// What becomes of each kind of content. Sources: LL/reset-card (C2300
+    /// family), third parties (C4000).
+    pub(super) fn fates(&self) -> Vec<Fate> {
+        let evidence = self.reset_evidence();
+        let fate = |content: &str, erased| Fate {
+            content: content.to_owned(),
+            erased,
+            evidence: erased.and(evidence),
+        };
+        let mut fates = vec![
+            fate("keys and certificates", Some(true)),
+            fate("data objects, the token's GUID among them", Some(true)),
+            fate("PIN: set to the delivery value", Some(true)),
+            fate(
+                "admin key (XAUTH key 1): removed, not set to the delivery value",
+                Some(true),
+            ),
+        ];
+        let form = match &self.token.identity.family {
+            TokenFamily::Crescendo(identity) => Some(identity.form()),
+            TokenFamily::Piv => None,
+        };
+        if form == Some(Form::Key) {
+            fates.push(fate("one-time passwords (OATH)", Some(true)));
+        }
+        if self.token.facts.project_profile {
+            fates.push(Fate {
+                content: "PIN policy and PUK: set to the delivery values".to_owned(),
+                erased: Some(true),
+                evidence: Some(Evidence::ProjectProfile),
+            });
+        }
+        let fido = (self.family() == Some(Family::C4000)).then_some(true);
+        fates.push(fate("FIDO credentials", fido));
+        fates.push(fate("serial number and production data", Some(false)));
+        fates.push(fate("the applications on the token", Some(false)));
+        fates.push(Fate {
+            content: "what this computer keeps about the token".to_owned(),
+            erased: Some(true),
+            evidence: None,
+        });
+        fates
+    }
+
+    /// Erases the token. This can't be undone: keys that are on no other token
+    /// are lost.
+    ///
+    /// `confirmation` is what [`confirmation`](Self::confirmation) says, to the
+    /// letter. The token is read afresh, past everything that is remembered,
+    /// and has to be the same one. Then, in one transaction, the authority is
+    /// presented ([`Authority`]: SELECT of the PIV application, empty VERIFY,
+    /// SELECT of the ACA, VERIFY) and RESET CARD sent (`00 38 00 00`). The token
+    /// is read once more and has to be empty, and what this host keeps about it,
+    /// a recovery secret too, is forgotten.
+    ///
+    /// If it is interrupted, start it again with the same PIN or key: a token
+    /// that is erased already is not asked for anything. A token that had
+    /// nothing on it does not show that; it is then offered the given PIN and,
+    /// if that is wrong and more than one try is left, its delivery value.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`], [`NotSent::Unconfirmed`],
+    /// [`NotSent::OtherToken`], [`NotSent::CannotAuthorize`];
+    /// [`ActionError::Wrong`], [`ActionError::Blocked`],
+    /// [`ActionError::Refused`]; [`ActionError::Interrupted`] with
+    /// [`Aftermath::ErasedOrUnchanged`] from RESET CARD on;
+    /// [`ActionError::NotConfirmed`] with what is left on the token.
+    pub fn recycle(
+        &mut self,
+        authority: Authority<'_>,
+        confirmation: &str,
+        last_try: LastTry,
+        observer: &mut Observer<'_>,
+    ) -> Result<Recycled, ActionError> {
+        self.ensure(Action::Recycle)?;
+        self.check_confirmation(confirmation)?;
+        authority.check(self)?;
+        self.read_again()?;
+        self.ensure(Action::Recycle)?;
+        let mut progress = Progress::new(self, Action::Recycle, observer);
+        progress.done(READ_AGAIN);
+        let finished_earlier_run = !self.erase(authority, last_try, &mut progress)?;
+        self.forget_records(progress)?;
+        Ok(Recycled {
+            finished_earlier_run,
+            pin: self.token.pin.status.clone(),
+        })
+    }
+
+    pub(super) fn check_confirmation(&self, given: &str) -> Result<(), ActionError> {
+        let expected = self.confirmation();
+        if given == expected {
+            return Ok(());
+        }
+        Err(NotSent::Unconfirmed { expected }.into())
+    }
+
+    /// Reads the token afresh. Whatever was decided was decided about the token
+    /// as it was known, so it has to be the same one.
+    pub(super) fn read_again(&mut self) -> Result<(), ActionError> {
+        let known = self.token.identity.clone();
+        self.reload()?;
+        let now = &self.token.identity;
+        if (&known.family, &known.guid, &known.serial) != (&now.family, &now.guid, &now.serial) {
+            return Err(NotSent::OtherToken.into());
+        }
+        Ok(())
+    }
+
+    /// Erases the token, unless an interrupted run has done so, and sees that
+    /// it is empty. `true` if this run has erased it.
+    pub(super) fn erase(
+        &mut self,
+        authority: Authority<'_>,
+        last_try: LastTry,
+        progress: &mut Progress<'_>,
+    ) -> Result<bool, ActionError> {
+        let empty = self.token.facts.empty;
+        let erased = empty
+            && (progress.was_done(RESET_CARD)
+                || progress.was_begun(RESET_CARD) && progress.had_content());
+        let now = if erased {
+            false
+        } else {
+            authority.check(self)?;
+            self.reset_card(authority, last_try, progress)?
+        };
+        if !now {
+            progress.skipped(RESET_CARD, "it was erased before the interruption");
+        }
+        self.verify_empty(progress)?;
+        Ok(now)
+    }
+
+    /// `false` if it turned out that an interrupted run has erased it.
+    fn reset_card(
+        &mut self,
+        authority: Authority<'_>,
+        last_try: LastTry,
+        progress: &mut Progress<'_>,
+    ) -> Result<bool, ActionError> {
+        let tried_before = progress.was_begun(RESET_CARD);
+        progress.note_content(!self.token.facts.empty);
+        let delivery = self.family().and_then(delivery_pin);
+        let mut job = self.job(Action::Recycle)?;
+        let mut verified = authority.authenticate(&mut job, last_try);
+        if let (
+            true,
+            Some(delivery),
+            Err(ActionError::Wrong {
+                secret: Secret::Pin,
+                tries_left,
+            }),
+        ) = (tried_before, &delivery, &verified)
+            && (last_try == LastTry::Use || tries_left.is_none_or(|left| left > 1))
+        {
+            // It may have been erased, which sets this PIN.
+            verified = present(&mut job, PinEntry::Typed(delivery));
+        }
+        let result = match verified {
+            // An erasure removes the admin key.
+            Err(ActionError::Refused {
+                status: StatusWord::REFERENCED_DATA_NOT_FOUND,
+                ..
+            }) if tried_before => Ok(false),
+            Err(error) => Err(progress.failed(RESET_CARD, error)),
+            Ok(()) => progress
+                .step(RESET_CARD, || {
+                    job.at(RESET_CARD, Aftermath::ErasedOrUnchanged)
+                        .demand(&ResetCard)
+                })
+                .map(|()| true),
+        };
+        // Nothing is selected any more, whatever was before.
+        job.transaction().forget_selected();
+        job.end();
+        self.lock_again();
+        result
+    }
+
+    /// Reads the token and sees that there is nothing on it.
+    fn verify_empty(&mut self, progress: &mut Progress<'_>) -> Result<(), ActionError> {
+        self.reload()?;
+        let mut left = left_over(&self.token);
+        if self.token.pin.status == PinStatus::Blocked {
+            left.push("a blocked PIN".to_owned());
+        }
+        if left.is_empty() {
+            progress.done(VERIFY_EMPTY);
+            return Ok(());
+        }
+        let error = ActionError::NotConfirmed {
+            action: Action::Recycle,
+            detail: format!("there still is {}", left.join(", ")),
+        };
+        Err(progress.failed(VERIFY_EMPTY, error))
+    }
+
+    /// Forgets what this host keeps about an erased token.
+    fn forget_records(&mut self, mut progress: Progress<'_>) -> Result<(), ActionError> {
+        self.forget_secret(&progress)
+            .map_err(|error| progress.failed(FORGET, error))?;
+        progress.done(FORGET);
+        progress.finish(|record| *record = HostRecord::new())?;
+        self.consult_record()
+    }
+
+    /// Forgets the recovery secret of an erased token.
+    pub(super) fn forget_secret(&self, progress: &Progress<'_>) -> Result<(), ActionError> {
+        if let (Some(secrets), Some(key)) = (self.manager.secrets(), progress.key()) {
+            secrets.remove(key)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn verify_step() -> Step {
+    Step::new(VERIFY_EMPTY, "read the token and see that it is empty")
+}
+
+/// The PIN of a token as delivered, and after RESET CARD (vendor).
+pub(super) fn delivery_pin(family: Family) -> Option<Pin> {
+    let digits: &[u8] = match family {
+        Family::C2300 => b"00000000",
+        Family::C4000 => b"000000",
+    };
+    Pin::new(digits).ok()
+}
+
+/// What an erased token should not have.
+fn left_over(token: &Token) -> Vec<String> {
+    let keys = token
+        .keys
+        .iter()
+        .filter(|key| key.is_filled() == Some(true))
+        .map(|key| format!("a key in {}", key.slot));
+    let certificates = token
+        .certificates
+        .iter()
+        .filter(|entry| {
+            !matches!(
+                entry.state,
+                CertificateState::Absent | CertificateState::Empty
+            )
+        })
+        .map(|entry| format!("a certificate in {}", entry.tag));
+    let objects = token
+        .objects
+        .iter()
+        .filter(|object| object.tag.get() != OBJECT_TAG)
+        .filter(|object| {
+            matches!(
+                object.state,
+                ObjectState::Present { .. } | ObjectState::Unreadable(_)
+            )
+        })
+        .map(|object| format!("content in {}", object.name));
+    let mut left: Vec<_> = keys.chain(certificates).chain(objects).collect();
+    if let ProfileState::OnToken(profile) = &token.profile {
+        let delivery = ManagementProfile {
+            enforced_by_card: profile.enforced_by_card,
+            ..ManagementProfile::default()
+        };
+        if *profile != delivery {
+            left.push("a token management profile".to_owned());
+        }
+    }
+    left
+}

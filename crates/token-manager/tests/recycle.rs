@@ -1,0 +1,372 @@
+//! Recycle: a token is erased, wherever it was interrupted, and only the one
+//! that was meant.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure is a failed test"
+)]
+
+mod desk;
+
+use crescendo_ext::xauth::XauthKey;
+use piv_apdu::secret::Pin;
+use piv_apdu::status::StatusWord;
+use token_manager::token_profile::RecoveryKind;
+use token_manager::{
+    Action, ActionError, Aftermath, Authority, HostStore, KeyCheck, LastTry, NotSent, Outcome,
+    PinChangeEntry, PinEntry, PinStatus, Reason, RecoveryPlace, RecoverySecret, Recycled, Secret,
+    SecretStore, Session,
+};
+use virtual_token::fault::{Fault, Faults};
+use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
+
+use desk::{Desk, LOSSES, VERIFY, factory, limit, management_key, pin};
+
+const CRESCENDO: [Profile; 3] = [
+    Profile::Crescendo2300,
+    Profile::CrescendoKey,
+    Profile::Crescendo4000,
+];
+const RESET_CARD: u8 = 0x38;
+
+fn personal(profile: Profile) -> Desk {
+    Desk::new(profile, Content::Personal).daring()
+}
+
+fn by(pin: &Pin) -> Authority<'_> {
+    Authority::Pin(PinEntry::Typed(pin))
+}
+
+fn recycle(session: &mut Session, authority: Authority<'_>) -> Result<Recycled, ActionError> {
+    let confirmation = session.confirmation();
+    session.recycle(authority, &confirmation, LastTry::Spare, &mut |_| {})
+}
+
+fn change(desk: &Desk, old: &Pin, new: &Pin) {
+    let mut session = desk.open();
+    let change = PinChangeEntry::Typed { old, new };
+    session.change_pin(change, LastTry::Spare).unwrap();
+}
+
+fn assert_as_delivered(desk: &Desk, profile: Profile) {
+    let mut session = desk.open();
+    let token = session.token();
+    assert!(token.identity.guid.is_none());
+    assert!(
+        token
+            .certificates
+            .iter()
+            .all(|it| it.certificate().is_none())
+    );
+    assert!(token.keys.iter().all(|key| key.is_filled() == Some(false)));
+    assert_eq!(token.pin.status, PinStatus::TriesLeft(limit(profile)));
+    assert!(session.record().is_empty());
+    let opened = session.authenticate(PinEntry::Typed(&factory(profile)), LastTry::Spare);
+    assert!(opened.is_ok(), "{profile}");
+    drop(opened);
+    // Removed, and not set to zeros.
+    let zeros = XauthKey::from_slice(&[0; 24]).unwrap();
+    let error = session.check_admin_key(&zeros).unwrap_err();
+    assert_eq!(error.status(), Some(StatusWord::REFERENCED_DATA_NOT_FOUND));
+}
+
+#[test]
+fn the_token_is_erased_with_the_pin_or_the_admin_key() {
+    let key = XauthKey::from_slice(&[0; 24]).unwrap();
+    for profile in CRESCENDO {
+        let old = factory(profile);
+        for authority in [by(&old), Authority::AdminKey(&key)] {
+            let desk = personal(profile);
+            let mut session = desk.open();
+            let load = session.token().round_trips;
+            let plan = session.plan_recycle().unwrap();
+            assert!(desk.sent().is_empty());
+            assert!(plan.steps.iter().any(|step| step.irreversible));
+            let before = session.round_trips();
+            let mut reports = Vec::new();
+            let confirmation = session.confirmation();
+            let recycled = session
+                .recycle(authority, &confirmation, LastTry::Spare, &mut |it| {
+                    reports.push((it.id, it.outcome.clone()));
+                })
+                .unwrap();
+            assert!(!recycled.finished_earlier_run);
+            assert_eq!(recycled.pin, PinStatus::TriesLeft(limit(profile)));
+            let planned: Vec<_> = plan.steps.iter().map(|it| (it.id, Outcome::Done)).collect();
+            assert_eq!(reports, planned);
+            let spent = session.round_trips() - before;
+            let again = session.token().round_trips;
+            // Tries left, SELECT, VERIFY (or a challenge and its response), RESET CARD.
+            assert_eq!(
+                spent,
+                load + 4 + again,
+                "{profile} {:?}",
+                authority.secret()
+            );
+            let mut sent = desk.sent();
+            sent.retain(|ins| *ins == RESET_CARD);
+            assert_eq!(sent.len(), 1);
+            assert_as_delivered(&desk, profile);
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_about_the_token_goes_with_it() {
+    for profile in CRESCENDO {
+        let desk = Desk::new(profile, Content::Empty).daring();
+        let mut session = desk.open();
+        let old = factory(profile);
+        let secret = RecoverySecret::new(RecoveryKind::XauthKey, &[7; 24]).unwrap();
+        session
+            .keep_recovery(
+                PinEntry::Typed(&old),
+                LastTry::Spare,
+                None,
+                RecoveryPlace::Host,
+                &secret,
+            )
+            .unwrap();
+        let key = session.key().unwrap().clone();
+        let secrets = desk.secrets.clone().unwrap();
+        assert!(secrets.get(&key).unwrap().is_some());
+        recycle(&mut session, by(&old)).unwrap();
+        assert!(secrets.get(&key).unwrap().is_none());
+        assert!(desk.store.read(&key).unwrap().is_empty());
+        assert!(session.record().is_empty());
+    }
+}
+
+#[test]
+fn fates_say_what_is_known_and_what_is_not() {
+    for profile in CRESCENDO {
+        let desk = personal(profile);
+        let plan = desk.open().plan_recycle().unwrap();
+        let fate = |what: &str| {
+            let fate = plan.fates.iter().find(|it| it.content.starts_with(what));
+            fate.map(|it| it.erased)
+        };
+        assert_eq!(fate("keys"), Some(Some(true)));
+        assert_eq!(fate("serial number"), Some(Some(false)));
+        assert_eq!(fate("one-time").is_some(), profile == Profile::CrescendoKey);
+        let fido = (profile == Profile::Crescendo4000).then_some(true);
+        assert_eq!(fate("FIDO"), Some(fido), "{profile}");
+    }
+}
+
+#[test]
+fn only_the_token_that_was_meant_and_only_what_can_work_is_sent() {
+    for profile in CRESCENDO {
+        let desk = personal(profile);
+        let before = desk.picture();
+        let mut session = desk.open();
+        let right = factory(profile);
+        for wrong in ["", "yes", &session.confirmation().to_uppercase(), "Desk"] {
+            let result = session.recycle(by(&right), wrong, LastTry::Spare, &mut |_| {});
+            assert!(
+                matches!(
+                    result,
+                    Err(ActionError::NotSent(NotSent::Unconfirmed { .. }))
+                ),
+                "{wrong}"
+            );
+        }
+        let management = management_key();
+        let error = recycle(&mut session, Authority::ManagementKey(&management)).unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::CannotAuthorize { .. })),
+            "{error}"
+        );
+        assert!(desk.sent().is_empty());
+        assert_eq!(desk.picture(), before);
+    }
+}
+
+#[test]
+fn a_wrong_pin_costs_one_try_and_erases_nothing_and_the_last_is_spared() {
+    for profile in CRESCENDO {
+        let desk = personal(profile);
+        let mut session = desk.open();
+        let wrong = pin("271828");
+        for left in (1..limit(profile)).rev() {
+            let error = recycle(&mut session, by(&wrong)).unwrap_err();
+            assert_eq!(error.tries_left(), Some(left), "{profile}: {error}");
+        }
+        desk.sent();
+        let error = recycle(&mut session, by(&wrong)).unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::LastTry { .. })),
+            "{error}"
+        );
+        assert!(!desk.sent().contains(&RESET_CARD));
+        assert!(!session.token().certificates.is_empty());
+        assert!(session.record().journal.is_none());
+    }
+}
+
+#[test]
+fn a_blocked_pin_leaves_the_admin_key() {
+    let key = XauthKey::from_slice(&[0; 24]).unwrap();
+    for profile in CRESCENDO {
+        let desk = personal(profile);
+        let mut session = desk.open();
+        let wrong = pin("271828");
+        while session.token().pin.status != PinStatus::Blocked {
+            let pin = PinEntry::Typed(&wrong);
+            drop(session.authenticate(pin, LastTry::Use));
+        }
+        let error = recycle(&mut session, by(&factory(profile))).unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::Blocked { .. })),
+            "{error}"
+        );
+        recycle(&mut session, Authority::AdminKey(&key)).unwrap();
+        assert_as_delivered(&desk, profile);
+    }
+}
+
+#[test]
+fn what_others_administer_is_left_alone() {
+    for profile in CRESCENDO {
+        // Nothing tells whose it is.
+        let desk = Desk::new(profile, Content::Personal);
+        let before = desk.picture();
+        let error = desk.open().plan_recycle().unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ActionError::Unavailable {
+                    action: Action::Recycle,
+                    reason: Reason::ManagementUnknown
+                }
+            ),
+            "{error}"
+        );
+        // An issuer has signed it.
+        let options = CreateOptions::default().seed(3).issuer_signed(true);
+        let card = VirtualToken::create(profile, &options).unwrap();
+        let signed = Desk::with_state(card.to_state());
+        let mut session = signed.open();
+        let error = recycle(&mut session, by(&factory(profile))).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ActionError::Unavailable {
+                    reason: Reason::DeviceManaged,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(signed.sent().is_empty());
+        assert_eq!(desk.picture(), before);
+    }
+    let piv = Desk::new(Profile::Piv, Content::Empty).daring();
+    let error = piv.open().plan_recycle().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ActionError::Unavailable {
+                reason: Reason::NotSupportedByFamily,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+/// Pulled out at every command: the next run, with the same PIN, finishes, and
+/// no try is lost on the way.
+#[test]
+fn pulled_out_anywhere_the_next_run_finishes() {
+    let new = pin("271828");
+    for profile in CRESCENDO {
+        for content in [Content::Personal, Content::Empty] {
+            let template = Desk::new(profile, content).daring();
+            change(&template, &factory(profile), &new);
+            let state = template.state();
+            for fault in LOSSES {
+                let mut k = 0;
+                loop {
+                    k += 1;
+                    let desk = Desk::with_state(state.clone()).daring();
+                    let mut session = desk.open_with(k, fault.clone());
+                    let result = recycle(&mut session, by(&new));
+                    drop(session);
+                    let commands = desk.card.log().len();
+                    if let Err(error) = &result {
+                        check_interruption(error, profile, k);
+                    }
+                    desk.card.disarm();
+                    let mut session = desk.open();
+                    let journal = session.record().journal.clone();
+                    if result.is_err() {
+                        let again = recycle(&mut session, by(&new));
+                        again.unwrap_or_else(|error| {
+                            panic!("{profile} {content:?} {fault:?} {k} {journal:?}: {error}")
+                        });
+                    }
+                    let wrong = wrong_pins(&desk);
+                    assert!(wrong <= 1, "{profile} {fault:?} {k}: {wrong} wrong PINs");
+                    drop(session);
+                    assert_as_delivered(&desk, profile);
+                    if result.is_ok() && (commands as u64) < k {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check_interruption(error: &ActionError, profile: Profile, k: u64) {
+    match error {
+        ActionError::Load(_) => {}
+        ActionError::Interrupted { aftermath, .. } => assert!(
+            matches!(
+                aftermath,
+                Aftermath::Unchanged | Aftermath::TryUncertain | Aftermath::ErasedOrUnchanged
+            ),
+            "{aftermath:?}"
+        ),
+        other => panic!("{profile} {k}: {other}"),
+    }
+}
+
+/// How many VERIFYs with a PIN there were beyond the ones that opened the card.
+fn wrong_pins(desk: &Desk) -> usize {
+    let log = desk.card.log();
+    let presented = log
+        .iter()
+        .filter(|it| it.ins == VERIFY && it.lc > 0)
+        .count();
+    let erased = log.iter().filter(|it| it.ins == RESET_CARD).count();
+    presented.saturating_sub(erased)
+}
+
+#[test]
+fn what_is_left_on_the_token_is_told() {
+    let desk = personal(Profile::Crescendo2300);
+    let mut session = desk.open();
+    let load = session.token().round_trips;
+    // The card says yes and does nothing.
+    let nothing = Fault::Answer(vec![0x90, 0x00]);
+    desk.card.arm(Faults::new().at(load + 4, nothing));
+    let error = recycle(&mut session, by(&factory(Profile::Crescendo2300))).unwrap_err();
+    assert!(matches!(error, ActionError::NotConfirmed { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("a key in 9A") && text.contains("certificate"),
+        "{text}"
+    );
+    // The next run erases it.
+    let mut session = desk.open();
+    let recycled = recycle(&mut session, by(&factory(Profile::Crescendo2300))).unwrap();
+    assert!(!recycled.finished_earlier_run);
+    let key = XauthKey::from_slice(&[0; 24]).unwrap();
+    let checked = session.check_admin_key(&key);
+    assert!(!matches!(checked, Ok(KeyCheck::Right)));
+    assert_eq!(Secret::AdminKey, Authority::AdminKey(&key).secret());
+}
