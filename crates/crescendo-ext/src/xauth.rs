@@ -12,7 +12,7 @@ use cipher::{Block, BlockCipherEncrypt, KeyInit};
 use des::TdesEde3;
 use piv_apdu::secret;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::aca::XauthChallenge;
 
@@ -168,7 +168,9 @@ fn encrypt<C: KeyInit + BlockCipherEncrypt>(
     let cipher = C::new_from_slice(key).ok()?;
     let mut block = Block::<C>::try_from(block).ok()?;
     cipher.encrypt_block(&mut block);
-    Some(Zeroizing::new(block.to_vec()))
+    let out = Zeroizing::new(block.to_vec());
+    block.as_mut_slice().zeroize();
+    Some(out)
 }
 
 /// In constant time for keys of the same algorithm.

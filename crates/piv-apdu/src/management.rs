@@ -10,7 +10,7 @@ use aes::{Aes128, Aes192, Aes256};
 use cipher::{Block, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use des::TdesEde3;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::command::{DynamicAuthenticationTemplate, GeneralAuthenticate};
 use crate::key::{Algorithm, KeyReference};
@@ -141,7 +141,9 @@ fn encrypt<C: KeyInit + BlockCipherEncrypt>(
     let cipher = C::new_from_slice(key).ok()?;
     let mut block = Block::<C>::try_from(block).ok()?;
     cipher.encrypt_block(&mut block);
-    Some(Zeroizing::new(block.to_vec()))
+    let out = Zeroizing::new(block.to_vec());
+    block.as_mut_slice().zeroize();
+    Some(out)
 }
 
 fn decrypt<C: KeyInit + BlockCipherDecrypt>(
@@ -151,7 +153,9 @@ fn decrypt<C: KeyInit + BlockCipherDecrypt>(
     let cipher = C::new_from_slice(key).ok()?;
     let mut block = Block::<C>::try_from(block).ok()?;
     cipher.decrypt_block(&mut block);
-    Some(Zeroizing::new(block.to_vec()))
+    let out = Zeroizing::new(block.to_vec());
+    block.as_mut_slice().zeroize();
+    Some(out)
 }
 
 /// In constant time for keys of the same algorithm.
