@@ -25,8 +25,8 @@ use secret_scan::{Scanner, apart, found, look_for, occurring};
 use secrets_support::{Desk, log, management_key};
 use token_manager::token_profile::{ChallengeType, Policy, RecoveryKind};
 use token_manager::{
-    ActionError, KeyCheck, LastTry, NotSent, PinChangeEntry, PinEntry, RecoveryPlace,
-    RecoverySecret, Session, TokenFamily,
+    ActionError, Authority, KeyCheck, LastTry, NotSent, PinChangeEntry, PinEntry, RecoveryPlace,
+    RecoverySecret, Session, SetKey, TokenFamily,
 };
 use virtual_token::{Content, Profile};
 
@@ -182,7 +182,7 @@ fn no_secret_is_left_behind_by_any_action() {
 }
 
 /// What has to succeed on one kind of token at least.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 19] = [
     "authenticate",
     "change PIN",
     "change PUK",
@@ -193,6 +193,9 @@ const ACTIONS: [&str; 16] = [
     "keep recovery on the host",
     "keep recovery on the token",
     "read object",
+    "recycle",
+    "set a new admin key",
+    "set the admin key back",
     "set policy",
     "unblock by key",
     "unblock by response",
@@ -208,6 +211,7 @@ fn every_action(session: &mut Session, seen: &mut Seen) {
     unblock(session, seen);
     keys(session, seen);
     policy_and_recovery(session, seen);
+    administer(session, seen);
 }
 
 fn pin(digits: &[u8]) -> Pin {
@@ -373,4 +377,39 @@ fn policy_and_recovery(session: &mut Session, seen: &mut Seen) {
             seen.result("forget recovery", forgotten);
         }
     }
+}
+
+/// A new admin key, the old one again, and the end of the token.
+fn administer(session: &mut Session, seen: &mut Seen) {
+    let now = pin(PIN);
+    let authority = Authority::Pin(PinEntry::Typed(&now));
+    let mut new = None;
+    let mut take = |secret: &RecoverySecret| {
+        // The person's copy.
+        new = new.take().or_else(|| secret.xauth_key());
+        if let Some(new) = &new {
+            look_for("new admin key", new.as_bytes());
+        }
+        true
+    };
+    let refused =
+        session.set_admin_key(authority, SetKey::Generated, &mut |_| false, LastTry::Spare);
+    seen.result("a new admin key that is not taken over", refused);
+    let set = session.set_admin_key(authority, SetKey::Generated, &mut take, LastTry::Spare);
+    seen.result("set a new admin key", set);
+    if let Some(new) = new {
+        let old = SetKey::Given(XauthKey::from_slice(&ADMIN_KEY).unwrap());
+        seen.shown("key to set", &old);
+        let authority = Authority::AdminKey(&new);
+        seen.shown("authority", &authority);
+        let set = session.set_admin_key(authority, old, &mut |_| true, LastTry::Spare);
+        seen.result("set the admin key back", set);
+    }
+    let confirmation = session.confirmation();
+    let mut steps = Vec::new();
+    let recycled = session.recycle(authority, &confirmation, LastTry::Spare, &mut |step| {
+        steps.push(format!("{step:?}"));
+    });
+    seen.shown("steps", &steps);
+    seen.result("recycle", recycled);
 }

@@ -18,7 +18,13 @@ fn documented(heading: &str) -> Vec<u8> {
     let digits: String = block
         .lines()
         .skip(1)
-        .flat_map(|line| line.trim_start().split("  ").next().unwrap_or_default().chars())
+        .flat_map(|line| {
+            line.trim_start()
+                .split("  ")
+                .next()
+                .unwrap_or_default()
+                .chars()
+        })
         .filter(char::is_ascii_hexdigit)
         .collect();
     let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
