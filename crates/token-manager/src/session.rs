@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crescendo_ext::identity::Family;
-use pcsc_transport::{Backend, Card, PinDigits, Sharing, TransportError};
+use pcsc_transport::{Backend, Card, PinDigits, PinPadFeatures, Sharing, TransportError};
 
 pub(crate) use self::job::Job;
 
@@ -15,7 +15,7 @@ use crate::error::{LoadError, Unreadable};
 use crate::failure::{ActionError, NotSent, Secret};
 use crate::load::load;
 use crate::options::LoadOptions;
-use crate::pin::{PinPolicy, PinStatus};
+use crate::pin::{Alphabet, PinPolicy, PinStatus};
 use crate::record::{HostRecord, HostStore, MemoryStore, TokenKey};
 use crate::secrets::SecretStore;
 use crate::token::{Token, TokenFamily};
@@ -332,6 +332,17 @@ impl Session {
                 detail: other.to_string(),
             },
         })
+    }
+
+    /// What the reader's own PIN pad can do for this token's PIN: verify it,
+    /// change it. A pad has digits only, so it is offered where a PIN is made of
+    /// digits only. Asks the reader, and sends nothing to the card.
+    pub fn pin_pad(&mut self) -> PinPadFeatures {
+        if self.token.pin_policy.alphabet == Alphabet::Digits {
+            self.card.pin_pad()
+        } else {
+            PinPadFeatures::NONE
+        }
     }
 
     /// Asks for the PIN's state: SELECT of the PIV application, empty VERIFY.

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use crescendo_ext::xauth::XauthKey;
+use pcsc_transport::Card;
 use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::secret::{Pin, Puk};
@@ -18,7 +19,9 @@ use token_manager::{
     ActionError, KeyCheck, LastTry, Manager, NotSent, PinChangeEntry, PinEntry, PinStatus, Reason,
     Secret, Session,
 };
-use virtual_token::{CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
+use virtual_token::{
+    CreateOptions, Keypad, LinkOptions, MemoryBackend, Profile, SharedToken, VirtualToken,
+};
 
 fn card(profile: Profile) -> SharedToken {
     let options = CreateOptions::default().seed(profile as u64);
@@ -361,6 +364,60 @@ fn block(session: &mut Session) {
             ActionError::Blocked { .. } => return,
             other => panic!("{other}"),
         }
+    }
+}
+
+/// A reader with a PIN pad of its own: the host never sees the PIN.
+#[test]
+fn a_pin_pad_is_used_where_there_is_one_and_the_pin_has_digits_only() {
+    for profile in Profile::ALL {
+        let card = card(profile);
+        let pad = Keypad::new();
+        let link = card
+            .connect(&LinkOptions::new("Desk").pin_pad(&pad))
+            .unwrap();
+        let manager = Manager::new(Arc::new(MemoryBackend::new()))
+            .with_overrides(token_manager::Overrides::default().allow_unverified(true));
+        let mut session = manager.session(Card::new(Box::new(link))).unwrap();
+        assert_eq!(
+            session.pin_pad().verify,
+            profile == Profile::Piv,
+            "{profile}"
+        );
+        let right = std::str::from_utf8(profile.factory_pin()).unwrap();
+
+        pad.press(right);
+        let open = session
+            .authenticate(PinEntry::PinPad, LastTry::Spare)
+            .unwrap();
+        assert_eq!(open.lock().unwrap(), PinStatus::TriesLeft(limit(profile)));
+
+        pad.cancel();
+        let error = session
+            .authenticate(PinEntry::PinPad, LastTry::Spare)
+            .map(drop)
+            .unwrap_err();
+        assert!(matches!(error, ActionError::PinPad(_)), "{error}");
+        assert!(!error.may_have_spent_a_try());
+
+        pad.press("27182818");
+        let error = session
+            .authenticate(PinEntry::PinPad, LastTry::Spare)
+            .map(drop)
+            .unwrap_err();
+        assert!(matches!(error, ActionError::Wrong { .. }), "{error}");
+
+        for entry in [right, "271828", "271828"] {
+            pad.press(entry);
+        }
+        session
+            .change_pin(PinChangeEntry::PinPad, LastTry::Spare)
+            .unwrap();
+        let new = pin("271828");
+        let open = session
+            .authenticate(PinEntry::Typed(&new), LastTry::Spare)
+            .unwrap();
+        assert_eq!(open.lock().unwrap(), PinStatus::TriesLeft(limit(profile)));
     }
 }
 

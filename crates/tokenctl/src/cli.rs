@@ -264,9 +264,14 @@ pub(crate) struct PinVerifyArgs {
     #[arg(long, value_name = "N")]
     pub(crate) pin_fd: Option<Descriptor>,
 
-    /// Have the PIN typed on the reader's own PIN pad.
+    /// Have the PIN typed on the reader's own PIN pad; this is the default where there is
+    /// one and the PIN is made of digits.
     #[arg(long, conflicts_with = "pin_fd")]
     pub(crate) pin_pad: bool,
+
+    /// Type the PIN here although the reader has a PIN pad.
+    #[arg(long, conflicts_with = "pin_pad")]
+    pub(crate) no_pin_pad: bool,
 
     /// Agree to use the last try.
     #[arg(long)]
@@ -284,9 +289,14 @@ pub(crate) struct PinChangeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) new_pin_fd: Option<Descriptor>,
 
-    /// Have both PINs typed on the reader's own PIN pad.
+    /// Have both PINs typed on the reader's own PIN pad; this is the default where there is
+    /// one and the PIN is made of digits.
     #[arg(long, conflicts_with_all = ["pin_fd", "new_pin_fd"])]
     pub(crate) pin_pad: bool,
+
+    /// Type the PINs here although the reader has a PIN pad.
+    #[arg(long, conflicts_with = "pin_pad")]
+    pub(crate) no_pin_pad: bool,
 
     /// Agree to use the last try.
     #[arg(long)]

@@ -75,7 +75,9 @@ fn verify(arguments: &PinVerifyArgs, source: &Source, output: &Output) -> Result
     let reader = session.token().reader.clone();
     ready(&session, Action::Authenticate)?;
     say_tries(&session, output);
-    let pin = if arguments.pin_pad {
+    let on_pad = arguments.pin_pad
+        || (arguments.pin_fd.is_none() && !arguments.no_pin_pad && session.pin_pad().verify);
+    let pin = if on_pad {
         None
     } else {
         Some(secret::pin(arguments.pin_fd, "PIN", "--pin-fd")?)
@@ -110,7 +112,10 @@ fn change(arguments: &PinChangeArgs, source: &Source, output: &Output) -> Result
     for note in &session.policy().notes {
         output.remark(&Text::styled(format!("  {note}"), DIM));
     }
-    let typed = if arguments.pin_pad {
+    let from_fd = arguments.pin_fd.is_some() || arguments.new_pin_fd.is_some();
+    let on_pad =
+        arguments.pin_pad || (!from_fd && !arguments.no_pin_pad && session.pin_pad().modify);
+    let typed = if on_pad {
         None
     } else {
         let old = secret::pin(arguments.pin_fd, "Present PIN", "--pin-fd")?;
