@@ -105,9 +105,9 @@ fn the_token_is_erased_with_the_pin_or_the_admin_key() {
                 "{profile} {:?}",
                 authority.secret()
             );
-            let mut sent = desk.sent();
-            sent.retain(|ins| *ins == RESET_CARD);
-            assert_eq!(sent.len(), 1);
+            let mut resets = desk.sent();
+            resets.retain(|ins| *ins == RESET_CARD);
+            assert_eq!(resets.len(), 1);
             assert_as_delivered(&desk, profile);
         }
     }
