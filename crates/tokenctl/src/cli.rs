@@ -1,7 +1,14 @@
 //! The command line: one definition, from which help, completions and man
 //! pages are made.
 
+mod administer;
+
 use std::path::PathBuf;
+
+pub(crate) use administer::{
+    AdminKeyCheckArgs, AdminKeyCommand, PolicyArgs, PolicyCommand, PolicySetArgs, PukChangeArgs,
+    PukCommand, PukForgetArgs, PukShowArgs,
+};
 
 use crate::manage::RiskArgs;
 use crate::secret::Descriptor;
@@ -147,6 +154,27 @@ pub(crate) enum Command {
     Pin {
         #[command(subcommand)]
         command: PinCommand,
+    },
+
+    /// Show, forget and change the PUK, or what plays its part.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Puk {
+        #[command(subcommand)]
+        command: PukCommand,
+    },
+
+    /// Show and set the rules for the PIN.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+
+    /// Check the keys that administer a token.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    AdminKey {
+        #[command(subcommand)]
+        command: AdminKeyCommand,
     },
 
     /// List and export the certificates of a token.

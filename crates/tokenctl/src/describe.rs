@@ -316,7 +316,8 @@ pub(crate) fn capability(entry: CapabilityEntry) -> json::Capability {
     }
 }
 
-fn reason(reason: token_manager::Reason) -> json::Reason {
+/// Why something can't be done, in JSON.
+pub(crate) fn reason(reason: token_manager::Reason) -> json::Reason {
     json::Reason {
         id: reason.id(),
         sentence: reason.sentence(),

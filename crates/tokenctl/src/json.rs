@@ -5,7 +5,13 @@
 //! a version, keys and values may be added, and none changes its meaning or
 //! goes away.
 
+mod administer;
+
 use serde::Serialize;
+
+pub(crate) use administer::{
+    KeyCheck, Plan, PlanFate, PlanStep, PolicyRule, PolicySet, PolicyShow, PukResult, PukShow,
+};
 
 /// What a kind of document is called.
 pub(crate) trait Schema: Serialize {
@@ -62,6 +68,12 @@ schemas! {
     PinStatus => "pin-status",
     PinResult => "pin-result",
     PinChallenge => "pin-challenge",
+    PukShow<'_> => "puk-show",
+    PukResult => "puk-result",
+    PolicyShow => "policy",
+    PolicySet => "policy-set",
+    Plan => "plan",
+    KeyCheck => "key-check",
 }
 
 /// A status word as four hexadecimal digits.

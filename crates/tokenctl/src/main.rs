@@ -2,15 +2,18 @@
 //! readers, exports certificates, talks raw to a card, and makes software
 //! tokens. Thin: what a token is, `token-manager` knows.
 
+mod authority;
 mod cli;
 mod commands;
 mod describe;
 mod error;
+mod handover;
 mod hex;
 mod json;
 mod manage;
 mod objects;
 mod output;
+mod plan;
 mod run;
 mod secret;
 mod signal;

@@ -9,6 +9,7 @@ use crate::cli::{ColorWhen, GlobalArgs};
 use crate::text::{BOLD, DIM, Text, WARNING, is_unsafe};
 
 /// How results are written.
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
     /// One JSON document instead of text.
     pub(crate) json: bool,

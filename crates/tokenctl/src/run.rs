@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::{Cli, Command};
 use crate::commands;
@@ -21,7 +21,7 @@ pub(crate) fn run() -> ExitCode {
             let output = Output::new(&cli.global);
             error::finish(dispatch(&cli, &output), &output)
         }
-        Err(error) => misused(&error),
+        Err(error) => misused(&without_secret(error)),
     }
 }
 
@@ -53,6 +53,9 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
         }
         Command::Watch => commands::watch::run(&source()?, output),
         Command::Pin { command } => commands::pin::run(command, &source()?, output),
+        Command::Puk { command } => commands::puk::run(command, &source()?, output),
+        Command::Policy { command } => commands::policy::run(command, &source()?, output),
+        Command::AdminKey { command } => commands::admin_key::run(command, &source()?, output),
         Command::Cert { command } => commands::cert::run(command, &source()?, output),
         Command::Apdu(arguments) => commands::apdu::run(arguments, source, output),
         Command::Virtual { command } => commands::virtual_token::run(command, output),
@@ -60,6 +63,20 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
         Command::Completions { shell } => commands::completions::run(*shell, output),
         Command::Man { output: directory } => commands::man::run(directory.as_deref(), output),
     }
+}
+
+/// What was given as the number of a file descriptor may be the secret that
+/// should have come through it: it is not repeated.
+fn without_secret(mut error: clap::Error) -> clap::Error {
+    let is_descriptor = matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(argument)) if argument.contains("-fd ")
+    );
+    if is_descriptor && error.get(ContextKind::InvalidValue).is_some() {
+        let hidden = ContextValue::String("…".to_owned());
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
+    error
 }
 
 /// Prints help, version, or what is wrong with the command line; the latter as

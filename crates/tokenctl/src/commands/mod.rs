@@ -1,5 +1,6 @@
 //! A file for each command.
 
+pub(crate) mod admin_key;
 pub(crate) mod apdu;
 pub(crate) mod cert;
 pub(crate) mod completions;
@@ -7,6 +8,8 @@ pub(crate) mod doctor;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod pin;
+pub(crate) mod policy;
+pub(crate) mod puk;
 pub(crate) mod show;
 pub(crate) mod virtual_token;
 pub(crate) mod watch;

@@ -93,6 +93,10 @@ impl View<'_> {
         let policy = &self.token.pin_policy;
         let mut fields = Fields::new();
         fields.add("State", describe::pin_text(&self.token.pin.status));
+        if self.token.wants_pin_change() {
+            let text = "the PIN has to be changed: `tokenctl pin change`";
+            fields.add("Wanted", Text::styled(text, WARNING));
+        }
         let length = if policy.minimum == policy.maximum {
             policy.minimum.to_string()
         } else {

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 use crescendo_ext::identity::Identity;
 use pcsc_transport::{Event, EventKind};
 use piv_apdu::atr::Atr;
-use token_manager::utc;
+use token_manager::{Manager, utc};
 
 use crate::error::Result;
 use crate::json;
+use crate::manage::{self, RiskArgs};
 use crate::output::{self, Output};
 use crate::signal;
 use crate::source::{self, Source};
@@ -24,6 +25,7 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
         .map_err(|error| source::link_failed(&error, None))?;
     let canceller = watcher.canceller();
     signal::on_interrupt(move || canceller.cancel())?;
+    let manager = manage::manager(source, RiskArgs::default())?;
     for event in watcher {
         let event = event.map_err(|error| source::link_failed(&error, None))?;
         if !source.matches(&event.reader) {
@@ -37,8 +39,46 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
             writeln!(out, "{}", event_text(&event, now))?;
             out.flush()?;
         }
+        if let EventKind::CardInserted { atr: Some(atr) } = event.kind {
+            look_into(manager.clone(), event.reader, atr, output.clone());
+        }
     }
     Ok(())
+}
+
+/// Reads a token that was inserted, and says so if its PIN has to be changed.
+/// On a thread of its own, since a card takes its time and events do not wait.
+/// What can't be read is no event: `list` and `show` tell what is wrong with it.
+fn look_into(manager: Manager, reader: String, atr: Atr, output: Output) {
+    let look = move || {
+        let name = match manager.open(&reader) {
+            Ok(session) if session.token().wants_pin_change() => {
+                session.token().identity.name.clone()
+            }
+            _ => return,
+        };
+        let now = SystemTime::now();
+        // Nobody reads any more: the next event ends the program.
+        let _ = if output.json {
+            output::line(&json::Document::new(json::Watch {
+                time: utc(now),
+                event: "pin-change-wanted",
+                reader: Some(reader),
+                atr: Some(crate::hex::encode(atr.as_bytes())),
+                name: Some(name),
+            }))
+        } else {
+            let line = Text::styled(utc(now), DIM)
+                .plain("  ")
+                .then("change the PIN  ", WARNING)
+                .then(&reader, NAME)
+                .plain(format!("  {name} wants it: `tokenctl pin change`"));
+            let mut out = output.stdout();
+            writeln!(out, "{line}").and_then(|()| out.flush())
+        };
+    };
+    // Without a thread there is no warning; the events go on.
+    let _ = std::thread::Builder::new().spawn(look);
 }
 
 fn event_json(event: &Event, now: SystemTime) -> json::Watch {

@@ -17,6 +17,9 @@ use crate::error::{Kind, Report, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Descriptor(u32);
 
+/// No program has so many files open, and a PIN may look like this.
+const LEAST_SECRET: u32 = 1000;
+
 /// Those that are open: a file that is opened anew would begin from its start.
 static OPEN: Mutex<BTreeMap<u32, File>> = Mutex::new(BTreeMap::new());
 
@@ -26,9 +29,9 @@ impl FromStr for Descriptor {
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match text.parse() {
             Ok(1 | 2) => Err("1 and 2 are for output; use 0 for stdin, or 3 and up".to_owned()),
-            Ok(number) => Ok(Descriptor(number)),
+            Ok(number) if number < LEAST_SECRET => Ok(Descriptor(number)),
             // What was given might be the secret itself: it is not repeated.
-            Err(_) => Err(
+            _ => Err(
                 "it is the number of a file descriptor, and never the secret itself, \
                            which other users could see"
                     .to_owned(),

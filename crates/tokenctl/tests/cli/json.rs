@@ -115,7 +115,34 @@ fn with_secrets(tool: &Tool) -> Vec<Value> {
     documents.extend(run(&["pin", "verify", "--pin-fd", "0"], "271828\n"));
     let unblock = ["pin", "unblock", "--new-pin-fd", "0", "--response-fd", "0"];
     documents.extend(run(&unblock, "00000000\n0123456789ABCDEF\n"));
+    documents.extend(administering());
     documents
+}
+
+/// Documents of the commands that administer a token.
+#[cfg(unix)]
+fn administering() -> Vec<Value> {
+    use token_manager::token_profile::RecoveryKind;
+
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    tool.keep_recovery("one", RecoveryKind::Puk, b"31415926");
+    let pin = "000000\n";
+    let key = "0".repeat(48) + "\n";
+    let runs = [
+        ("policy show", ""),
+        ("policy set --min 5 --dry-run", ""),
+        ("policy set --min 5 --pin-fd 0", pin),
+        ("puk show --show --pin-fd 0", pin),
+        ("puk forget --yes --pin-fd 0", pin),
+        ("admin-key check --key-fd 0", &key),
+    ];
+    let run = |(arguments, input): (&str, &str)| {
+        let mut all = vec!["--json"];
+        all.extend(arguments.split(' '));
+        tool.run_with_input(&all, input).code(0).json()
+    };
+    runs.into_iter().map(run).collect()
 }
 
 /// Documents of the commands that go on until they are interrupted.

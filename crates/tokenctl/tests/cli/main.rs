@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and is no interface"
 )]
 
+mod admin_key;
 mod apdu;
 mod cert;
 mod doctor;
@@ -16,6 +17,8 @@ mod failures;
 mod json;
 mod list;
 mod meta;
+mod policy;
+mod puk;
 mod show;
 mod tokens;
 mod tool;

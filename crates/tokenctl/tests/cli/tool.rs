@@ -1,10 +1,12 @@
 //! Running the program.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use token_manager::token_profile::{RecoveryKind, RecoveryRecord};
 use virtual_token::store::{TokenName, TokenStore};
 use virtual_token::{Content, CreateOptions, Profile};
 
@@ -73,6 +75,16 @@ impl Tool {
             token["state"]["objects"][tag] =
                 serde_json::json!({ "capacity": 12_800, "content": content });
         });
+    }
+
+    /// Puts a recovery secret on a token, as this software keeps it there.
+    pub(crate) fn keep_recovery(&self, name: &str, kind: RecoveryKind, value: &[u8]) {
+        let record = RecoveryRecord::new(kind, value).unwrap().encode();
+        let content = record.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02X}").unwrap();
+            text
+        });
+        self.put_object(name, "5FC109", &content);
     }
 
     /// The program, with these arguments and an environment without surprises.

@@ -86,3 +86,33 @@ fn it_ends_when_nobody_reads() {
     tool.empty_token("second", Profile::Piv);
     Ran::of(&child.wait_with_output().unwrap()).ok();
 }
+
+/// After the event of the insertion, which does not wait for it.
+#[cfg(unix)]
+#[test]
+fn a_forced_pin_change_is_an_event_of_its_own() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    let set = ["policy", "set", "--force-change", "--pin-fd", "0"];
+    tool.run_with_input(&set, "000000\n").code(0);
+    let (child, mut lines) = start(&tool, &["--virtual", "--json", "watch"]);
+    for event in ["reader-added", "card-inserted"] {
+        assert_eq!(next(&mut lines)["event"], event);
+    }
+    let wanted = next(&mut lines);
+    assert_eq!(wanted["event"], "pin-change-wanted");
+    assert_eq!(wanted["reader"], "Virtual one");
+    assert_eq!(wanted["name"], "HID Crescendo C4000");
+    interrupt(child.id());
+    Ran::of(&child.wait_with_output().unwrap()).ok();
+
+    let (child, mut lines) = start(&tool, &["--virtual", "watch"]);
+    let mut line = String::new();
+    while !line.contains("change the PIN") {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it never came");
+    }
+    assert!(line.contains("tokenctl pin change"), "{line}");
+    interrupt(child.id());
+    Ran::of(&child.wait_with_output().unwrap()).ok();
+}

@@ -1,0 +1,181 @@
+//! What authorises an action, and where it comes from: the PIN, the admin key,
+//! the PIV card management key.
+
+use clap::{Args, ValueEnum};
+use crescendo_ext::xauth::XauthKey;
+use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
+use piv_apdu::secret::Pin;
+use token_manager::{ActionError, LastTry, PinEntry, RecoveryPlace, Session, TokenFamily};
+
+use crate::commands::pin;
+use crate::error::{Kind, Report, Result};
+use crate::output::Output;
+use crate::secret::{self, Descriptor};
+use crate::text::Text;
+
+/// The PIN that confirms an action.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct PinArgs {
+    /// Read the PIN from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) pin_fd: Option<Descriptor>,
+
+    /// Have the PIN typed on the reader's own PIN pad; this is the default where there is
+    /// one and the PIN is made of digits.
+    #[arg(long, conflicts_with = "pin_fd")]
+    pub(crate) pin_pad: bool,
+
+    /// Type the PIN here although the reader has a PIN pad.
+    #[arg(long, conflicts_with = "pin_pad")]
+    pub(crate) no_pin_pad: bool,
+
+    /// Agree to use the last try.
+    #[arg(long)]
+    pub(crate) last_try: bool,
+}
+
+/// A PIN that was typed here, or will be on the reader.
+pub(crate) struct PresentPin {
+    typed: Option<Pin>,
+    arguments: PinArgs,
+}
+
+impl PinArgs {
+    /// Tells the tries left and asks for the PIN.
+    pub(crate) fn read(self, session: &mut Session, output: &Output) -> Result<PresentPin> {
+        pin::say_tries(session, output);
+        let on_pad =
+            self.pin_pad || (self.pin_fd.is_none() && !self.no_pin_pad && session.pin_pad().verify);
+        let typed = if on_pad {
+            None
+        } else {
+            Some(secret::pin(self.pin_fd, "PIN", "--pin-fd")?)
+        };
+        Ok(PresentPin {
+            typed,
+            arguments: self,
+        })
+    }
+}
+
+impl PresentPin {
+    /// As an action takes it.
+    pub(crate) fn entry(&self, output: &Output) -> PinEntry<'_> {
+        if let Some(pin) = &self.typed {
+            return PinEntry::Typed(pin);
+        }
+        output.remark(&Text::from("Type the PIN on the reader."));
+        PinEntry::PinPad
+    }
+
+    /// Does what the PIN authorises; asks first if it takes the last try.
+    pub(crate) fn attempt<T>(
+        &self,
+        session: &mut Session,
+        output: &Output,
+        mut act: impl FnMut(&mut Session, PinEntry<'_>, LastTry) -> std::result::Result<T, ActionError>,
+    ) -> Result<T> {
+        let mut last_try = pin::last_try(self.arguments.last_try);
+        loop {
+            match act(session, self.entry(output), last_try) {
+                Ok(done) => return Ok(done),
+                Err(error) => {
+                    let unattended = self.arguments.pin_fd.is_some();
+                    let reader = &session.token().reader;
+                    last_try = pin::may_use_last_try(&error, unattended, reader)?;
+                }
+            }
+        }
+    }
+}
+
+/// The admin key, in hexadecimal.
+pub(crate) fn admin_key(from: Option<Descriptor>, prompt: &str, option: &str) -> Result<XauthKey> {
+    let typed = secret::text(from, &format!("{prompt} (hexadecimal)"), option)?;
+    Ok(XauthKey::from_hex(&typed).map_err(|error| unusable(&error.to_string()))?)
+}
+
+/// The PIV card management key, which a plain PIV card wants before it is
+/// written to.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct ManagementArgs {
+    /// Read the card management key (9B), in hexadecimal, from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) management_key_fd: Option<Descriptor>,
+
+    /// The card management key's algorithm; a key of 24 bytes may be of two.
+    #[arg(long, value_enum, value_name = "ALGORITHM")]
+    pub(crate) algorithm: Option<Algorithm>,
+}
+
+impl ManagementArgs {
+    /// Asks for the key if what is kept in this place is written with it.
+    pub(crate) fn read_for(
+        self,
+        session: &Session,
+        place: RecoveryPlace,
+    ) -> Result<Option<ManagementKey>> {
+        let wanted =
+            session.token().identity.family == TokenFamily::Piv && place == RecoveryPlace::Token;
+        wanted.then(|| self.read()).transpose()
+    }
+
+    /// Asks for the key. Without an algorithm its length decides; 24 bytes are
+    /// either of two, so there it has to be told.
+    pub(crate) fn read(self) -> Result<ManagementKey> {
+        let option = "--management-key-fd";
+        let typed = secret::text(
+            self.management_key_fd,
+            "Management key (hexadecimal)",
+            option,
+        )?;
+        let bytes = piv_apdu::secret::from_hex(&typed)
+            .ok_or_else(|| unusable("the management key is not hexadecimal"))?;
+        let algorithm = match (self.algorithm, bytes.len()) {
+            (Some(algorithm), _) => algorithm.of_management(),
+            (None, 16) => ManagementAlgorithm::Aes128,
+            (None, 24) => {
+                let message = "a management key of 24 bytes may be a 3DES or an AES-192 key";
+                return Err(Report::new(Kind::Usage, message)
+                    .next("Say which with --algorithm; nothing was sent to the token")
+                    .into());
+            }
+            // Whatever else it is, what is said of its length is right.
+            (None, _) => ManagementAlgorithm::Aes256,
+        };
+        Ok(ManagementKey::new(algorithm, &bytes).map_err(|error| unusable(&error.to_string()))?)
+    }
+}
+
+/// The algorithm of a PIV card management key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Algorithm {
+    /// 3DES with three keys.
+    #[value(name = "3des")]
+    TripleDes,
+    /// AES with a key of 16 bytes.
+    #[value(name = "aes-128")]
+    Aes128,
+    /// AES with a key of 24 bytes.
+    #[value(name = "aes-192")]
+    Aes192,
+    /// AES with a key of 32 bytes.
+    #[value(name = "aes-256")]
+    Aes256,
+}
+
+impl Algorithm {
+    fn of_management(self) -> ManagementAlgorithm {
+        match self {
+            Algorithm::TripleDes => ManagementAlgorithm::TripleDes,
+            Algorithm::Aes128 => ManagementAlgorithm::Aes128,
+            Algorithm::Aes192 => ManagementAlgorithm::Aes192,
+            Algorithm::Aes256 => ManagementAlgorithm::Aes256,
+        }
+    }
+}
+
+/// That what was given can't be used.
+pub(crate) fn unusable(why: &str) -> Report {
+    Report::new(Kind::NotSent, why.to_owned()).next("Nothing was sent and no try was spent")
+}

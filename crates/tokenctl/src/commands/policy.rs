@@ -1,0 +1,242 @@
+//! `policy`: the rules for the PIN, who enforces each, and setting them.
+
+use std::io::Write as _;
+
+use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
+use token_manager::{Action, Capability, Enforcer, Session};
+
+use crate::cli::{PolicyArgs, PolicyCommand, PolicySetArgs};
+use crate::describe;
+use crate::error::{Kind, Report, Result};
+use crate::json;
+use crate::manage::{self, RiskArgs};
+use crate::output::{self, Fields, Output, heading, paragraph};
+use crate::plan;
+use crate::source::{self, Source};
+use crate::table::Table;
+use crate::text::{DIM, GOOD, Text, WARNING};
+
+/// Columns for the labels.
+const LABEL: usize = 12;
+
+/// Does what was asked.
+pub(crate) fn run(command: &PolicyCommand, source: &Source, output: &Output) -> Result {
+    match command {
+        PolicyCommand::Show => show(source, output),
+        PolicyCommand::Set(arguments) => set(arguments, source, output),
+    }
+}
+
+fn show(source: &Source, output: &Output) -> Result {
+    let session = manage::open(source, RiskArgs::default(), output)?;
+    let rules = rules(&session);
+    let token = session.token();
+    if output.json {
+        let body = json::PolicyShow {
+            token: source::token_name(token),
+            rules,
+            policy: describe::pin_policy(session.policy()),
+            profile: token.profile.id(),
+            standard: session
+                .policy()
+                .interoperable_length()
+                .map(|length| [*length.start(), *length.end()]),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    let mut out = output.stdout();
+    let mut table = Table::new(&["RULE", "VALUE", "ENFORCED BY", "CAN BE SET"]);
+    for rule in &rules {
+        let by = match rule.enforced_by {
+            "card" => Text::styled("the card", GOOD),
+            "host" => Text::from("this software"),
+            "prompt" => Text::styled("nobody; asked for", WARNING),
+            _ => Text::styled("nobody", DIM),
+        };
+        let settable = match (&rule.settable, &rule.reason) {
+            (true, _) => Text::styled("yes", GOOD),
+            (false, reason) => {
+                let why = reason.as_ref().map_or("", |reason| reason.sentence);
+                Text::styled(format!("no: {why}"), DIM)
+            }
+        };
+        table.row([Text::from(rule.name), Text::from(&rule.value), by, settable]);
+    }
+    table.write(&mut out)?;
+    heading(&mut out, "A new PIN")?;
+    let policy = session.policy();
+    let mut fields = Fields::new();
+    fields.add("Takes", policy.to_string());
+    let evidence = policy
+        .evidence
+        .map_or("the standard", crescendo_ext::Evidence::name);
+    fields.add("Evidence", evidence);
+    fields.add("Profile", profile(token.profile.id()));
+    let everywhere = match policy.interoperable_length() {
+        Some(length) => format!("{} to {} digits", length.start(), length.end()),
+        None => "no length that both this rule and the standard allow".to_owned(),
+    };
+    fields.add(
+        "Everywhere",
+        Text::from(everywhere).then(" is what every PIV program takes", DIM),
+    );
+    fields.write(&mut out, 2, LABEL)?;
+    for note in &policy.notes {
+        paragraph(
+            &mut out,
+            &Text::from("  - "),
+            &Text::styled(note.to_string(), DIM),
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Where the token management profile is, for people.
+fn profile(id: &str) -> &'static str {
+    match id {
+        "on-token" => "the token management profile (this project's own) is on the token",
+        "on-host" => "the token management profile (this project's own) is on this computer",
+        "unusable" => "the token management profile on the token can't be used",
+        _ => "no token management profile: the card's or the standard's rule is all there is",
+    }
+}
+
+/// Each rule as it stands on a token.
+fn rules(session: &Session) -> Vec<json::PolicyRule> {
+    let (managed, rule) = (session.managed_policy(), session.policy());
+    let mut in_force = managed;
+    in_force.minimum = rule.minimum;
+    in_force.maximum = rule.maximum;
+    in_force.alphabet = match rule.alphabet {
+        token_manager::Alphabet::Digits => Alphabet::Digits,
+        _ => Alphabet::Any,
+    };
+    let one = |(action, enforcer): (Action, Enforcer)| {
+        let capability = session.token().capabilities.get(action);
+        let reason = match capability {
+            Capability::Available
+            | Capability::Unavailable(token_manager::Reason::NeedsAuthentication) => None,
+            Capability::Unavailable(reason) | Capability::Unknown(reason) => Some(reason),
+        };
+        let (id, name, value) = part(action, &in_force);
+        json::PolicyRule {
+            rule: id,
+            name,
+            value,
+            enforced_by: enforcer.id(),
+            settable: reason.is_none(),
+            reason: reason.map(describe::reason),
+        }
+    };
+    session.enforcement().into_iter().map(one).collect()
+}
+
+/// A part of a policy: its name in JSON, for people, and what it says.
+fn part(action: Action, policy: &Policy) -> (&'static str, &'static str, String) {
+    let either = |yes: bool, text: [&str; 2]| text[usize::from(!yes)].to_owned();
+    match action {
+        Action::UpdatePinLength => (
+            "length",
+            "Length",
+            format!("{} to {}", policy.minimum, policy.maximum),
+        ),
+        Action::UpdatePinAlphabet => (
+            "alphabet",
+            "Characters",
+            either(policy.alphabet == Alphabet::Digits, ["digits", "any"]),
+        ),
+        Action::UpdateForcePinChange => (
+            "force-change",
+            "Change forced",
+            either(policy.force_change, ["yes", "no"]),
+        ),
+        Action::UpdateChallengeType => (
+            "challenge",
+            "Unlock challenge",
+            either(
+                policy.challenge == ChallengeType::Static,
+                ["static", "dynamic"],
+            ),
+        ),
+        Action::UpdateWeakPinControl => (
+            "refuse-weak",
+            "Weak PINs refused",
+            either(policy.refuse_weak, ["yes", "no"]),
+        ),
+        _ => (
+            "fido-shared-pin",
+            "PIN shared with FIDO",
+            either(policy.fido_shared_pin, ["yes", "no"]),
+        ),
+    }
+}
+
+/// A policy with what the options change of it.
+pub(crate) fn changed(arguments: &PolicyArgs, mut policy: Policy) -> Policy {
+    policy.minimum = arguments.min.unwrap_or(policy.minimum);
+    policy.maximum = arguments.max.unwrap_or(policy.maximum);
+    if arguments.digits {
+        policy.alphabet = Alphabet::Digits;
+    } else if arguments.any {
+        policy.alphabet = Alphabet::Any;
+    }
+    policy.force_change = arguments
+        .force_change
+        .map_or(policy.force_change, Into::into);
+    policy.refuse_weak = arguments.refuse_weak.map_or(policy.refuse_weak, Into::into);
+    policy.fido_shared_pin = arguments
+        .fido_shared_pin
+        .map_or(policy.fido_shared_pin, Into::into);
+    policy.challenge = arguments.challenge.map_or(policy.challenge, Into::into);
+    policy
+}
+
+fn set(arguments: &PolicySetArgs, source: &Source, output: &Output) -> Result {
+    if arguments.policy == PolicyArgs::default() {
+        return Err(Report::new(Kind::Usage, "no rule was given to set")
+            .next("`tokenctl policy set --help` names them")
+            .into());
+    }
+    let mut session = manage::open(source, arguments.risks, output)?;
+    let reader = session.token().reader.clone();
+    let new = changed(&arguments.policy, session.managed_policy());
+    let plan = session
+        .plan_policy(&new)
+        .map_err(|error| manage::action_failed(&error, &reader))?;
+    if arguments.dry_run {
+        return plan::write(&plan, session.token(), output);
+    }
+    plan::remark(&plan, output);
+    if plan.steps.is_empty() {
+        return finish(&session, &[], output);
+    }
+    let pin = arguments.pin.read(&mut session, output)?;
+    let done = pin.attempt(&mut session, output, |session, pin, last_try| {
+        session.set_policy(pin, last_try, &new)
+    })?;
+    finish(&session, &done.changed, output)
+}
+
+fn finish(session: &Session, changed: &[Action], output: &Output) -> Result {
+    output.detail(format!("{} commands to the card", session.round_trips()));
+    if output.json {
+        let policy = session.managed_policy();
+        let body = json::PolicySet {
+            token: source::token_name(session.token()),
+            changed: changed
+                .iter()
+                .map(|action| part(*action, &policy).0)
+                .collect(),
+            rules: rules(session),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    let done = match (changed, session.token().wants_pin_change()) {
+        ([], _) => "The policy was so already; nothing was sent.",
+        (_, true) => "The policy is set. The PIN has to be changed now: `tokenctl pin change`.",
+        (_, false) => "The policy is set.",
+    };
+    output.remark(&Text::styled(done, GOOD));
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! `puk`: show the secret that unblocks the token, forget it, change the PUK.
+
+use std::io::Write as _;
+
+use piv_apdu::secret::Puk;
+use token_manager::token_profile::RecoveryKind;
+use token_manager::{Action, RecoveryPlace, RecoverySecret, Session};
+
+use crate::authority;
+use crate::cli::{PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs};
+use crate::commands::pin;
+use crate::error::{Failure, Kind, Report, Result};
+use crate::handover;
+use crate::json;
+use crate::manage::{self, RiskArgs};
+use crate::output::{self, Output};
+use crate::secret;
+use crate::source::{self, Source};
+use crate::text::{GOOD, Text};
+
+/// Does what was asked.
+pub(crate) fn run(command: &PukCommand, source: &Source, output: &Output) -> Result {
+    match command {
+        PukCommand::Show(arguments) => show(arguments, source, output),
+        PukCommand::Forget(arguments) => forget(arguments, source, output),
+        PukCommand::Change(arguments) => change(arguments, source, output),
+    }
+}
+
+fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
+    if !arguments.show && (output.json || !secret::is_terminal()) {
+        let message = "a secret is written to stdout only if --show says so";
+        return Err(Report::new(Kind::Usage, message)
+            .next("Nothing was sent to the token")
+            .into());
+    }
+    let mut session = manage::open(source, RiskArgs::default(), output)?;
+    pin::ready(&session, Action::ViewPuk)?;
+    let pin = arguments.pin.read(&mut session, output)?;
+    let secret = pin.attempt(&mut session, output, |session, pin, last_try| {
+        session.view_puk(pin, last_try)
+    })?;
+    output.detail(format!("{} commands to the card", session.round_trips()));
+    let value = secret.reveal();
+    if output.json {
+        let body = json::PukShow {
+            token: source::token_name(session.token()),
+            kind: kind(secret.kind()),
+            place: session.record().recovery.map(RecoveryPlace::id),
+            value: &value,
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    if arguments.show {
+        // Past the buffer that text is written through: it is not wiped.
+        let mut out = std::io::stdout().lock();
+        out.write_all(value.as_bytes())?;
+        out.write_all(b"\n")?;
+        out.flush()?;
+        output.remark(&Text::from(format!("This is the {}.", secret.name())));
+        return Ok(());
+    }
+    let question = format!(
+        "This token has a recovery secret: {}. Show it?",
+        secret.name()
+    );
+    if secret::confirm(&question, "--show")? {
+        handover::show(secret.name(), &value, "Seen? It is cleared then", "--show")?;
+    }
+    Ok(())
+}
+
+fn forget(arguments: &PukForgetArgs, source: &Source, output: &Output) -> Result {
+    let mut session = manage::open(source, arguments.risks, output)?;
+    pin::ready(&session, Action::ViewPuk)?;
+    let question = "It is erased and never shown again, here or anywhere; whoever has not written \
+                    it down cannot unblock the token with it. Forget it?";
+    if !arguments.yes && !secret::confirm(question, "--yes")? {
+        return Err(not_confirmed());
+    }
+    let pin = arguments.pin.read(&mut session, output)?;
+    let place = session.record().recovery.unwrap_or(RecoveryPlace::Token);
+    let management = arguments.management.read_for(&session, place)?;
+    pin.attempt(
+        &mut session,
+        output,
+        |session, pin, last_try| match &management {
+            Some(key) => session.forget_recovery_with_key(pin, last_try, key),
+            None => session.forget_recovery(pin, last_try),
+        },
+    )?;
+    finish(
+        &session,
+        "forget",
+        "It is forgotten. It still unblocks the token.",
+        output,
+    )
+}
+
+fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result {
+    let mut session = manage::open(source, arguments.risks, output)?;
+    let reader = session.token().reader.clone();
+    pin::ready(&session, Action::ChangePuk)?;
+    if let Some(left) = session.record().puk_tries_left {
+        let tries = if left == 1 { "try" } else { "tries" };
+        output.remark(&Text::from(format!(
+            "PUK: {left} {tries} left when it was last told"
+        )));
+    }
+    let old = secret::puk(arguments.puk_fd, "Present PUK", "--puk-fd")?;
+    let new = new_puk(arguments)?;
+    let kept = match session.record().recovery {
+        Some(place @ (RecoveryPlace::Token | RecoveryPlace::Host)) => {
+            let text = "The PUK is kept behind the PIN: the new one takes the old one's place.";
+            output.remark(&Text::from(text));
+            let pin = arguments.pin.read(&mut session, output)?;
+            Some((place, pin, arguments.management.read_for(&session, place)?))
+        }
+        _ => None,
+    };
+    let mut last_try = pin::last_try(arguments.pin.last_try);
+    loop {
+        match session.change_puk(&old, &new, last_try) {
+            Ok(()) => break,
+            Err(error) => {
+                let unattended = arguments.puk_fd.is_some();
+                last_try = pin::may_use_last_try(&error, unattended, &reader)?;
+            }
+        }
+    }
+    if let Some((place, pin, management)) = &kept {
+        let secret = RecoverySecret::new(RecoveryKind::Puk, new.as_bytes())
+            .map_err(|error| authority::unusable(&error.to_string()))?;
+        pin.attempt(&mut session, output, |session, pin, last_try| {
+            session.keep_recovery(pin, last_try, management.as_ref(), *place, &secret)
+        })
+        .map_err(kept_the_old)?;
+    }
+    finish(
+        &session,
+        Action::ChangePuk.id(),
+        "The PUK is changed.",
+        output,
+    )
+}
+
+/// That the card has the new PUK, and what is kept is still the old one.
+fn kept_the_old(failure: Failure) -> Failure {
+    match failure {
+        Failure::Failed(mut report) => {
+            report.message = format!(
+                "the PUK is changed, but the one that is kept is the old one: {}",
+                report.message
+            );
+            report.next = Some(
+                "Write the new PUK down, and erase the old one: `tokenctl puk forget`".to_owned(),
+            );
+            Failure::Failed(report)
+        }
+        other => other,
+    }
+}
+
+/// The new PUK, typed twice at the terminal.
+fn new_puk(arguments: &PukChangeArgs) -> Result<Puk> {
+    let option = "--new-puk-fd";
+    loop {
+        let new = secret::puk(arguments.new_puk_fd, "New PUK", option)?;
+        if arguments.new_puk_fd.is_some()
+            || new == secret::puk(None, "New PUK again, the same", option)?
+        {
+            return Ok(new);
+        }
+    }
+}
+
+fn finish(session: &Session, action: &'static str, done: &str, output: &Output) -> Result {
+    output.detail(format!("{} commands to the card", session.round_trips()));
+    if output.json {
+        let body = json::PukResult {
+            token: source::token_name(session.token()),
+            action,
+            kept: session.record().recovery.map(RecoveryPlace::id),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    output.remark(&Text::styled(done, GOOD));
+    Ok(())
+}
+
+/// A kind of recovery secret in JSON.
+pub(crate) fn kind(kind: RecoveryKind) -> &'static str {
+    match kind {
+        RecoveryKind::Puk => "puk",
+        RecoveryKind::XauthKey => "admin-key",
+        RecoveryKind::UnlockCode => "unlock-code",
+    }
+}
+
+/// That the person said no.
+pub(crate) fn not_confirmed() -> Failure {
+    Report::new(Kind::NotSent, "it was not confirmed")
+        .next("Nothing was sent to the token")
+        .into()
+}

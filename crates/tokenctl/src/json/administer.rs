@@ -1,0 +1,95 @@
+//! Documents of the commands that administer a token.
+
+use serde::Serialize;
+
+use super::{PinPolicy, Reason, TokenName};
+
+// ---- puk
+
+/// The secret that unblocks the token; written only if it was asked for.
+#[derive(Serialize)]
+pub(crate) struct PukShow<'a> {
+    pub(crate) token: TokenName,
+    pub(crate) kind: &'static str,
+    pub(crate) place: Option<&'static str>,
+    pub(crate) value: &'a str,
+}
+
+/// What was done with it.
+#[derive(Debug, Serialize)]
+pub(crate) struct PukResult {
+    pub(crate) token: TokenName,
+    pub(crate) action: &'static str,
+    pub(crate) kept: Option<&'static str>,
+}
+
+// ---- policy
+
+/// The rules for the PIN.
+#[derive(Debug, Serialize)]
+pub(crate) struct PolicyShow {
+    pub(crate) token: TokenName,
+    pub(crate) rules: Vec<PolicyRule>,
+    pub(crate) policy: PinPolicy,
+    pub(crate) profile: &'static str,
+    pub(crate) standard: Option<[u8; 2]>,
+}
+
+/// A rule for the PIN.
+#[derive(Debug, Serialize)]
+pub(crate) struct PolicyRule {
+    pub(crate) rule: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    pub(crate) enforced_by: &'static str,
+    pub(crate) settable: bool,
+    pub(crate) reason: Option<Reason>,
+}
+
+/// What was set.
+#[derive(Debug, Serialize)]
+pub(crate) struct PolicySet {
+    pub(crate) token: TokenName,
+    pub(crate) changed: Vec<&'static str>,
+    pub(crate) rules: Vec<PolicyRule>,
+}
+
+// ---- plan
+
+/// What an action would do.
+#[derive(Debug, Serialize)]
+pub(crate) struct Plan {
+    pub(crate) token: TokenName,
+    pub(crate) action: &'static str,
+    pub(crate) steps: Vec<PlanStep>,
+    pub(crate) fates: Vec<PlanFate>,
+}
+
+/// A step of a plan.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlanStep {
+    pub(crate) id: &'static str,
+    pub(crate) text: String,
+    pub(crate) commands: Vec<&'static str>,
+    pub(crate) evidence: Option<&'static str>,
+    pub(crate) irreversible: bool,
+}
+
+/// What becomes of a kind of content.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlanFate {
+    pub(crate) content: String,
+    pub(crate) erased: Option<bool>,
+    pub(crate) evidence: Option<&'static str>,
+}
+
+// ---- admin-key
+
+/// Whether a key is the token's.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyCheck {
+    pub(crate) token: TokenName,
+    pub(crate) key: &'static str,
+    pub(crate) algorithm: &'static str,
+    pub(crate) right: bool,
+}

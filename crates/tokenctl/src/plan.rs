@@ -1,0 +1,96 @@
+//! What an action will do, before it does it, and what came of each step.
+
+use std::io::Write as _;
+
+use token_manager::{Plan, Token};
+
+use crate::error::Result;
+use crate::json;
+use crate::output::{self, Output, paragraph};
+use crate::source;
+use crate::text::{BAD, DIM, GOOD, Text, WARNING};
+
+/// Writes a plan to stdout: what a dry run gives.
+pub(crate) fn write(plan: &Plan, token: &Token, output: &Output) -> Result {
+    if output.json {
+        let body = json::Plan {
+            token: source::token_name(token),
+            action: plan.action.id(),
+            steps: plan.steps.iter().map(step).collect(),
+            fates: plan.fates.iter().map(fate).collect(),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    let mut out = output.stdout();
+    for (first, text) in lines(plan) {
+        paragraph(&mut out, &first, &text)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Says the plan before the action is confirmed.
+pub(crate) fn remark(plan: &Plan, output: &Output) {
+    if output.json {
+        return;
+    }
+    for (first, text) in lines(plan) {
+        output.stderr_paragraph(&first, &text);
+    }
+}
+
+/// A plan, each line with what stands before it.
+fn lines(plan: &Plan) -> Vec<(Text, Text)> {
+    let mut lines = Vec::new();
+    for fate in &plan.fates {
+        let (mark, what) = match fate.erased {
+            Some(true) => (Text::styled("  erased   ", BAD), ""),
+            Some(false) => (Text::styled("  stays    ", GOOD), ""),
+            None => (Text::styled("  unknown  ", WARNING), ": no document says"),
+        };
+        let mut text = Text::from(&fate.content).plain(what);
+        if let Some(evidence) = fate.evidence {
+            text = text.then(format!(" ({})", evidence.name()), DIM);
+        }
+        lines.push((mark, text));
+    }
+    if plan.steps.is_empty() {
+        lines.push((
+            Text::new(),
+            Text::from("Nothing would change, and nothing is sent."),
+        ));
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        let mut text = Text::from(&step.text);
+        if step.irreversible {
+            text = text.then(" (cannot be undone)", BAD);
+        }
+        if !step.commands.is_empty() {
+            text = text.then(format!(" [{}", step.commands.join(", ")), DIM);
+            if let Some(evidence) = step.evidence {
+                text = text.then(format!("; {}", evidence.name()), DIM);
+            }
+            text = text.then("]", DIM);
+        }
+        lines.push((Text::from(format!("{:>3}. ", index + 1)), text));
+    }
+    lines
+}
+
+fn step(step: &token_manager::Step) -> json::PlanStep {
+    json::PlanStep {
+        id: step.id,
+        text: step.text.clone(),
+        commands: step.commands.to_vec(),
+        evidence: step.evidence.map(crescendo_ext::Evidence::name),
+        irreversible: step.irreversible,
+    }
+}
+
+fn fate(fate: &token_manager::Fate) -> json::PlanFate {
+    json::PlanFate {
+        content: fate.content.clone(),
+        erased: fate.erased,
+        evidence: fate.evidence.map(crescendo_ext::Evidence::name),
+    }
+}

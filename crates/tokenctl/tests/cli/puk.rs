@@ -1,0 +1,191 @@
+//! `puk`: what was kept is shown and forgotten, and the PUK changed.
+
+use token_manager::token_profile::RecoveryKind;
+use virtual_token::Profile;
+
+use crate::tool::{Ran, Tool};
+
+const PUK: &str = "31415926";
+
+/// The management key of a software PIV card.
+const MANAGEMENT_KEY: &str = "0102030405060708010203040506070801020304050607080102030405060708";
+
+fn factory(profile: Profile) -> String {
+    String::from_utf8(profile.factory_pin().to_vec()).unwrap()
+}
+
+/// A token on which this software has kept a PUK.
+fn keeping(profile: Profile, kind: RecoveryKind, value: &[u8]) -> Tool {
+    // A plain PIV card has no identity before it is personalized.
+    let tool = match profile {
+        Profile::Piv => Tool::with(profile),
+        _ => Tool::new(),
+    };
+    if profile != Profile::Piv {
+        tool.empty_token("one", profile);
+    }
+    tool.keep_recovery("one", kind, value);
+    tool
+}
+
+fn run(tool: &Tool, arguments: &[&str], input: &str) -> Ran {
+    tool.run_with_input(&[&["puk"], arguments].concat(), input)
+}
+
+#[test]
+fn what_is_kept_is_written_only_if_it_is_asked_for() {
+    for profile in Profile::ALL {
+        let tool = keeping(profile, RecoveryKind::Puk, PUK.as_bytes());
+        let pin = factory(profile) + "\n";
+        for arguments in [
+            &["show", "--pin-fd", "0"][..],
+            &["show", "--pin-fd", "0", "--json"],
+        ] {
+            let ran = run(&tool, arguments, &pin).code(2);
+            assert!(
+                !format!("{ran:?}").contains(PUK) && ran.stderr.contains("--show"),
+                "{ran:#?}"
+            );
+        }
+        let ran = run(&tool, &["show", "--show", "--pin-fd", "0"], &pin).code(0);
+        assert_eq!(ran.stdout, format!("{PUK}\n"), "{profile}");
+        assert!(ran.stderr.contains("This is the PUK."), "{ran:#?}");
+        let shown = run(&tool, &["show", "--show", "--pin-fd", "0", "--json"], &pin)
+            .ok()
+            .json();
+        assert_eq!(
+            (&shown["kind"], &shown["value"]),
+            (&"puk".into(), &PUK.into())
+        );
+        assert_eq!(shown["place"], "token");
+    }
+}
+
+#[test]
+fn a_token_says_which_secret_it_has() {
+    for (kind, name, id) in [
+        (RecoveryKind::XauthKey, "admin key (recovery)", "admin-key"),
+        (RecoveryKind::UnlockCode, "unlock code", "unlock-code"),
+    ] {
+        let tool = keeping(Profile::Crescendo2300, kind, &[0xA5; 24]);
+        let show = ["show", "--show", "--pin-fd", "0"];
+        let ran = run(&tool, &show, "00000000\n").code(0);
+        assert!(
+            ran.stderr.contains(&format!("This is the {name}.")),
+            "{ran:#?}"
+        );
+        assert!(ran.stdout.starts_with("A5A5-A5A5-"), "{ran:#?}");
+        let json = run(&tool, &[&show[..], &["--json"]].concat(), "00000000\n")
+            .ok()
+            .json();
+        assert_eq!(json["kind"], id);
+    }
+}
+
+#[test]
+fn a_wrong_pin_shows_nothing_and_costs_a_try() {
+    let tool = keeping(Profile::Crescendo2300, RecoveryKind::Puk, PUK.as_bytes());
+    let ran = run(
+        &tool,
+        &["show", "--show", "--pin-fd", "0", "--json"],
+        "27182818\n",
+    )
+    .code(10);
+    assert_eq!(ran.error()["tries_left"], 5);
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn a_token_without_one_says_so_before_it_asks_for_more() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo2300);
+    let ran = run(&tool, &["show", "--show", "--pin-fd", "0"], "00000000\n").code(13);
+    assert!(ran.stderr.contains("set by this software"), "{ran:#?}");
+}
+
+#[test]
+fn forgotten_is_never_shown_again() {
+    for profile in Profile::ALL {
+        let tool = keeping(profile, RecoveryKind::Puk, PUK.as_bytes());
+        let pin = factory(profile) + "\n";
+        let fds = [
+            "--pin-fd",
+            "0",
+            "--management-key-fd",
+            "0",
+            "--allow-managed",
+        ];
+        let input = format!("{pin}{MANAGEMENT_KEY}\n");
+        // Nobody agreed to it.
+        run(&tool, &[&["forget"], &fds[..]].concat(), &input).code(2);
+        let ran = run(&tool, &[&["forget", "--yes"], &fds[..]].concat(), &input).code(0);
+        assert!(ran.stderr.contains("forgotten"), "{profile}: {ran:#?}");
+        let ran = run(&tool, &["show", "--show", "--pin-fd", "0"], &pin);
+        assert!(ran.code(13).stdout.is_empty(), "{profile}");
+    }
+}
+
+#[test]
+fn the_puk_is_changed_and_so_is_the_one_that_is_kept() {
+    let tool = keeping(Profile::Piv, RecoveryKind::Puk, b"12345678");
+    tool.run_with_input(&["puk", "show", "--show", "--pin-fd", "0"], "123456\n")
+        .code(0);
+    let fds = [
+        "--puk-fd",
+        "0",
+        "--new-puk-fd",
+        "0",
+        "--pin-fd",
+        "0",
+        "--management-key-fd",
+        "0",
+    ];
+    let change = [&["change", "--json"], &fds[..], &["--allow-managed"]].concat();
+    let wrong = run(
+        &tool,
+        &change,
+        &format!("87654321\n{PUK}\n123456\n{MANAGEMENT_KEY}\n"),
+    )
+    .code(10);
+    assert!(wrong.error()["tries_left"].is_u64());
+    let input = format!("12345678\n{PUK}\n123456\n{MANAGEMENT_KEY}\n");
+    let changed = run(&tool, &change, &input).ok().json();
+    assert_eq!(
+        (&changed["action"], &changed["kept"]),
+        (&"change-puk".into(), &"token".into())
+    );
+    let shown = run(&tool, &["show", "--show", "--pin-fd", "0"], "123456\n").code(0);
+    assert_eq!(shown.stdout, format!("{PUK}\n"));
+    // And it is the card's.
+    let unblock = ["pin", "unblock", "--puk-fd", "0", "--new-pin-fd", "0"];
+    tool.run_with_input(&unblock, "31415926\n271828\n").code(0);
+}
+
+#[test]
+fn a_puk_that_cannot_be_one_is_not_sent() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Piv);
+    let change = ["change", "--json", "--puk-fd", "0", "--new-puk-fd", "0"];
+    for input in ["12345678\n314159265\n", "12345678\n12345678\n"] {
+        run(&tool, &change, input).code(12);
+    }
+}
+
+#[test]
+fn a_secret_in_an_argument_is_refused_and_not_repeated() {
+    let tool = keeping(Profile::Piv, RecoveryKind::Puk, PUK.as_bytes());
+    for secret in ["secret9", "271828", "31415926"] {
+        for arguments in [
+            &["show", "--pin-fd", secret][..],
+            &["show", "--pin", secret],
+            &["show", &format!("--pin-fd={secret}")],
+            &["change", "--puk-fd", secret],
+            &["forget", "--management-key-fd", secret],
+            &["show", "--pin-fd", secret, "--json"],
+        ] {
+            let ran = run(&tool, arguments, "").code(2);
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!said.contains(secret), "{ran:#?}");
+        }
+    }
+}
