@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use crescendo_ext::xauth::XauthKey;
+use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
 use pcsc_transport::Card;
 use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
 use piv_apdu::object::ObjectTag;
@@ -335,6 +335,51 @@ fn the_admin_key_unblocks_a_crescendo_also_from_afar() {
         assert_eq!(session.check_admin_key(&key).unwrap(), KeyCheck::Right);
         assert_eq!(session.check_admin_key(&other).unwrap(), KeyCheck::Wrong);
     }
+}
+
+/// A static challenge has a constant response, which is used like a PUK.
+#[test]
+fn an_unlock_code_unblocks_where_the_challenge_is_static() {
+    use token_manager::token_profile::{ChallengeType, Policy};
+    let card = card(Profile::Crescendo4000);
+    let mut session = open(&card);
+    let new = pin("271828");
+    let key = XauthKey::from_slice(&[0; 24]).unwrap();
+    let challenge = session.unblock_challenge().unwrap();
+    let code = key.cryptogram(challenge.challenge()).unwrap();
+    let error = session.unblock_with_code(&code, &new).unwrap_err();
+    assert!(matches!(error, ActionError::NotSent(_)), "{error}");
+
+    let policy = Policy {
+        challenge: ChallengeType::Static,
+        ..Policy::DELIVERY
+    };
+    let right = factory(Profile::Crescendo4000);
+    session
+        .set_policy(PinEntry::Typed(&right), LastTry::Spare, &policy)
+        .unwrap();
+    let challenge = session.unblock_challenge().unwrap();
+    assert_eq!(challenge, session.unblock_challenge().unwrap());
+    let code = key.cryptogram(challenge.challenge()).unwrap();
+    block(&mut session);
+    let wrong = XauthCryptogram::from_slice(&[0x5A; 8]).unwrap();
+    let error = session.unblock_with_code(&wrong, &new).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ActionError::Wrong {
+                secret: Secret::UnlockCode,
+                tries_left: None
+            }
+        ),
+        "{error}"
+    );
+    session.unblock_with_code(&code, &new).unwrap();
+    assert!(
+        session
+            .authenticate(PinEntry::Typed(&new), LastTry::Spare)
+            .is_ok()
+    );
 }
 
 #[test]

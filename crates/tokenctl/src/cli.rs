@@ -280,8 +280,9 @@ pub(crate) enum PinCommand {
     #[command(after_help = "Examples:\n  \
         tokenctl pin unblock                With the PUK, where the token has one\n  \
         tokenctl pin unblock --challenge    Tell the challenge to the helpdesk, type its response\n  \
-        tokenctl pin unblock --key          With the admin key itself\n\n\
-        From file descriptors: PUK or key, then the new PIN, then the response.")]
+        tokenctl pin unblock --key          With the admin key itself\n  \
+        tokenctl pin unblock --unlock-code  With the fixed code of a static challenge\n\n\
+        From file descriptors: PUK, code or key, then the new PIN, then the response.")]
     Unblock(PinUnblockArgs),
 }
 
@@ -345,8 +346,16 @@ pub(crate) struct PinUnblockArgs {
     #[arg(long, conflicts_with = "challenge")]
     pub(crate) key: bool,
 
-    /// Read the PUK from this file descriptor.
+    /// Unblock with the unlock code of a token whose challenge is static.
+    #[arg(long, conflicts_with_all = ["challenge", "key", "key_fd", "response_fd"])]
+    pub(crate) unlock_code: bool,
+
+    /// Read the unlock code, in hexadecimal, from this file descriptor.
     #[arg(long, value_name = "N", conflicts_with_all = ["challenge", "key", "key_fd", "response_fd"])]
+    pub(crate) code_fd: Option<Descriptor>,
+
+    /// Read the PUK from this file descriptor.
+    #[arg(long, value_name = "N", conflicts_with_all = ["challenge", "key", "key_fd", "response_fd", "unlock_code", "code_fd"])]
     pub(crate) puk_fd: Option<Descriptor>,
 
     /// Read the admin key, in hexadecimal, from this file descriptor.

@@ -127,6 +127,32 @@ impl Session {
         self.unblocked(result)
     }
 
+    /// Unblocks the PIN with the unlock code of a token that always gives the
+    /// same challenge ([`Token::has_static_challenge`](crate::Token)): the code
+    /// is the constant response, and is used like a PUK. In one transaction:
+    /// the commands of [`unblock_challenge`](Self::unblock_challenge) and
+    /// [`unblock_with_response`](Self::unblock_with_response).
+    ///
+    /// # Errors
+    /// As those; [`ActionError::Wrong`] for the unlock code, of which no count
+    /// of tries is documented.
+    pub fn unblock_with_code(
+        &mut self,
+        code: &XauthCryptogram,
+        new: &Pin,
+    ) -> Result<Unblocked, ActionError> {
+        self.ensure(Action::UnblockWithChallengeResponse)?;
+        may_become_pin(&self.token.pin_policy, new)?;
+        if !self.token.has_static_challenge() {
+            let what = "this token gives another challenge each time, which no fixed code answers";
+            return Err(NotSent::KeyDoesNotFit(what.to_owned()).into());
+        }
+        let mut job = self.job(Action::UnblockWithChallengeResponse)?;
+        let result = answer_with_code(&mut job, code).and_then(|()| unlock(&mut job, new));
+        job.end();
+        self.unblocked(result)
+    }
+
     /// Locks the token and looks at the tries, which are all back.
     fn unblocked(&mut self, result: Result<(), ActionError>) -> Result<Unblocked, ActionError> {
         self.lock_again();
@@ -146,6 +172,22 @@ fn reset_retry_counter(job: &mut Job<'_>, puk: &Puk, new: &Pin) -> Result<(), Ac
         new: new.padded(),
     })?
     .map_err(|status| refused_puk(job, status))
+}
+
+/// GET CHALLENGE and EXTERNAL AUTHENTICATE with the constant response.
+fn answer_with_code(job: &mut Job<'_>, code: &XauthCryptogram) -> Result<(), ActionError> {
+    let challenge = challenge(job)?;
+    if challenge.as_bytes().len() != code.as_bytes().len() {
+        let what = "the unlock code has another length than the token's challenge".to_owned();
+        return Err(NotSent::KeyDoesNotFit(what).into());
+    }
+    external_authenticate(job, code).map_err(|error| match error {
+        ActionError::Wrong { tries_left, .. } => ActionError::Wrong {
+            secret: Secret::UnlockCode,
+            tries_left,
+        },
+        other => other,
+    })
 }
 
 /// SELECT of the ACA, GET CHALLENGE.

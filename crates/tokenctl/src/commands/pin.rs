@@ -172,7 +172,9 @@ fn way(arguments: &PinUnblockArgs, session: &Session) -> Action {
     let by_challenge = arguments.challenge
         || arguments.key
         || arguments.key_fd.is_some()
-        || arguments.response_fd.is_some();
+        || arguments.response_fd.is_some()
+        || arguments.unlock_code
+        || arguments.code_fd.is_some();
     let has_puk = session
         .token()
         .capabilities
@@ -216,6 +218,15 @@ fn by_challenge(
         let key = XauthKey::from_hex(&key).map_err(|error| not_sent(&error.to_string()))?;
         let new = new_pin(arguments, session, output)?;
         return Ok(session.unblock_with_key(&key, &new).map_err(failed)?);
+    }
+    let with_code = arguments.unlock_code || arguments.code_fd.is_some();
+    let by_hand = arguments.challenge || arguments.response_fd.is_some();
+    if with_code || (session.token().has_static_challenge() && !by_hand) {
+        let code = secret::text(arguments.code_fd, "Unlock code", "--code-fd")?;
+        let code =
+            XauthCryptogram::from_hex(&code).map_err(|error| not_sent(&error.to_string()))?;
+        let new = new_pin(arguments, session, output)?;
+        return Ok(session.unblock_with_code(&code, &new).map_err(failed)?);
     }
     // The new PIN first: a challenge does not wait well.
     let new = new_pin(arguments, session, output)?;
