@@ -31,7 +31,9 @@ fn card(profile: Profile) -> SharedToken {
 fn open(card: &SharedToken) -> Session {
     let readers = MemoryBackend::new();
     readers.insert("Desk", card).unwrap();
-    let overrides = token_manager::Overrides::default().allow_unverified(true);
+    let overrides = token_manager::Overrides::default()
+        .allow_unverified(true)
+        .allow_managed(true);
     let manager = Manager::new(Arc::new(readers)).with_overrides(overrides);
     let session = manager.open("Desk").unwrap();
     card.clear_log();

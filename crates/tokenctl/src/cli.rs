@@ -337,6 +337,7 @@ pub(crate) struct PinChangeArgs {
 
 /// What `pin unblock` takes.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct PinUnblockArgs {
     /// Unblock by challenge and response: print the challenge, ask for the response.
     #[arg(long)]
