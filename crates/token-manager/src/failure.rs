@@ -313,6 +313,24 @@ pub enum NotSent {
     /// The token in the reader is not the one that the action was meant for.
     #[error("another token is in the reader than the one that this was meant for")]
     OtherToken,
+    /// Erasing takes the PIN or the admin key, and none was given.
+    #[error("erasing takes the PIN or the admin key: give one of them")]
+    NoAuthority,
+    /// The delivery values may only be presented to a Crescendo that is empty.
+    #[error(
+        "the token does not look as it is delivered, so its delivery values are not tried: give the \
+         secrets that it has now, or erase it first where it can be erased"
+    )]
+    NotAsDelivered,
+    /// The token has a PUK, and the one that it has now was not given.
+    #[error("the token has a PUK: give the one that it has now")]
+    NoPuk,
+    /// An interrupted run has handed a PUK over, and the token may have it.
+    #[error(
+        "an interrupted run has handed a PUK over, which the token may have by now: give that PUK, \
+         or erase the token where it can be erased"
+    )]
+    InterruptedPuk,
     /// There is nothing that the reader's PIN pad could be used for here.
     #[error("the reader has no PIN pad for this; type it on the host")]
     NoPinPad,

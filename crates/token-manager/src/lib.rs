@@ -80,9 +80,9 @@ mod session;
 mod token;
 
 pub use actions::{
-    AdminKeySet, Authenticated, Authority, Enforcer, HandOver, KeyCheck, Observer, PinChangeEntry,
-    PinChanged, PinEntry, PolicySet, RecoverySecret, Recycled, SetKey, UnblockChallenge, Unblocked,
-    Verification,
+    AdminKeySet, Authenticated, Authority, Enforcer, HandOver, KeyCheck, Observer,
+    PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry, PolicySet,
+    PresentSecrets, RecoverySecret, Recycled, SetKey, UnblockChallenge, Unblocked, Verification,
 };
 
 pub use all::{LoadAll, Loaded, load_all, load_reader};

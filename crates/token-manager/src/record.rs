@@ -139,6 +139,10 @@ pub struct Journal {
     /// The steps that are certainly done.
     #[serde(default)]
     pub done: Vec<String>,
+    /// Steps that were under way at an earlier interruption, and of which it is
+    /// not known yet whether they were carried out.
+    #[serde(default)]
+    pub doubtful: Vec<String>,
     /// Whether there was anything to see on the token when its erasure was
     /// begun: if there is nothing now, it is erased.
     #[serde(default)]
@@ -152,8 +156,19 @@ impl Journal {
             action: action.id().to_owned(),
             begun: String::new(),
             done: Vec::new(),
+            doubtful: Vec::new(),
             had_content: false,
         }
+    }
+
+    /// Whether a step is certainly done.
+    pub fn has_done(&self, step: &str) -> bool {
+        self.done.iter().any(|done| done == step)
+    }
+
+    /// Whether a step was begun and is not certainly done.
+    pub fn is_doubtful(&self, step: &str) -> bool {
+        self.begun == step || self.doubtful.iter().any(|doubtful| doubtful == step)
     }
 }
 

@@ -142,7 +142,7 @@ impl Session {
             SetKey::Delivery => delivery_key(challenge.algorithm())?,
         };
         let algorithm = key.algorithm();
-        let secrets = self.secrets_of(&key, &challenge)?;
+        let secrets = secrets_of(&key, &challenge, self.token.has_static_challenge())?;
         for secret in &secrets {
             hand_over(take, secret, Aftermath::Unchanged)?;
         }
@@ -192,23 +192,23 @@ impl Session {
         job.end();
         challenge
     }
+}
 
-    /// The secrets that come with a new admin key: the key, and with a static
-    /// challenge the unlock code.
-    pub(crate) fn secrets_of(
-        &self,
-        key: &XauthKey,
-        challenge: &XauthChallenge,
-    ) -> Result<Vec<RecoverySecret>, ActionError> {
-        let response = key
-            .cryptogram(challenge)
-            .map_err(|error| NotSent::KeyDoesNotFit(error.to_string()))?;
-        let mut secrets = vec![to_hand_over(RecoveryKind::XauthKey, key.as_bytes())?];
-        if self.token.has_static_challenge() {
-            secrets.push(to_hand_over(RecoveryKind::UnlockCode, response.as_bytes())?);
-        }
-        Ok(secrets)
+/// The secrets that come with a new admin key: the key, and with a static
+/// challenge the unlock code.
+pub(crate) fn secrets_of(
+    key: &XauthKey,
+    challenge: &XauthChallenge,
+    fixed: bool,
+) -> Result<Vec<RecoverySecret>, ActionError> {
+    let response = key
+        .cryptogram(challenge)
+        .map_err(|error| NotSent::KeyDoesNotFit(error.to_string()))?;
+    let mut secrets = vec![to_hand_over(RecoveryKind::XauthKey, key.as_bytes())?];
+    if fixed {
+        secrets.push(to_hand_over(RecoveryKind::UnlockCode, response.as_bytes())?);
     }
+    Ok(secrets)
 }
 
 /// PUT XAUTH KEY in the ACA, with an authority presented; then GET CHALLENGE and

@@ -1,7 +1,5 @@
 //! New secrets: made here, and in the person's hands before a card has them.
 
-#![allow(dead_code, reason = "personalize is on its way")]
-
 use crescendo_ext::xauth::{XauthAlgorithm, XauthKey};
 use piv_apdu::secret::Puk;
 use token_profile::{RecoveryKind, is_weak};

@@ -1,12 +1,10 @@
 //! How far an action of several steps has come: noted on this host before and
 //! after each step, and told to whoever watches.
 
-#![allow(dead_code, reason = "personalize is on its way")]
-
 use std::sync::Arc;
 
 use crate::capability::Action;
-use crate::failure::ActionError;
+use crate::failure::{ActionError, Aftermath};
 use crate::plan::{Outcome, StepReport};
 use crate::record::{HostRecord, HostStore, Journal, TokenKey};
 use crate::session::Session;
@@ -30,6 +28,10 @@ impl<'o> Progress<'o> {
         let before = session.record.journal.clone();
         let mut journal = before.clone().unwrap_or_else(|| Journal::new(action));
         action.id().clone_into(&mut journal.action);
+        let begun = std::mem::take(&mut journal.begun);
+        if !begun.is_empty() && !journal.is_doubtful(&begun) {
+            journal.doubtful.push(begun);
+        }
         Self {
             store: session.manager.store(),
             key: session.key.clone(),
@@ -46,19 +48,28 @@ impl<'o> Progress<'o> {
 
     /// Whether an earlier run, which did not come to its end, has done this.
     pub(crate) fn was_done(&self, step: &str) -> bool {
-        let done = self.before.iter().flat_map(|journal| &journal.done);
-        done.into_iter().any(|done| done == step)
+        self.before.as_ref().is_some_and(|it| it.has_done(step))
     }
 
     /// Whether an earlier run has done this, or may have.
     pub(crate) fn was_begun(&self, step: &str) -> bool {
-        self.was_done(step) || self.before.as_ref().is_some_and(|it| it.begun == step)
+        self.was_done(step) || self.before.as_ref().is_some_and(|it| it.is_doubtful(step))
     }
 
-    /// Whether an earlier run began to erase a token on which there was
-    /// something to see.
-    pub(crate) fn had_content(&self) -> bool {
-        self.before.as_ref().is_some_and(|it| it.had_content)
+    /// Whether anything was done to the token, in this run or in an earlier one
+    /// that did not come to its end.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let journal = &self.journal;
+        !(journal.begun.is_empty() && journal.done.is_empty() && journal.doubtful.is_empty())
+    }
+
+    /// In what state an interruption at this point leaves the token.
+    pub(crate) fn aftermath(&self) -> Aftermath {
+        if self.is_under_way() {
+            Aftermath::Resumable
+        } else {
+            Aftermath::Unchanged
+        }
     }
 
     /// Notes whether there is something to see on a token that is to be erased.
@@ -70,6 +81,7 @@ impl<'o> Progress<'o> {
     pub(crate) fn start_over(&mut self) {
         self.journal.done.clear();
         self.journal.begun.clear();
+        self.journal.doubtful.clear();
         self.before = None;
     }
 
@@ -83,10 +95,7 @@ impl<'o> Progress<'o> {
         self.write()?;
         match act() {
             Ok(value) => {
-                self.journal.begun.clear();
-                if !self.journal.done.iter().any(|done| done == id) {
-                    self.journal.done.push(id.to_owned());
-                }
+                self.note_done(id);
                 self.write()?;
                 self.done(id);
                 Ok(value)
@@ -107,6 +116,44 @@ impl<'o> Progress<'o> {
         (self.observer)(&StepReport::new(id, Outcome::Done));
     }
 
+    /// Reports what an earlier run has done.
+    pub(crate) fn done_before(&mut self, id: &'static str, why: &str) -> Result<(), ActionError> {
+        self.note(id)?;
+        self.skipped(id, why);
+        Ok(())
+    }
+
+    /// Notes that an earlier run has done it.
+    pub(crate) fn note(&mut self, id: &str) -> Result<(), ActionError> {
+        self.note_done(id);
+        self.write()
+    }
+
+    /// There is no doubt about a step any more.
+    pub(crate) fn settle(&mut self, id: &str) {
+        if self.journal.begun == id {
+            self.journal.begun.clear();
+        }
+        self.journal.doubtful.retain(|doubtful| doubtful != id);
+    }
+
+    fn note_done(&mut self, id: &str) {
+        self.settle(id);
+        if !self.journal.has_done(id) {
+            self.journal.done.push(id.to_owned());
+        }
+    }
+
+    /// Changes the record, and leaves the journal open.
+    pub(crate) fn amend(&self, change: impl FnOnce(&mut HostRecord)) -> Result<(), ActionError> {
+        let Some(key) = &self.key else {
+            return Ok(());
+        };
+        let mut record = self.store.read(key)?;
+        change(&mut record);
+        Ok(self.store.write(key, &record)?)
+    }
+
     /// Reports what there was no need to do.
     pub(crate) fn skipped(&mut self, id: &'static str, why: &str) {
         (self.observer)(&StepReport::new(id, Outcome::Skipped(why.to_owned())));
@@ -121,23 +168,15 @@ impl<'o> Progress<'o> {
     /// The end: the journal is closed along with what else changes in the
     /// record.
     pub(crate) fn finish(self, change: impl FnOnce(&mut HostRecord)) -> Result<(), ActionError> {
-        let Some(key) = &self.key else {
-            return Ok(());
-        };
-        let mut record = self.store.read(key)?;
-        record.journal = None;
-        change(&mut record);
-        Ok(self.store.write(key, &record)?)
+        self.amend(|record| {
+            record.journal = None;
+            change(record);
+        })
     }
 
     fn write(&self) -> Result<(), ActionError> {
-        let Some(key) = &self.key else {
-            return Ok(());
-        };
-        let mut record = self.store.read(key)?;
-        let nothing = self.journal.begun.is_empty() && self.journal.done.is_empty();
-        record.journal = (!nothing).then(|| self.journal.clone());
-        Ok(self.store.write(key, &record)?)
+        let journal = self.is_under_way().then(|| self.journal.clone());
+        self.amend(|record| record.journal = journal)
     }
 }
 

@@ -242,7 +242,7 @@ impl Session {
         }
     }
 
-    fn host_secrets(&self) -> Result<(Arc<dyn SecretStore>, TokenKey), ActionError> {
+    pub(super) fn host_secrets(&self) -> Result<(Arc<dyn SecretStore>, TokenKey), ActionError> {
         let Some(key) = &self.key else {
             return Err(unavailable(Reason::NoIdentity));
         };
@@ -269,7 +269,7 @@ impl Session {
     /// Whether an object of ours can be written, as far as that can be told. On
     /// a Crescendo the PIN authorises PUT DATA (third-party evidence), on a
     /// plain PIV card the management key does.
-    fn may_write(&self, management: Option<&ManagementKey>) -> Result<(), ActionError> {
+    pub(super) fn may_write(&self, management: Option<&ManagementKey>) -> Result<(), ActionError> {
         let facts = &self.token.facts;
         match facts.family {
             None if management.is_none() => Err(NotSent::ManagementKey.into()),

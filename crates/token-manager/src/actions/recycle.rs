@@ -60,10 +60,7 @@ impl Session {
             ))
             .step(self.reset_step())
             .step(verify_step())
-            .step(Step::new(
-                FORGET,
-                "forget what this computer keeps about the token",
-            ));
+            .step(forget_step());
         plan.fates = self.fates();
         Ok(plan)
     }
@@ -162,7 +159,8 @@ impl Session {
         self.ensure(Action::Recycle)?;
         let mut progress = Progress::new(self, Action::Recycle, observer);
         progress.done(READ_AGAIN);
-        let finished_earlier_run = !self.erase(authority, last_try, &mut progress)?;
+        let finished_earlier_run =
+            !self.erase(Action::Recycle, authority, last_try, &mut progress)?;
         self.forget_records(progress)?;
         Ok(Recycled {
             finished_earlier_run,
@@ -194,25 +192,45 @@ impl Session {
     /// it is empty. `true` if this run has erased it.
     pub(super) fn erase(
         &mut self,
+        action: Action,
         authority: Authority<'_>,
         last_try: LastTry,
         progress: &mut Progress<'_>,
     ) -> Result<bool, ActionError> {
-        let empty = self.token.facts.empty;
-        let erased = empty
-            && (progress.was_done(RESET_CARD)
-                || progress.was_begun(RESET_CARD) && progress.had_content());
-        let now = if erased {
+        let now = if self.was_erased(action) {
             false
         } else {
             authority.check(self)?;
             self.reset_card(authority, last_try, progress)?
         };
         if !now {
-            progress.skipped(RESET_CARD, "it was erased before the interruption");
+            progress.done_before(RESET_CARD, "it was erased before the interruption")?;
         }
-        self.verify_empty(progress)?;
+        if progress.was_done(FORGET) {
+            // That comes after, so it was empty; by now it need not be.
+            progress.skipped(VERIFY_EMPTY, "it was empty before the interruption");
+        } else {
+            self.verify_empty(progress)?;
+        }
         Ok(now)
+    }
+
+    /// Whether an interrupted run has certainly erased the token: it says so, or
+    /// there was something to see on it, and nothing is now. A token that was
+    /// then begun to be personalized is to be erased again if that is asked for.
+    pub(super) fn was_erased(&self, action: Action) -> bool {
+        let Some(journal) = &self.record.journal else {
+            return false;
+        };
+        let erased =
+            journal.has_done(RESET_CARD) || journal.is_doubtful(RESET_CARD) && journal.had_content;
+        let untouched = || {
+            let mut steps = journal.done.iter().chain(&journal.doubtful);
+            let begun = journal.begun.as_str();
+            steps.all(|step| step == RESET_CARD || step == FORGET)
+                && (begun.is_empty() || begun == RESET_CARD || begun == FORGET)
+        };
+        self.token.facts.empty && erased && (action == Action::Personalize || untouched())
     }
 
     /// `false` if it turned out that an interrupted run has erased it.
@@ -247,12 +265,15 @@ impl Session {
                 ..
             }) if tried_before => Ok(false),
             Err(error) => Err(progress.failed(RESET_CARD, error)),
-            Ok(()) => progress
-                .step(RESET_CARD, || {
-                    job.at(RESET_CARD, Aftermath::ErasedOrUnchanged)
-                        .demand(&ResetCard)
-                })
-                .map(|()| true),
+            Ok(()) => {
+                progress.start_over();
+                progress
+                    .step(RESET_CARD, || {
+                        job.at(RESET_CARD, Aftermath::ErasedOrUnchanged)
+                            .demand(&ResetCard)
+                    })
+                    .map(|()| true)
+            }
         };
         // Nothing is selected any more, whatever was before.
         job.transaction().forget_selected();
@@ -288,8 +309,27 @@ impl Session {
         self.consult_record()
     }
 
+    /// Forgets what this host keeps about an erased token, which is to be used
+    /// again at once: the journal stays open.
+    pub(super) fn forget_for_reuse(
+        &mut self,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), ActionError> {
+        if progress.was_done(FORGET) {
+            return Ok(());
+        }
+        let removed = self.forget_secret(progress);
+        progress.step(FORGET, || removed)?;
+        progress.amend(|record| {
+            record.profile = None;
+            record.recovery = None;
+            record.puk_tries_left = None;
+        })?;
+        self.consult_record()
+    }
+
     /// Forgets the recovery secret of an erased token.
-    pub(super) fn forget_secret(&self, progress: &Progress<'_>) -> Result<(), ActionError> {
+    fn forget_secret(&self, progress: &Progress<'_>) -> Result<(), ActionError> {
         if let (Some(secrets), Some(key)) = (self.manager.secrets(), progress.key()) {
             secrets.remove(key)?;
         }
@@ -299,6 +339,10 @@ impl Session {
 
 pub(super) fn verify_step() -> Step {
     Step::new(VERIFY_EMPTY, "read the token and see that it is empty")
+}
+
+pub(super) fn forget_step() -> Step {
+    Step::new(FORGET, "forget what this computer keeps about the token")
 }
 
 /// The PIN of a token as delivered, and after RESET CARD (vendor).

@@ -1,0 +1,404 @@
+//! Personalize: set a token up for a person. This project's composition from
+//! documented commands, and not the vendor's procedure.
+
+mod run;
+
+use crescendo_ext::xauth::XauthAlgorithm;
+use crescendo_ext::{Evidence, operations};
+use piv_apdu::secret::{Pin, Puk};
+use token_profile::{ChallengeType, Policy, RecoveryKind};
+
+use super::authority::Authority;
+use super::entry::{may_be_pin, may_be_puk, may_become_pin};
+use super::hand_over::HandOver;
+use super::progress::{Observer, Progress};
+use super::recycle::{READ_AGAIN, delivery_pin, forget_step, verify_step};
+use crate::capability::{Action, Reason};
+use crate::failure::{ActionError, NotSent, PolicyRefusal, Secret};
+use crate::pin::{PinPolicy, PinStatus};
+use crate::plan::{Plan, Step};
+use crate::record::RecoveryPlace;
+use crate::session::{LastTry, Session};
+
+const WRITE_CHALLENGE: &str = "write-challenge";
+const HAND_OVER: &str = "hand-over";
+const PUT_KEY: &str = "put-admin-key";
+const CHANGE_PUK: &str = "change-puk";
+const CHANGE_PIN: &str = "change-pin";
+const KEEP_RECOVERY: &str = "keep-recovery";
+const WRITE_POLICY: &str = "write-policy";
+const READ_BACK: &str = "read-back";
+
+/// The PUK of a token with the project's profile, as delivered and after RESET
+/// CARD.
+const DELIVERY_PUK: &[u8] = b"12345678";
+
+/// The secrets that a token has before it is personalized.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum PresentSecrets<'a> {
+    /// Those that it is delivered with. Only for a Crescendo that shows no sign
+    /// of use; a plain PIV card does not tell its own.
+    Delivery,
+    /// These.
+    Typed {
+        /// The PIN.
+        pin: &'a Pin,
+        /// The PUK, for a token that has one: a plain PIV card, or one that
+        /// keeps the project's profile.
+        puk: Option<&'a Puk>,
+    },
+}
+
+/// How a token is to be personalized.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PersonalizeOptions<'a> {
+    /// The PIN policy that it is to have.
+    pub policy: Policy,
+    /// Erase it first: what [`Session::confirmation`] says, to the letter. Takes
+    /// an authority.
+    pub recycle_first: Option<&'a str>,
+    /// The secrets that it has now. After an erasure in the same run they are
+    /// the delivery values, whatever is said here.
+    pub present: PresentSecrets<'a>,
+    /// Where the secret that unblocks it is kept besides with the person.
+    pub recovery: RecoveryPlace,
+    /// The PUK that an interrupted run has handed over: the token may have it.
+    pub interrupted_puk: Option<&'a Puk>,
+    /// The admin key's algorithm, for a Crescendo that does not tell it by its
+    /// challenge. `None`: that of its challenge.
+    pub key_algorithm: Option<XauthAlgorithm>,
+}
+
+impl<'a> PersonalizeOptions<'a> {
+    /// The policy of a token as delivered, nothing erased, the recovery secret
+    /// with the person only.
+    pub fn new(present: PresentSecrets<'a>) -> Self {
+        Self {
+            policy: Policy::DELIVERY,
+            recycle_first: None,
+            present,
+            recovery: RecoveryPlace::Nowhere,
+            interrupted_puk: None,
+            key_algorithm: None,
+        }
+    }
+}
+
+/// How it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Personalized {
+    /// An earlier run had been interrupted, and this one has finished it.
+    pub finished_earlier_run: bool,
+    /// What the person has in hand to unblock the token.
+    pub recovery: RecoveryKind,
+    /// Where that is kept besides.
+    pub place: RecoveryPlace,
+    /// The PIN's state.
+    pub pin: PinStatus,
+}
+
+impl Session {
+    /// What [`personalize`](Self::personalize) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// As `personalize`, for what can be told without a PIN.
+    pub fn plan_personalize(&self, options: &PersonalizeOptions<'_>) -> Result<Plan, ActionError> {
+        self.check_personalize(options)?;
+        let crescendo = self.family().is_some();
+        let profile = self.keeps_profile_on_token();
+        let mut plan = Plan::new(Action::Personalize).step(Step::new(
+            READ_AGAIN,
+            "read the token again, and see that it still is the same one",
+        ));
+        if options.recycle_first.is_some() {
+            plan = plan
+                .step(self.reset_step())
+                .step(verify_step())
+                .step(forget_step());
+            plan.fates = self.fates();
+        }
+        if profile && options.policy.challenge == ChallengeType::Static {
+            plan = plan.step(
+                Step::new(WRITE_CHALLENGE, "have the token draw its static challenge")
+                    .sends(&["PUT DATA", "GET CHALLENGE"])
+                    .evidence(Some(Evidence::ProjectProfile)),
+            );
+        }
+        let text = match (crescendo, self.has_puk()) {
+            (true, true) => "hand the new admin key and the new PUK over",
+            (true, false) => "hand the new admin key over",
+            _ => "hand the new PUK over",
+        };
+        plan = plan.step(Step::new(HAND_OVER, text));
+        if crescendo {
+            let put = "put the new admin key (recovery), and see that the token has it";
+            plan = plan.step(self.vendor_step(PUT_KEY, put, &["PUT XAUTH KEY"]));
+        }
+        if self.has_puk() {
+            plan = plan.step(
+                Step::new(CHANGE_PUK, "change the PUK to the new one")
+                    .sends(&["CHANGE REFERENCE DATA"])
+                    .evidence(crescendo.then_some(Evidence::ProjectProfile)),
+            );
+        }
+        let change = "change the PIN to the person's, and verify it";
+        plan = plan.step(if crescendo {
+            self.vendor_step(CHANGE_PIN, change, &["CHANGE PIN", "VERIFY PIN"])
+        } else {
+            Step::new(CHANGE_PIN, change).sends(&["CHANGE REFERENCE DATA", "VERIFY"])
+        });
+        let keep = match options.recovery {
+            RecoveryPlace::Token => Some("keep the recovery secret on the token, behind the PIN"),
+            RecoveryPlace::Host => Some("keep the recovery secret in this computer's secret store"),
+            RecoveryPlace::Nowhere => None,
+        };
+        if let Some(text) = keep {
+            plan = plan.step(Step::new(KEEP_RECOVERY, text));
+        }
+        let policy = Step::new(WRITE_POLICY, "keep the policy");
+        plan = plan.step(if profile {
+            policy
+                .sends(&["PUT DATA"])
+                .evidence(Some(Evidence::ProjectProfile))
+        } else {
+            policy
+        });
+        Ok(plan.step(Step::new(READ_BACK, "read the token again")))
+    }
+
+    fn vendor_step(&self, id: &'static str, text: &str, commands: &'static [&'static str]) -> Step {
+        let evidence = self.family().and_then(|family| {
+            let found = commands.iter().filter_map(|name| operations::find(name));
+            found.filter_map(|it| it.evidence(family)).min()
+        });
+        Step::new(id, text).sends(commands).evidence(evidence)
+    }
+
+    /// Sets the token up for a person: PIN, recovery secrets, policy.
+    ///
+    /// The token is read afresh and has to be the same one, and is erased if the
+    /// options say so ([`recycle`](Self::recycle)). Then
+    ///
+    /// | step | Crescendo | plain PIV |
+    /// |---|---|---|
+    /// | recovery secrets are made and handed over | admin key, and a PUK where the project's profile has one | PUK |
+    /// | the token gets them | VERIFY, PUT XAUTH KEY, GET CHALLENGE and EXTERNAL AUTHENTICATE to check it; CHANGE REFERENCE DATA of the PUK | CHANGE REFERENCE DATA of the PUK |
+    /// | the PIN becomes the person's | CHANGE PIN, VERIFY | CHANGE REFERENCE DATA, VERIFY |
+    /// | the recovery secret is kept, if it is to be | `5FC109` or the host | `5FC109` (with the management key) or the host |
+    /// | the policy | `5FFD01` where the token has a place for it, else the host | the host |
+    ///
+    /// and the token is read once more. With a static challenge (project's
+    /// profile) the token draws it first, and the unlock code is handed over
+    /// with the key. Nobody is asked while a transaction is held.
+    ///
+    /// A delivery PIN is presented only after an erasure, or if the options say
+    /// so and the token is empty; never as a guess.
+    ///
+    /// If it is interrupted, start it again with the same options and the same
+    /// new PIN. What is certainly done is not done again; of what may be done,
+    /// the new PIN is tried first, which costs at most one try and only where
+    /// more than one is left. A new admin key is handed over again and replaces
+    /// the one before; a PUK that was handed over is given back as
+    /// [`PersonalizeOptions::interrupted_puk`]. A token with neither a serial
+    /// number nor a GUID leaves no trace on this host: look then which PIN holds,
+    /// and give that one.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`], [`ActionError::NotSent`],
+    /// [`ActionError::Policy`] before anything is sent;
+    /// [`ActionError::NotTakenOver`] before the token gets what was not taken;
+    /// [`ActionError::Wrong`], [`ActionError::Blocked`],
+    /// [`ActionError::Refused`], [`ActionError::ForeignContent`],
+    /// [`ActionError::NotConfirmed`], [`ActionError::Secrets`],
+    /// [`ActionError::Store`]; [`ActionError::Interrupted`], from the first
+    /// change on with [`Aftermath::Resumable`](crate::Aftermath::Resumable).
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each is a decision of the person's"
+    )]
+    pub fn personalize(
+        &mut self,
+        options: &PersonalizeOptions<'_>,
+        new_pin: &Pin,
+        authority: Option<Authority<'_>>,
+        take: &mut HandOver<'_>,
+        last_try: LastTry,
+        observer: &mut Observer<'_>,
+    ) -> Result<Personalized, ActionError> {
+        self.check_all(options, new_pin, authority)?;
+        self.read_again()?;
+        self.check_all(options, new_pin, authority)?;
+        let mut progress = Progress::new(self, Action::Personalize, observer);
+        progress.done(READ_AGAIN);
+        let finished_earlier_run = progress.is_under_way();
+        let mut erased = false;
+        if let Some(authority) = authority
+            && options.recycle_first.is_some()
+        {
+            self.erase(Action::Personalize, authority, last_try, &mut progress)?;
+            self.forget_for_reuse(&mut progress)?;
+            erased = true;
+        }
+        let setup = run::Setup {
+            options,
+            new_pin,
+            present_pin: self.present_pin(options, erased)?,
+            present_puk: self.present_puk(options, erased)?,
+            management: match authority {
+                Some(Authority::ManagementKey(key)) => Some(key),
+                _ => None,
+            },
+            last_try,
+        };
+        let recovery = self.set_up(&setup, take, &mut progress)?;
+        self.finish_personalize(options, progress)?;
+        Ok(Personalized {
+            finished_earlier_run,
+            recovery,
+            place: options.recovery,
+            pin: self.token.pin.status.clone(),
+        })
+    }
+
+    /// Whether the token has a PUK on its wire, as far as is public.
+    fn has_puk(&self) -> bool {
+        self.family().is_none() || self.token.facts.project_profile
+    }
+
+    fn check_all(
+        &self,
+        options: &PersonalizeOptions<'_>,
+        new_pin: &Pin,
+        authority: Option<Authority<'_>>,
+    ) -> Result<(), ActionError> {
+        self.check_personalize(options)?;
+        self.check_new_pin(options, new_pin)?;
+        if let Some(confirmation) = options.recycle_first
+            && !self.was_erased(Action::Personalize)
+        {
+            self.check_confirmation(confirmation)?;
+            authority.ok_or(NotSent::NoAuthority)?.check(self)?;
+        } else if let Some(authority @ Authority::ManagementKey(_)) = authority {
+            authority.check(self)?;
+        }
+        if options.recovery == RecoveryPlace::Token {
+            let management = match authority {
+                Some(Authority::ManagementKey(key)) => Some(key),
+                _ => None,
+            };
+            self.may_write(management)?;
+        }
+        Ok(())
+    }
+
+    /// What can be told before the person is asked for a PIN.
+    fn check_personalize(&self, options: &PersonalizeOptions<'_>) -> Result<(), ActionError> {
+        let action = Action::Personalize;
+        self.ensure(action)?;
+        let policy = &options.policy;
+        policy.check().map_err(PolicyRefusal::from)?;
+        let erase = options.recycle_first.is_some();
+        if erase {
+            self.ensure(Action::Recycle)?;
+        }
+        let unavailable = |action, reason| Err(ActionError::Unavailable { action, reason });
+        if self.keeps_profile_on_token() {
+            let present = self.token.profile.profile();
+            let decided = present.is_some_and(|it| {
+                it.personalized && it.policy.fido_shared_pin != policy.fido_shared_pin
+            });
+            if decided && !erase {
+                return Err(PolicyRefusal::SharedPinOutsidePersonalize.into());
+            }
+        } else {
+            self.policy_fits(policy)?;
+            let reason = Reason::NotPubliclyDocumented;
+            if policy.challenge == ChallengeType::Static {
+                return unavailable(Action::UpdateChallengeType, reason);
+            }
+            if policy.fido_shared_pin {
+                return unavailable(Action::UpdateFidoSharedPin, reason);
+            }
+            if self.key.is_none() && *policy != Policy::DELIVERY {
+                return unavailable(action, Reason::NoIdentity);
+            }
+        }
+        if options.recovery == RecoveryPlace::Host {
+            self.host_secrets()?;
+        }
+        self.present_pin(options, erase)?;
+        self.present_puk(options, erase)?;
+        Ok(())
+    }
+
+    /// The new PIN has to keep the new policy, and, if the card keeps to one of
+    /// its own until then, that one too.
+    fn check_new_pin(
+        &self,
+        options: &PersonalizeOptions<'_>,
+        new: &Pin,
+    ) -> Result<(), ActionError> {
+        let erase = options.recycle_first.is_some();
+        if self.keeps_profile_on_token() {
+            may_become_pin(&PinPolicy::of_enforced(&options.policy, None), new)?;
+            if !erase {
+                may_become_pin(&self.token.pin_policy, new)?;
+            }
+        } else {
+            let card = self.token.facts.card_policy.clone();
+            may_become_pin(&card.narrowed_by(&options.policy), new)?;
+        }
+        if self.present_pin(options, erase)? == *new {
+            let secret = Secret::Pin;
+            return Err(NotSent::SameAsOld { secret }.into());
+        }
+        Ok(())
+    }
+
+    /// The PIN that the token has until it gets the new one. The delivery value
+    /// is never a guess: the token was erased, or is empty and said to be as
+    /// delivered.
+    fn present_pin(
+        &self,
+        options: &PersonalizeOptions<'_>,
+        erased: bool,
+    ) -> Result<Pin, ActionError> {
+        match options.present {
+            PresentSecrets::Typed { pin, .. } if !erased => {
+                may_be_pin(&self.token.pin_policy, pin)?;
+                Ok(pin.clone())
+            }
+            PresentSecrets::Delivery if !erased && !self.token.facts.empty => {
+                Err(NotSent::NotAsDelivered.into())
+            }
+            _ => {
+                let pin = self.family().and_then(delivery_pin);
+                Ok(pin.ok_or(NotSent::NotAsDelivered)?)
+            }
+        }
+    }
+
+    /// The PUK that the token has until it gets the new one; `None` on one that
+    /// has none.
+    fn present_puk(
+        &self,
+        options: &PersonalizeOptions<'_>,
+        erased: bool,
+    ) -> Result<Option<Puk>, ActionError> {
+        if !self.has_puk() {
+            return Ok(None);
+        }
+        match options.present {
+            PresentSecrets::Typed { puk, .. } if !erased => {
+                let puk = puk.ok_or(NotSent::NoPuk)?;
+                may_be_puk(puk)?;
+                Ok(Some(puk.clone()))
+            }
+            _ if self.token.facts.project_profile => Ok(Puk::new(DELIVERY_PUK).ok()),
+            _ => Err(NotSent::NotAsDelivered.into()),
+        }
+    }
+}

@@ -1,0 +1,646 @@
+//! Personalize: a token is set up for a person, who holds every secret of it at
+//! every moment, wherever it is interrupted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure is a failed test"
+)]
+
+mod desk;
+
+use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
+use piv_apdu::secret::{Pin, Puk};
+use token_manager::token_profile::{Alphabet, ChallengeType, Policy, RecoveryKind};
+use token_manager::{
+    ActionError, Aftermath, Authority, KeyCheck, LastTry, NotSent, Outcome, PersonalizeOptions,
+    Personalized, PinEntry, PinStatus, PolicyRefusal, PresentSecrets, ProfileState, Reason,
+    RecoveryPlace, RecoverySecret, Secret, Session,
+};
+use virtual_token::fault::Fault;
+use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
+
+use desk::{Desk, VERIFY, factory, limit, management_key, pin};
+
+const NEW_PIN: &str = "271828";
+const PUK: &[u8] = b"12345678";
+
+/// How a token is personalized in a test, and by whom.
+struct Case {
+    profile: Profile,
+    content: Content,
+    policy: Policy,
+    recovery: RecoveryPlace,
+    /// Erased first, with the factory PIN.
+    erase: bool,
+}
+
+impl Case {
+    fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            content: if profile == Profile::Piv {
+                Content::Personal
+            } else {
+                Content::Empty
+            },
+            policy: Policy {
+                minimum: 6,
+                refuse_weak: true,
+                alphabet: Alphabet::Digits,
+                ..Policy::DELIVERY
+            },
+            recovery: RecoveryPlace::Nowhere,
+            erase: false,
+        }
+    }
+
+    fn erasing(mut self) -> Self {
+        self.content = Content::Personal;
+        self.erase = true;
+        self
+    }
+
+    fn desk(&self) -> Desk {
+        Desk::new(self.profile, self.content).daring()
+    }
+}
+
+/// The secrets in a person's hands.
+#[derive(Default)]
+struct Hands {
+    keys: Vec<XauthKey>,
+    puks: Vec<Puk>,
+    codes: Vec<XauthCryptogram>,
+}
+
+impl Hands {
+    fn take(&mut self, secret: &RecoverySecret) -> bool {
+        match secret.kind() {
+            RecoveryKind::Puk => self.puks.push(secret.puk().unwrap()),
+            RecoveryKind::XauthKey => self.keys.push(secret.xauth_key().unwrap()),
+            RecoveryKind::UnlockCode => {
+                let code = XauthCryptogram::from_hex(&secret.reveal()).unwrap();
+                self.codes.push(code);
+            }
+        }
+        true
+    }
+}
+
+fn run(case: &Case, session: &mut Session, hands: &mut Hands) -> Result<Personalized, ActionError> {
+    let old = factory(case.profile);
+    let puk = Puk::new(PUK).unwrap();
+    let present = if case.profile == Profile::Piv {
+        PresentSecrets::Typed {
+            pin: &old,
+            puk: Some(&puk),
+        }
+    } else {
+        PresentSecrets::Delivery
+    };
+    let last = hands.puks.last().cloned();
+    let confirmation = session.confirmation();
+    let mut options = PersonalizeOptions::new(present);
+    options.policy = case.policy.clone();
+    options.recovery = case.recovery;
+    options.recycle_first = case.erase.then_some(confirmation.as_str());
+    options.interrupted_puk = last.as_ref();
+    let management = management_key();
+    let authority = match case.profile {
+        Profile::Piv if case.recovery == RecoveryPlace::Token => {
+            Some(Authority::ManagementKey(&management))
+        }
+        _ if case.erase => Some(Authority::Pin(PinEntry::Typed(&old))),
+        _ => None,
+    };
+    session.personalize(
+        &options,
+        &pin(NEW_PIN),
+        authority,
+        &mut |secret| hands.take(secret),
+        LastTry::Spare,
+        &mut |_| {},
+    )
+}
+
+fn opens(session: &mut Session, pin: &Pin) -> bool {
+    session
+        .authenticate(PinEntry::Typed(pin), LastTry::Spare)
+        .is_ok()
+}
+
+/// Everything that the person was given last works, and the old PIN does not.
+fn assert_personalized(case: &Case, desk: &Desk, hands: &Hands, what: &str) {
+    let mut session = desk.open();
+    let token = session.token();
+    let profile = token.profile.profile().unwrap();
+    assert!(profile.personalized, "{what}");
+    assert_eq!(profile.policy, case.policy, "{what}");
+    let on_token = matches!(token.profile, ProfileState::OnToken(_));
+    assert_eq!(on_token, case.profile == Profile::Crescendo4000, "{what}");
+    assert!(token.pin.status.tries_left() >= Some(3), "{what}");
+    assert!(session.record().journal.is_none(), "{what}");
+    if case.policy.force_change {
+        return;
+    }
+    assert!(opens(&mut session, &pin(NEW_PIN)), "{what}");
+    assert!(!opens(&mut session, &factory(case.profile)), "{what}");
+    let new = pin("161803");
+    if let Some(key) = hands.keys.last() {
+        assert_eq!(
+            session.check_admin_key(key).unwrap(),
+            KeyCheck::Right,
+            "{what}"
+        );
+        session.unblock_with_key(key, &new).unwrap();
+    }
+    if case.policy.challenge == ChallengeType::Static {
+        let challenge = session.unblock_challenge().unwrap();
+        let code = hands.codes.last().unwrap();
+        session
+            .unblock_with_response(&challenge, code, &new)
+            .unwrap();
+    }
+    if let Some(puk) = hands.puks.last() {
+        session.unblock_with_puk(puk, &new, LastTry::Spare).unwrap();
+        let old = Puk::new(PUK).unwrap();
+        assert!(
+            session
+                .unblock_with_puk(&old, &new, LastTry::Spare)
+                .is_err()
+        );
+    }
+    if case.recovery != RecoveryPlace::Nowhere {
+        session
+            .unblock_by(hands, &new)
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        let shown = session
+            .view_puk(PinEntry::Typed(&new), LastTry::Spare)
+            .unwrap();
+        match shown.kind() {
+            RecoveryKind::Puk => assert_eq!(&shown.puk().unwrap(), hands.puks.last().unwrap()),
+            _ => assert_eq!(&shown.xauth_key().unwrap(), hands.keys.last().unwrap()),
+        }
+    }
+}
+
+trait UnblockBy {
+    fn unblock_by(&mut self, hands: &Hands, new: &Pin) -> Result<(), ActionError>;
+}
+
+impl UnblockBy for Session {
+    fn unblock_by(&mut self, hands: &Hands, new: &Pin) -> Result<(), ActionError> {
+        match (hands.keys.last(), hands.puks.last()) {
+            (Some(key), _) => self.unblock_with_key(key, new).map(drop),
+            (None, Some(puk)) => self.unblock_with_puk(puk, new, LastTry::Spare).map(drop),
+            (None, None) => panic!("nothing in hand"),
+        }
+    }
+}
+
+#[test]
+fn a_token_is_set_up_in_a_known_number_of_commands() {
+    for profile in Profile::ALL {
+        let case = Case::new(profile);
+        let desk = case.desk();
+        let mut session = desk.open();
+        let load = session.token().round_trips;
+        let mut hands = Hands::default();
+        let before = session.round_trips();
+        let done = run(&case, &mut session, &mut hands).unwrap();
+        assert!(!done.finished_earlier_run);
+        assert_eq!(done.pin, PinStatus::TriesLeft(limit(profile)));
+        let again = session.token().round_trips;
+        let own = session.round_trips() - before - load - again;
+        let expected = match profile {
+            // Tries, PUK, PIN, VERIFY; logged out, and asked whether it is.
+            Profile::Piv => 6,
+            // Challenge 2; tries 2, VERIFY 2, key and its check 3, PIN 1, VERIFY 1.
+            Profile::Crescendo2300 | Profile::CrescendoKey => 11,
+            // And the PUK with two SELECTs; the policy in a transaction of its
+            // own: tries 2, VERIFY 2, SELECT, PUT DATA, GET DATA.
+            Profile::Crescendo4000 => 21,
+        };
+        assert_eq!(own, expected, "{profile}");
+        assert_personalized(&case, &desk, &hands, profile.name());
+        let kind = if matches!(profile, Profile::Piv | Profile::Crescendo4000) {
+            RecoveryKind::Puk
+        } else {
+            RecoveryKind::XauthKey
+        };
+        assert_eq!(done.recovery, kind);
+    }
+}
+
+#[test]
+fn a_used_token_is_erased_first_if_that_is_confirmed() {
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::CrescendoKey,
+        Profile::Crescendo4000,
+    ] {
+        for recovery in [RecoveryPlace::Token, RecoveryPlace::Host] {
+            let mut case = Case::new(profile).erasing();
+            case.recovery = recovery;
+            let desk = case.desk();
+            let mut session = desk.open();
+            let mut hands = Hands::default();
+            run(&case, &mut session, &mut hands).unwrap();
+            assert!(
+                session
+                    .token()
+                    .certificates
+                    .iter()
+                    .all(|it| it.certificate().is_none())
+            );
+            assert_personalized(&case, &desk, &hands, profile.name());
+        }
+    }
+}
+
+#[test]
+fn the_plan_is_what_is_then_done() {
+    for profile in Profile::ALL {
+        let mut case = Case::new(profile);
+        case.recovery = RecoveryPlace::Host;
+        if profile == Profile::Crescendo4000 {
+            case.policy.challenge = ChallengeType::Static;
+            case.policy.fido_shared_pin = true;
+        }
+        let desk = case.desk();
+        let mut session = desk.open();
+        let (old, puk) = (factory(profile), Puk::new(PUK).unwrap());
+        let mut options = PersonalizeOptions::new(match profile {
+            Profile::Piv => PresentSecrets::Typed {
+                pin: &old,
+                puk: Some(&puk),
+            },
+            _ => PresentSecrets::Delivery,
+        });
+        options.policy = case.policy.clone();
+        options.recovery = case.recovery;
+        let plan = session.plan_personalize(&options).unwrap();
+        assert!(desk.sent().is_empty());
+        let mut reports = Vec::new();
+        let mut hands = Hands::default();
+        session
+            .personalize(
+                &options,
+                &pin(NEW_PIN),
+                None,
+                &mut |secret| hands.take(secret),
+                LastTry::Spare,
+                &mut |it| reports.push((it.id, it.outcome.clone())),
+            )
+            .unwrap();
+        let planned: Vec<_> = plan.steps.iter().map(|it| (it.id, Outcome::Done)).collect();
+        assert_eq!(reports, planned, "{profile}");
+        assert_personalized(&case, &desk, &hands, profile.name());
+    }
+}
+
+#[test]
+fn a_new_token_may_want_its_pin_changed_at_once() {
+    for profile in [Profile::Crescendo2300, Profile::Crescendo4000] {
+        let mut case = Case::new(profile);
+        case.policy.force_change = true;
+        let desk = case.desk();
+        let mut hands = Hands::default();
+        run(&case, &mut desk.open(), &mut hands).unwrap();
+        assert!(desk.open().token().wants_pin_change());
+        assert_personalized(&case, &desk, &hands, profile.name());
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_sent() {
+    let profile = Profile::Crescendo2300;
+    let case = Case::new(profile);
+    let desk = case.desk();
+    let before = desk.picture();
+    let mut session = desk.open();
+    let mut refused = |change: &dyn Fn(&mut PersonalizeOptions<'_>), new: &str| {
+        let mut options = PersonalizeOptions::new(PresentSecrets::Delivery);
+        options.policy = case.policy.clone();
+        change(&mut options);
+        session
+            .personalize(
+                &options,
+                &pin(new),
+                None,
+                &mut |_| true,
+                LastTry::Spare,
+                &mut |_| {},
+            )
+            .unwrap_err()
+    };
+    // The new PIN against the new policy.
+    for new in ["12345", "123456", "abcdefg"] {
+        let error = refused(&|_| {}, new);
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::NewPin { .. })),
+            "{new}: {error}"
+        );
+    }
+    let delivery = |options: &mut PersonalizeOptions<'_>| options.policy = Policy::DELIVERY;
+    let error = refused(&delivery, "00000000");
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::SameAsOld { .. })),
+        "{error}"
+    );
+    let error = refused(&|options| options.policy.minimum = 9, NEW_PIN);
+    assert!(
+        matches!(error, ActionError::Policy(PolicyRefusal::Nonsense(_))),
+        "{error}"
+    );
+    let error = refused(
+        &|options| options.policy.challenge = ChallengeType::Static,
+        NEW_PIN,
+    );
+    assert!(
+        matches!(
+            error,
+            ActionError::Unavailable {
+                reason: Reason::NotPubliclyDocumented,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let error = refused(&|options| options.recycle_first = Some("yes"), NEW_PIN);
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::Unconfirmed { .. })),
+        "{error}"
+    );
+    assert!(desk.sent().is_empty());
+    assert_eq!(desk.picture(), before);
+}
+
+#[test]
+fn a_delivery_pin_is_never_a_guess() {
+    // Something is on it, so it has been in use.
+    let mut case = Case::new(Profile::Crescendo2300);
+    case.content = Content::Personal;
+    let desk = case.desk();
+    let error = run(&case, &mut desk.open(), &mut Hands::default()).unwrap_err();
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::NotAsDelivered)),
+        "{error}"
+    );
+    assert!(desk.sent().is_empty());
+    // A plain PIV card does not tell its own.
+    let piv = Case::new(Profile::Piv).desk();
+    let options = PersonalizeOptions::new(PresentSecrets::Delivery);
+    let error = piv.open().plan_personalize(&options).unwrap_err();
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::NotAsDelivered)),
+        "{error}"
+    );
+    // With one try left it is not presented either.
+    let case = Case::new(Profile::Crescendo2300);
+    let desk = case.desk();
+    let mut session = desk.open();
+    while session.token().pin.status != PinStatus::TriesLeft(1) {
+        opens(&mut session, &pin("314159"));
+        session.refresh_pin_status().unwrap();
+    }
+    desk.sent();
+    let error = run(&case, &mut session, &mut Hands::default()).unwrap_err();
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::LastTry { .. })),
+        "{error}"
+    );
+    let presented = desk
+        .card
+        .log()
+        .iter()
+        .any(|it| it.ins == VERIFY && it.lc > 0);
+    assert!(!presented);
+}
+
+#[test]
+fn what_is_not_taken_over_the_token_does_not_get() {
+    for profile in Profile::ALL {
+        let case = Case::new(profile);
+        let desk = case.desk();
+        let before = desk.picture();
+        let mut session = desk.open();
+        let (old, puk) = (factory(profile), Puk::new(PUK).unwrap());
+        let present = PresentSecrets::Typed {
+            pin: &old,
+            puk: Some(&puk),
+        };
+        let options = PersonalizeOptions::new(present);
+        let error = session
+            .personalize(
+                &options,
+                &pin(NEW_PIN),
+                None,
+                &mut |_| false,
+                LastTry::Spare,
+                &mut |_| {},
+            )
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ActionError::NotTakenOver {
+                    aftermath: Aftermath::Unchanged,
+                    secret: Secret::AdminKey | Secret::Puk,
+                }
+            ),
+            "{error}"
+        );
+        assert_eq!(desk.picture(), before, "{profile}");
+        assert!(desk.open().record().is_empty());
+    }
+}
+
+#[test]
+fn what_others_administer_is_left_alone() {
+    for profile in Profile::ALL {
+        let options = CreateOptions::default().seed(4).issuer_signed(true);
+        let card = VirtualToken::create(profile, &options).unwrap();
+        let signed = Desk::with_state(card.to_state());
+        let mut case = Case::new(profile);
+        case.recovery = RecoveryPlace::Nowhere;
+        let error = run(&case, &mut signed.open(), &mut Hands::default()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ActionError::Unavailable {
+                    reason: Reason::DeviceManaged,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(signed.sent().is_empty());
+    }
+}
+
+#[test]
+fn wrong_secrets_are_told_and_leave_no_trace() {
+    let profile = Profile::Piv;
+    let desk = Case::new(profile).desk();
+    let (right, wrong) = (factory(profile), pin("314159"));
+    let (puk, wrong_puk) = (Puk::new(PUK).unwrap(), Puk::new(b"87654321").unwrap());
+    for (pin_given, puk_given, secret) in [
+        (&right, &wrong_puk, Secret::Puk),
+        (&wrong, &puk, Secret::Pin),
+    ] {
+        let present = PresentSecrets::Typed {
+            pin: pin_given,
+            puk: Some(puk_given),
+        };
+        let mut hands = Hands::default();
+        let error = desk
+            .open()
+            .personalize(
+                &PersonalizeOptions::new(present),
+                &pin(NEW_PIN),
+                None,
+                &mut |secret| hands.take(secret),
+                LastTry::Spare,
+                &mut |_| {},
+            )
+            .unwrap_err();
+        assert!(
+            matches!(error, ActionError::Wrong { secret: told, .. } if told == secret),
+            "{error}"
+        );
+        let journal = desk.open().record().journal.clone();
+        if secret == Secret::Puk {
+            assert!(journal.is_none());
+        } else {
+            // The PUK is the new one already; with the right PIN it goes on.
+            assert_eq!(journal.unwrap().done, ["change-puk"]);
+            let case = Case::new(profile);
+            let done = run(&case, &mut desk.open(), &mut hands).unwrap();
+            assert!(done.finished_earlier_run);
+            assert_personalized(&case, &desk, &hands, "after a wrong PIN");
+        }
+    }
+}
+
+/// Every interruption, in each way to lose a card, of each composition: the
+/// token's PIN is one of two, the person holds its key and PUK, and the next run
+/// finishes although only three tries are left.
+#[test]
+fn pulled_out_anywhere_the_next_run_finishes() {
+    for case in cases() {
+        let state = case.desk().state();
+        for fault in [Fault::VanishBefore, Fault::VanishAfter] {
+            for k in 1.. {
+                let what = format!("{} {fault:?} {k} erase={}", case.profile, case.erase);
+                let desk = Desk::with_state(state.clone()).daring();
+                let mut hands = Hands::default();
+                let mut session = desk.open_with(k, fault.clone());
+                let result = run(&case, &mut session, &mut hands);
+                drop(session);
+                match result {
+                    Ok(_) => {
+                        assert!((desk.card.log().len() as u64) < k, "{what}");
+                        break;
+                    }
+                    Err(ActionError::Interrupted { .. } | ActionError::Load(_)) => {}
+                    Err(other) => panic!("{what}: {other}"),
+                }
+                let mut session = desk.open();
+                let full = PinStatus::TriesLeft(limit(case.profile));
+                assert_eq!(session.token().pin.status, full, "{what}");
+                // Only as many tries as the next run may need.
+                for _ in 3..limit(case.profile) {
+                    if !session.token().wants_pin_change() {
+                        assert!(!opens(&mut session, &pin("314159")), "{what}");
+                    }
+                }
+                let done = run(&case, &mut session, &mut hands)
+                    .unwrap_or_else(|error| panic!("{what}: {error} {:?}", session.record()));
+                drop(session);
+                let _ = done;
+                assert_personalized(&case, &desk, &hands, &what);
+            }
+        }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for profile in Profile::ALL {
+        let mut case = Case::new(profile);
+        case.recovery = RecoveryPlace::Host;
+        cases.push(case);
+    }
+    for profile in [Profile::Crescendo2300, Profile::Crescendo4000] {
+        let mut case = Case::new(profile).erasing();
+        case.recovery = RecoveryPlace::Token;
+        cases.push(case);
+    }
+    let mut fixed = Case::new(Profile::Crescendo4000);
+    fixed.policy.challenge = ChallengeType::Static;
+    fixed.policy.fido_shared_pin = true;
+    fixed.recovery = RecoveryPlace::Token;
+    cases.push(fixed);
+    let mut forced = Case::new(Profile::Crescendo4000);
+    forced.policy.force_change = true;
+    cases.push(forced);
+    cases
+}
+
+/// Interrupted again and again, the PUK stays one of two and the PIN one of two.
+#[test]
+fn pulled_out_again_and_again_it_comes_to_its_end() {
+    for case in cases() {
+        let state = case.desk().state();
+        for fault in [Fault::VanishBefore, Fault::VanishAfter] {
+            let desk = Desk::with_state(state.clone()).daring();
+            let mut hands = Hands::default();
+            let mut k = 1;
+            loop {
+                let mut session = desk.open_with(k, fault.clone());
+                match run(&case, &mut session, &mut hands) {
+                    Ok(_) => break,
+                    Err(ActionError::Interrupted { .. } | ActionError::Load(_)) => k += 1,
+                    Err(other) => panic!("{} {fault:?} {k}: {other}", case.profile),
+                }
+            }
+            assert!(k > 10);
+            desk.card.disarm();
+            assert_personalized(&case, &desk, &hands, case.profile.name());
+            assert!(hands.puks.len() <= 1 + usize::try_from(k).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_token_that_was_left_half_personalized_can_be_erased_instead() {
+    let mut case = Case::new(Profile::Crescendo4000).erasing();
+    case.recovery = RecoveryPlace::Host;
+    let state = case.desk().state();
+    for k in 1.. {
+        let desk = Desk::with_state(state.clone()).daring();
+        let mut hands = Hands::default();
+        let mut session = desk.open_with(k, Fault::VanishAfter);
+        if run(&case, &mut session, &mut hands).is_ok() {
+            break;
+        }
+        drop(session);
+        let mut session = desk.open();
+        let confirmation = session.confirmation();
+        let (old, new) = (factory(case.profile), pin(NEW_PIN));
+        let authorities = [&new, &old].map(|pin| Authority::Pin(PinEntry::Typed(pin)));
+        let erased = authorities.into_iter().any(|authority| {
+            session
+                .recycle(authority, &confirmation, LastTry::Spare, &mut |_| {})
+                .is_ok()
+        });
+        assert!(erased, "{k}");
+        assert!(session.record().is_empty(), "{k}");
+        let profile = session.token().profile.profile().unwrap();
+        assert!(!profile.personalized, "{k}");
+        assert!(opens(&mut session, &old), "{k}");
+    }
+}
