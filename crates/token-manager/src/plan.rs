@@ -1,8 +1,6 @@
 //! What an action will do, step by step, before it does it; and what came of
 //! each step.
 
-#![allow(dead_code, reason = "the actions that plan are on their way")]
-
 use crescendo_ext::Evidence;
 
 use crate::capability::Action;

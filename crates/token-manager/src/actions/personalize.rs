@@ -1,10 +1,10 @@
 //! Personalize: set a token up for a person. This project's composition from
 //! documented commands, and not the vendor's procedure.
 
+mod plan;
 mod run;
 
 use crescendo_ext::xauth::XauthAlgorithm;
-use crescendo_ext::{Evidence, operations};
 use piv_apdu::secret::{Pin, Puk};
 use token_profile::{ChallengeType, Policy, RecoveryKind};
 
@@ -12,11 +12,10 @@ use super::authority::Authority;
 use super::entry::{may_be_pin, may_be_puk, may_become_pin};
 use super::hand_over::HandOver;
 use super::progress::{Observer, Progress};
-use super::recycle::{READ_AGAIN, delivery_pin, forget_step, verify_step};
+use super::recycle::{READ_AGAIN, delivery_pin};
 use crate::capability::{Action, Reason};
 use crate::failure::{ActionError, NotSent, PolicyRefusal, Secret};
 use crate::pin::{PinPolicy, PinStatus};
-use crate::plan::{Plan, Step};
 use crate::record::RecoveryPlace;
 use crate::session::{LastTry, Session};
 
@@ -101,82 +100,6 @@ pub struct Personalized {
 }
 
 impl Session {
-    /// What [`personalize`](Self::personalize) would do. Sends nothing.
-    ///
-    /// # Errors
-    /// As `personalize`, for what can be told without a PIN.
-    pub fn plan_personalize(&self, options: &PersonalizeOptions<'_>) -> Result<Plan, ActionError> {
-        self.check_personalize(options)?;
-        let crescendo = self.family().is_some();
-        let profile = self.keeps_profile_on_token();
-        let mut plan = Plan::new(Action::Personalize).step(Step::new(
-            READ_AGAIN,
-            "read the token again, and see that it still is the same one",
-        ));
-        if options.recycle_first.is_some() {
-            plan = plan
-                .step(self.reset_step())
-                .step(verify_step())
-                .step(forget_step());
-            plan.fates = self.fates();
-        }
-        if profile && options.policy.challenge == ChallengeType::Static {
-            plan = plan.step(
-                Step::new(WRITE_CHALLENGE, "have the token draw its static challenge")
-                    .sends(&["PUT DATA", "GET CHALLENGE"])
-                    .evidence(Some(Evidence::ProjectProfile)),
-            );
-        }
-        let text = match (crescendo, self.has_puk()) {
-            (true, true) => "hand the new admin key and the new PUK over",
-            (true, false) => "hand the new admin key over",
-            _ => "hand the new PUK over",
-        };
-        plan = plan.step(Step::new(HAND_OVER, text));
-        if crescendo {
-            let put = "put the new admin key (recovery), and see that the token has it";
-            plan = plan.step(self.vendor_step(PUT_KEY, put, &["PUT XAUTH KEY"]));
-        }
-        if self.has_puk() {
-            plan = plan.step(
-                Step::new(CHANGE_PUK, "change the PUK to the new one")
-                    .sends(&["CHANGE REFERENCE DATA"])
-                    .evidence(crescendo.then_some(Evidence::ProjectProfile)),
-            );
-        }
-        let change = "change the PIN to the person's, and verify it";
-        plan = plan.step(if crescendo {
-            self.vendor_step(CHANGE_PIN, change, &["CHANGE PIN", "VERIFY PIN"])
-        } else {
-            Step::new(CHANGE_PIN, change).sends(&["CHANGE REFERENCE DATA", "VERIFY"])
-        });
-        let keep = match options.recovery {
-            RecoveryPlace::Token => Some("keep the recovery secret on the token, behind the PIN"),
-            RecoveryPlace::Host => Some("keep the recovery secret in this computer's secret store"),
-            RecoveryPlace::Nowhere => None,
-        };
-        if let Some(text) = keep {
-            plan = plan.step(Step::new(KEEP_RECOVERY, text));
-        }
-        let policy = Step::new(WRITE_POLICY, "keep the policy");
-        plan = plan.step(if profile {
-            policy
-                .sends(&["PUT DATA"])
-                .evidence(Some(Evidence::ProjectProfile))
-        } else {
-            policy
-        });
-        Ok(plan.step(Step::new(READ_BACK, "read the token again")))
-    }
-
-    fn vendor_step(&self, id: &'static str, text: &str, commands: &'static [&'static str]) -> Step {
-        let evidence = self.family().and_then(|family| {
-            let found = commands.iter().filter_map(|name| operations::find(name));
-            found.filter_map(|it| it.evidence(family)).min()
-        });
-        Step::new(id, text).sends(commands).evidence(evidence)
-    }
-
     /// Sets the token up for a person: PIN, recovery secrets, policy.
     ///
     /// The token is read afresh and has to be the same one, and is erased if the

@@ -1,0 +1,135 @@
+//! What personalizing a token would do.
+
+use crescendo_ext::{Evidence, operations};
+use token_profile::ChallengeType;
+
+use super::{
+    CHANGE_PIN, CHANGE_PUK, HAND_OVER, KEEP_RECOVERY, PUT_KEY, PersonalizeOptions, READ_BACK,
+    WRITE_CHALLENGE, WRITE_POLICY,
+};
+use crate::actions::recycle::{READ_AGAIN, forget_step, verify_step};
+use crate::capability::Action;
+use crate::failure::ActionError;
+use crate::plan::{Plan, Step};
+use crate::record::RecoveryPlace;
+use crate::session::Session;
+
+impl Session {
+    /// What [`personalize`](Self::personalize) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// As `personalize`, for what can be told without a PIN.
+    pub fn plan_personalize(&self, options: &PersonalizeOptions<'_>) -> Result<Plan, ActionError> {
+        self.check_personalize(options)?;
+        let crescendo = self.family().is_some();
+        let profile = self.keeps_profile_on_token();
+        let mut plan = Plan::new(Action::Personalize).step(Step::new(
+            READ_AGAIN,
+            "read the token again, and see that it still is the same one",
+        ));
+        if options.recycle_first.is_some() {
+            plan = plan
+                .step(self.reset_step())
+                .step(verify_step())
+                .step(forget_step());
+            plan.fates = self.fates();
+        }
+        if profile && options.policy.challenge == ChallengeType::Static {
+            plan = plan.step(
+                Step::new(WRITE_CHALLENGE, "have the token draw its static challenge")
+                    .sends(&["PUT DATA", "GET CHALLENGE"])
+                    .evidence(Some(Evidence::ProjectProfile)),
+            );
+        }
+        let text = match (crescendo, self.has_puk()) {
+            (true, true) => "hand the new admin key and the new PUK over",
+            (true, false) => "hand the new admin key over",
+            _ => "hand the new PUK over",
+        };
+        plan = plan.step(Step::new(HAND_OVER, text));
+        if crescendo {
+            let put = "put the new admin key (recovery), and see that the token has it";
+            plan = plan.step(self.vendor_step(PUT_KEY, put, &["PUT XAUTH KEY"]));
+        }
+        if self.has_puk() {
+            plan = plan.step(
+                Step::new(CHANGE_PUK, "change the PUK to the new one")
+                    .sends(&["CHANGE REFERENCE DATA"])
+                    .evidence(crescendo.then_some(Evidence::ProjectProfile)),
+            );
+        }
+        let change = "change the PIN to the person's, and verify it";
+        plan = plan.step(if crescendo {
+            self.vendor_step(CHANGE_PIN, change, &["CHANGE PIN", "VERIFY PIN"])
+        } else {
+            Step::new(CHANGE_PIN, change).sends(&["CHANGE REFERENCE DATA", "VERIFY"])
+        });
+        let keep = match options.recovery {
+            RecoveryPlace::Token => Some("keep the recovery secret on the token, behind the PIN"),
+            RecoveryPlace::Host => Some("keep the recovery secret in this computer's secret store"),
+            RecoveryPlace::Nowhere => None,
+        };
+        if let Some(text) = keep {
+            plan = plan.step(Step::new(KEEP_RECOVERY, text));
+        }
+        let policy = Step::new(WRITE_POLICY, "keep the policy");
+        plan = plan.step(if profile {
+            policy
+                .sends(&["PUT DATA"])
+                .evidence(Some(Evidence::ProjectProfile))
+        } else {
+            policy
+        });
+        Ok(plan.step(Step::new(READ_BACK, "read the token again")))
+    }
+
+    fn vendor_step(&self, id: &'static str, text: &str, commands: &'static [&'static str]) -> Step {
+        let evidence = self.family().and_then(|family| {
+            let found = commands.iter().filter_map(|name| operations::find(name));
+            found.filter_map(|it| it.evidence(family)).min()
+        });
+        Step::new(id, text).sends(commands).evidence(evidence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+    use std::sync::Arc;
+
+    use virtual_token::{
+        Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken,
+    };
+
+    use crate::{ActionError, Manager, PersonalizeOptions, PresentSecrets, Reason};
+
+    /// A 4000 as a vendor's would be: without the project's profile.
+    #[test]
+    fn a_real_c4000_is_neither_erased_nor_set_up_unasked() {
+        let options = CreateOptions::default().content(Content::Empty);
+        let card = VirtualToken::create(Profile::Crescendo4000, &options).unwrap();
+        let card = SharedToken::new(card);
+        let readers = MemoryBackend::new();
+        readers.insert("Desk", &card).unwrap();
+        let mut session = Manager::new(Arc::new(readers)).open("Desk").unwrap();
+        card.clear_log();
+        let options = PersonalizeOptions::new(PresentSecrets::Delivery);
+        assert!(session.plan_personalize(&options).is_ok());
+        session.token.facts.project_profile = false;
+        session.refresh();
+        for plan in [session.plan_personalize(&options), session.plan_recycle()] {
+            assert!(
+                matches!(
+                    plan,
+                    Err(ActionError::Unavailable {
+                        reason: Reason::Unverified,
+                        ..
+                    })
+                ),
+                "{plan:?}"
+            );
+        }
+        assert!(card.log().is_empty());
+    }
+}
