@@ -1,6 +1,8 @@
 //! How an action fails: what happened, in what state the token is now, and what
 //! to do next.
 
+mod advice;
+
 use pcsc_transport::{LinkError, PinPadError};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
@@ -32,10 +34,10 @@ pub enum ActionError {
     },
     /// The host knew that it would be of no use, or of more harm than was
     /// agreed to. No secret was sent and no try was spent.
-    #[error("{0}. Nothing was sent and no try was spent")]
+    #[error("{}. {}", .0, .0.what_was_not_done())]
     NotSent(#[from] NotSent),
     /// It was sent and the card says that it is wrong.
-    #[error("the {secret} is wrong; {}", tries(*tries_left))]
+    #[error("the {secret} is wrong; {}. {}", tries(*tries_left), secret.after_wrong())]
     Wrong {
         /// What was wrong.
         secret: Secret,
@@ -49,7 +51,11 @@ pub enum ActionError {
         secret: Secret,
     },
     /// The card refused a command with this status word.
-    #[error("{action}: the card refused at \"{step}\" ({status}). {}", advice(*status))]
+    #[error(
+        "{action}: the card refused at \"{step}\" ({}). {}",
+        advice::meaning(step, *status),
+        advice::sentences(step, *status)
+    )]
     Refused {
         /// What was asked for.
         action: Action,
@@ -152,6 +158,11 @@ impl ActionError {
         match self {
             Self::Wrong { .. } | Self::Blocked { .. } => true,
             Self::Interrupted { aftermath, .. } => aftermath.try_uncertain(),
+            Self::Refused { step, status, .. } => {
+                advice::presents(step) && !advice::certainly_not_done(*status)
+            }
+            // Whatever the card did, it did not say.
+            Self::Malformed { step, .. } => advice::presents(step),
             _ => false,
         }
     }
@@ -226,6 +237,23 @@ impl Secret {
         }
     }
 
+    fn after_wrong(self) -> &'static str {
+        match self {
+            Self::Pin => {
+                "Nothing else was changed. If it is forgotten, unblock it rather than guess"
+            }
+            Self::Puk => {
+                "Nothing else was changed. Look it up rather than guess: a blocked PUK can't be \
+                 unblocked"
+            }
+            Self::AdminKey | Self::UnlockCode => {
+                "Nothing was changed. A challenge serves once: ask for a new one, and make sure that \
+                 the key is this token's"
+            }
+            Self::ManagementKey => "Nothing was changed. Make sure that the key is this token's",
+        }
+    }
+
     fn after_block(self) -> &'static str {
         match self {
             Self::Pin => "Unblock it with the PUK or by challenge/response",
@@ -233,7 +261,11 @@ impl Secret {
                 "The PIN can't be unblocked with it any more: unblock by challenge/response where \
                  the token has it, or have the token set up again"
             }
-            _ => "Have the token set up again, or ask whoever issued it",
+            Self::AdminKey | Self::UnlockCode => {
+                "Its unlocks are used up, and the PIN can't be unblocked with it any more. Have the \
+                 token set up again, or ask whoever issued it"
+            }
+            Self::ManagementKey => "Have the token set up again, or ask whoever issued it",
         }
     }
 }
@@ -334,6 +366,16 @@ pub enum NotSent {
     /// There is nothing that the reader's PIN pad could be used for here.
     #[error("the reader has no PIN pad for this; type it on the host")]
     NoPinPad,
+}
+
+impl NotSent {
+    fn what_was_not_done(&self) -> &'static str {
+        match self {
+            // It may be the card that says so, to a PIN that it did not look at.
+            Self::ForcePinChange => "No try was spent",
+            _ => "Nothing was sent and no try was spent",
+        }
+    }
 }
 
 /// Why a policy is not set.
@@ -480,28 +522,5 @@ fn tries(left: Option<u8>) -> String {
         None => "the card keeps no count of tries for it".to_owned(),
         Some(1) => "one try is left: another wrong one blocks it".to_owned(),
         Some(left) => format!("{left} tries are left"),
-    }
-}
-
-/// What a person can do about a status word that no step has a better word for.
-fn advice(status: StatusWord) -> &'static str {
-    match status {
-        StatusWord::SECURITY_STATUS_NOT_SATISFIED => {
-            "It wants an authentication that it did not get, or that another program ended: \
-             authenticate again"
-        }
-        StatusWord::CONDITIONS_NOT_SATISFIED => {
-            "It is not in a state to do it: another program may have used the token in between. \
-             Start over"
-        }
-        StatusWord::WRONG_DATA => "It does not accept the value that was given",
-        StatusWord::NOT_ENOUGH_MEMORY => "There is no room for it on the token",
-        StatusWord::FILE_NOT_FOUND | StatusWord::REFERENCED_DATA_NOT_FOUND => {
-            "The token has no such object or key"
-        }
-        StatusWord::INS_NOT_SUPPORTED
-        | StatusWord::CLA_NOT_SUPPORTED
-        | StatusWord::INCORRECT_P1P2 => "The token does not know this command: it can't do it",
-        _ => "Read the token again to see how it stands",
     }
 }

@@ -100,6 +100,10 @@ pub(crate) fn refused_puk(job: &Job<'_>, status: StatusWord) -> ActionError {
             ActionError::Blocked { secret }
         }
         (_, tries_left @ Some(_)) => ActionError::Wrong { secret, tries_left },
+        (StatusWord::VERIFICATION_FAILED, None) => ActionError::Wrong {
+            secret,
+            tries_left: None,
+        },
         _ => job.refused(status),
     }
 }

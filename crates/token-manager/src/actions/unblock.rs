@@ -227,9 +227,15 @@ fn unlock(job: &mut Job<'_>, new: &Pin) -> Result<(), ActionError> {
     job.at("unlock-pin", Aftermath::PinNewOrBlocked);
     let command = UnlockPin { new: new.padded() };
     job.send(&command)?.map_err(|status| match status {
-        StatusWord::AUTHENTICATION_METHOD_BLOCKED => ActionError::Blocked {
-            secret: Secret::AdminKey,
-        },
+        // Vendor: the unlocks are used up. What `63CX` counts are the unlocks, too.
+        status
+            if status == StatusWord::AUTHENTICATION_METHOD_BLOCKED
+                || status.tries_left() == Some(0) =>
+        {
+            ActionError::Blocked {
+                secret: Secret::AdminKey,
+            }
+        }
         status => job.refused(status),
     })
 }
