@@ -29,3 +29,8 @@ pub use policy::{Alphabet, ChallengeType, Policy, PolicyError, Rule, RuleState};
 pub use profile::{ManagementProfile, OBJECT_TAG, ProfileError};
 pub use recovery::{RecoveryError, RecoveryKind, RecoveryRecord};
 pub use weak::is_weak;
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

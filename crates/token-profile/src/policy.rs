@@ -7,15 +7,18 @@ use crate::weak::is_weak;
 /// The byte that pads a PIN to its block of eight; no PIN may have it.
 const PADDING: u8 = 0xFF;
 
-/// The lengths that a Crescendo's PIN block takes, in characters.
+/// The shortest FIDO PIN, in code points.
+const FIDO_MINIMUM: usize = 4;
+
+/// The lengths that a Crescendo's PIN block takes, in bytes.
 const LENGTHS: core::ops::RangeInclusive<u8> = 4..=8;
 
 /// A PIN policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// The shortest PIN, in characters, 4 to 8.
+    /// The shortest PIN, in bytes (characters, for ASCII), 4 to 8.
     pub minimum: u8,
-    /// The longest PIN, in characters, 4 to 8.
+    /// The longest PIN, in bytes (characters, for ASCII), 4 to 8.
     pub maximum: u8,
     /// The characters that a PIN is made of.
     pub alphabet: Alphabet,
@@ -77,7 +80,10 @@ impl Policy {
     }
 
     /// Every rule for a new PIN, each met by `pin` or not, in the order in
-    /// which a person reads them.
+    /// which a person reads them. `pin` is without padding.
+    ///
+    /// A rule that follows from another is left out: digits have no padding
+    /// among them, and four to eight of them are a FIDO PIN.
     pub fn rules(&self, pin: &[u8]) -> Vec<RuleState> {
         let state = |rule, met| RuleState { rule, met };
         let mut rules = vec![
@@ -94,6 +100,9 @@ impl Policy {
             Alphabet::Digits => state(Rule::DigitsOnly, pin.iter().all(u8::is_ascii_digit)),
             Alphabet::Any => state(Rule::NoPadding, !pin.contains(&PADDING)),
         });
+        if self.fido_shared_pin && self.alphabet == Alphabet::Any {
+            rules.push(state(Rule::FidoPin, is_fido_pin(pin)));
+        }
         if self.refuse_weak {
             rules.push(state(Rule::NotWeak, !is_weak(pin)));
         }
@@ -110,6 +119,13 @@ impl Policy {
             None => Ok(()),
         }
     }
+}
+
+/// Whether CTAP takes it: UTF-8, at least four code points, not ending in the
+/// byte 00, with which CTAP pads. Its greatest length, 63 bytes, is far off.
+fn is_fido_pin(pin: &[u8]) -> bool {
+    core::str::from_utf8(pin)
+        .is_ok_and(|text| text.chars().count() >= FIDO_MINIMUM && !text.ends_with('\0'))
 }
 
 impl Default for Policy {
@@ -139,6 +155,10 @@ pub enum Rule {
     DigitsOnly,
     /// Any byte but FF.
     NoPadding,
+    /// What FIDO takes as well, where the PIN is shared with it: UTF-8 text of
+    /// at least four code points that does not end in the byte 00 (CTAP 2.1,
+    /// PIN composition requirements).
+    FidoPin,
     /// Not weak.
     NotWeak,
 }
@@ -151,6 +171,9 @@ impl fmt::Display for Rule {
             Self::AtMost(most) => write!(f, "at most {most} characters"),
             Self::DigitsOnly => f.write_str("digits only"),
             Self::NoPadding => f.write_str("no byte FF"),
+            Self::FidoPin => {
+                f.write_str("at least 4 characters of UTF-8 text, the last not NUL, for FIDO")
+            }
             Self::NotWeak => f.write_str("no regular sequence, such as 1234, 8642 or 1111"),
         }
     }

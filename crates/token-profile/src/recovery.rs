@@ -88,8 +88,8 @@ impl RecoveryRecord {
     /// Reads the object's content.
     ///
     /// # Errors
-    /// [`RecoveryError`]; only after [`RecoveryError::Empty`] may the object be
-    /// written over.
+    /// [`RecoveryError`]. What is [`NotOurs`](RecoveryError::NotOurs) must never
+    /// be written over; the others are empty or bear our mark.
     pub fn decode(content: &[u8]) -> Result<Self, RecoveryError> {
         if content.is_empty() {
             return Err(RecoveryError::Empty);
@@ -109,7 +109,7 @@ impl RecoveryRecord {
             .into_iter()
             .find(|(_, number)| kind == [*number])
             .ok_or(RecoveryError::Damaged)?;
-        Self::new(kind, field(VALUE)?)
+        Self::new(kind, field(VALUE)?).map_err(|_| RecoveryError::Damaged)
     }
 }
 
@@ -144,10 +144,10 @@ pub enum RecoveryError {
         /// Its version.
         version: u8,
     },
-    /// It is ours and can't be read.
+    /// It bears our mark and can't be read.
     #[error("the recovery record is damaged")]
     Damaged,
-    /// No byte, or too many.
+    /// A new record of no byte, or of too many.
     #[error("a recovery secret has 1 to 32 bytes, and not {length}")]
     Length {
         /// Its length, in bytes.

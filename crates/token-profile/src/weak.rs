@@ -5,14 +5,24 @@
 /// acegik, 1111.
 ///
 /// The rule is the vendor's glossary's. This project's choices: the difference
-/// is that of the bytes (code points for ASCII), case counts, and nothing wraps
-/// around (8901 is not weak). A PIN of fewer than three characters has at most
-/// one difference, so it is weak.
+/// is that of code points (of bytes, in a PIN that is not UTF-8), case counts,
+/// and nothing wraps around (8901 is not weak). Fewer than three characters
+/// have no two differences that could be unlike, so they are weak, and so is
+/// no character at all.
 pub fn is_weak(pin: &[u8]) -> bool {
-    let difference = |pair: &[u8]| i16::from(pair[1]) - i16::from(pair[0]);
-    let mut differences = pin.windows(2).map(difference);
+    match core::str::from_utf8(pin) {
+        Ok(text) => evenly_spaced(text.chars().map(u32::from)),
+        Err(_) => evenly_spaced(pin.iter().copied().map(u32::from)),
+    }
+}
+
+fn evenly_spaced(points: impl Iterator<Item = u32> + Clone) -> bool {
+    let mut differences = points
+        .clone()
+        .zip(points.skip(1))
+        .map(|(one, next)| i64::from(next) - i64::from(one));
     match differences.next() {
-        Some(first) => differences.all(|next| next == first),
+        Some(first) => differences.all(|difference| difference == first),
         None => true,
     }
 }

@@ -84,6 +84,27 @@ fn what_is_not_ours_or_not_whole_is_told_apart() {
     );
     let no_kind = hex!("E2 09 80 04 50545252 81 01 01");
     assert_eq!(decode(&no_kind), Err(RecoveryError::Damaged));
+    // A mark and a version, and then no kind that there is, no value, one that is
+    // too long, or the middle of a field.
+    for damaged in [
+        &hex!("E2 0F 80 04 50545252 81 01 01 82 01 04 83 01 31")[..],
+        &hex!("E2 0C 80 04 50545252 81 01 01 82 01 01"),
+        &hex!("E2 0E 80 04 50545252 81 01 01 82 01 01 83 00"),
+        &[
+            &hex!("E2 2F 80 04 50545252 81 01 01 82 01 01 83 21")[..],
+            &[0x31; 33],
+        ]
+        .concat(),
+        &hex!("E2 0F 80 04 50545252 81 01 01 82 01 01 83 08 31"),
+    ] {
+        assert_eq!(decode(damaged), Err(RecoveryError::Damaged));
+    }
+    // The mark of the other object is not this one's, and what is cut off outside
+    // can't be told from others' content, so that it is left alone.
+    let policy = hex!("E1 09 80 04 50544D50 81 01 01");
+    assert_eq!(decode(&policy), Err(RecoveryError::NotOurs));
+    let cut_off = hex!("E2 16 80 04 50545252 81 01 01");
+    assert_eq!(decode(&cut_off), Err(RecoveryError::NotOurs));
     assert!(RecoveryRecord::new(RecoveryKind::Puk, &[]).is_err());
     assert!(RecoveryRecord::new(RecoveryKind::Puk, &[0; 33]).is_err());
     let record = RecoveryRecord::new(RecoveryKind::XauthKey, &[7; 24]).unwrap();
@@ -141,6 +162,57 @@ fn each_rule_is_met_or_not() {
     assert_eq!(Rule::AtLeast(6).to_string(), "at least 6 characters");
 }
 
+#[test]
+fn rules_are_told_in_the_order_in_which_a_person_reads_them() {
+    let rules = |policy: Policy| -> Vec<Rule> {
+        let states = policy.rules(b"");
+        states.into_iter().map(|state| state.rule).collect()
+    };
+    let all = Policy {
+        refuse_weak: true,
+        fido_shared_pin: true,
+        ..Policy::DELIVERY
+    };
+    let lengths = [Rule::AtLeast(4), Rule::AtMost(8)];
+    assert_eq!(
+        rules(all.clone()),
+        [
+            &lengths[..],
+            &[Rule::NoPadding, Rule::FidoPin, Rule::NotWeak]
+        ]
+        .concat()
+    );
+    let digits = Policy {
+        alphabet: Alphabet::Digits,
+        ..all
+    };
+    assert_eq!(
+        rules(digits),
+        [&lengths[..], &[Rule::DigitsOnly, Rule::NotWeak]].concat()
+    );
+}
+
+#[test]
+fn a_pin_shared_with_fido_is_one_that_fido_takes() {
+    let shared = Policy {
+        fido_shared_pin: true,
+        ..Policy::DELIVERY
+    };
+    for (pin, broken) in [
+        (&b"1234"[..], None),
+        ("pässe".as_bytes(), None),
+        // Eight bytes and two code points; no UTF-8; a NUL at the end, and one
+        // that is not.
+        ("🔑🔒".as_bytes(), Some(Rule::FidoPin)),
+        (b"abc\xFE", Some(Rule::FidoPin)),
+        (b"abcd\0", Some(Rule::FidoPin)),
+        (b"ab\0cd", None),
+    ] {
+        assert_eq!(shared.accepts(pin).err(), broken, "{pin:02X?}");
+        assert_eq!(Policy::DELIVERY.accepts(pin), Ok(()));
+    }
+}
+
 fn policies() -> impl Strategy<Value = Policy> {
     (4..=8_u8, 4..=8_u8, any::<[bool; 5]>()).prop_map(|(one, other, flags)| Policy {
         minimum: one.min(other),
@@ -181,6 +253,53 @@ proptest! {
     fn no_bytes_are_a_reason_to_panic(bytes: Vec<u8>) {
         let _ = ManagementProfile::decode(&bytes);
         let _ = RecoveryRecord::decode(&bytes);
+    }
+
+    // Random bytes seldom have a mark; these always do.
+    #[test]
+    fn nothing_after_the_mark_is_a_reason_to_panic(
+        rest in proptest::collection::vec(any::<u8>(), 0..100)
+    ) {
+        for (tag, mark) in [(0xE1, b"PTMP"), (0xE2, b"PTRR")] {
+            let length = u8::try_from(9 + rest.len()).unwrap_or_default();
+            let head = [tag, length, 0x80, 4, mark[0], mark[1], mark[2], mark[3], 0x81, 1, 1];
+            let content = [&head[..], &rest].concat();
+            if let Ok(profile) = ManagementProfile::decode(&content) {
+                prop_assert_eq!(ManagementProfile::decode(&profile.encode()).unwrap(), profile);
+            }
+            if let Ok(record) = RecoveryRecord::decode(&content) {
+                prop_assert!(RecoveryRecord::decode(&record.encode()).unwrap() == record);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_as_delivered_and_what_is_unknown_is_passed_over(
+        policy in policies(), left_out in 0x84..=0x89_u8, unknown in 0x8A..=0x9E_u8,
+        at in 2..10_usize, value in proptest::collection::vec(any::<u8>(), 0..20)
+    ) {
+        let profile = ManagementProfile { policy, personalized: true, enforced_by_card: true };
+        let bytes = profile.encode();
+        // After E1 and its length: the mark, of six bytes, and fields of three.
+        let (mark, fields) = bytes[2..].split_at(6);
+        let mut fields: Vec<Vec<u8>> = fields.chunks(3).map(<[u8]>::to_vec).collect();
+        fields.retain(|field| field[0] != left_out);
+        let length = u8::try_from(value.len()).unwrap_or_default();
+        fields.insert(at.min(fields.len()), [&[unknown, length][..], &value].concat());
+        let inside = [mark, &fields.concat()].concat();
+        let length = u8::try_from(inside.len()).unwrap_or_default();
+        let mut expected = profile;
+        let delivery = Policy::DELIVERY;
+        match left_out {
+            0x84 => expected.policy.alphabet = delivery.alphabet,
+            0x85 => expected.policy.force_change = delivery.force_change,
+            0x86 => expected.policy.challenge = delivery.challenge,
+            0x87 => expected.policy.refuse_weak = delivery.refuse_weak,
+            0x88 => expected.policy.fido_shared_pin = delivery.fido_shared_pin,
+            _ => (expected.personalized, expected.enforced_by_card) = (false, false),
+        }
+        let read = ManagementProfile::decode(&[&[0xE1, length][..], &inside].concat());
+        prop_assert_eq!(read, Ok(expected));
     }
 
     #[test]

@@ -58,17 +58,51 @@ fn the_glossary_s_examples_and_what_is_near_them() {
     ] {
         assert!(!is_weak(strong.as_bytes()), "{strong}");
     }
-    // Fewer than three characters have at most one difference.
-    for short in ["", "7", "27"] {
+    // Fewer than three characters have at most one difference; the last two
+    // fill four and eight bytes.
+    for short in ["", "7", "27", "aü", "🔑", "🔑🔒"] {
         assert!(is_weak(short.as_bytes()), "{short:?}");
     }
 }
 
+#[test]
+fn characters_are_code_points_and_where_there_are_none_bytes() {
+    for weak in ["éééé", "àáâã", "ÿĀā", "сссс"] {
+        assert!(is_weak(weak.as_bytes()), "{weak}");
+    }
+    for strong in ["éèéè", "aäbö", "ÿāĀ"] {
+        assert!(!is_weak(strong.as_bytes()), "{strong}");
+    }
+    assert!(is_weak(b"\x80\x82\x84\x86"));
+    assert!(!is_weak(b"\x80\x82\x84\x87"));
+    assert!(is_weak(b"\xFE\xFE\xFE\xFE"));
+    // No wrap-around at the ends of a byte either.
+    assert!(!is_weak(b"\xFD\xFE\x00\x01"));
+}
+
 proptest! {
     #[test]
-    fn turned_round_it_is_as_weak(pin in proptest::collection::vec(any::<u8>(), 0..10)) {
-        let turned: Vec<u8> = pin.iter().rev().copied().collect();
-        prop_assert_eq!(is_weak(&pin), is_weak(&turned));
+    fn turned_round_it_is_as_weak(pin in "(?s).{0,8}|[a-c]{3,4}") {
+        let turned: String = pin.chars().rev().collect();
+        prop_assert_eq!(is_weak(pin.as_bytes()), is_weak(turned.as_bytes()));
+    }
+
+    #[test]
+    fn a_step_between_letters_is_weak_until_the_case_changes(
+        length in 4..=8_u8, step in -3..=3_i8, upper: bool, changed in 0..8_usize
+    ) {
+        let first = if step < 0 { b'z' } else { b'a' };
+        let letter = |index: u8| {
+            let letter = i16::from(first) + i16::from(step) * i16::from(index);
+            let letter = u8::try_from(letter).unwrap_or_default();
+            if upper { letter.to_ascii_uppercase() } else { letter }
+        };
+        let mut pin: Vec<u8> = (0..length).map(letter).collect();
+        prop_assert!(pin.iter().all(u8::is_ascii_alphabetic));
+        prop_assert!(is_weak(&pin));
+        let changed = changed % pin.len();
+        pin[changed] ^= 0x20;
+        prop_assert!(!is_weak(&pin));
     }
 
     #[test]
