@@ -5,10 +5,13 @@ use clap::{Args, ValueEnum};
 use crescendo_ext::xauth::XauthKey;
 use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
 use piv_apdu::secret::Pin;
-use token_manager::{ActionError, LastTry, PinEntry, RecoveryPlace, Session, TokenFamily};
+use token_manager::{
+    ActionError, Authority, LastTry, PinEntry, RecoveryPlace, Session, TokenFamily,
+};
 
 use crate::commands::pin;
 use crate::error::{Kind, Report, Result};
+use crate::manage;
 use crate::output::Output;
 use crate::secret::{self, Descriptor};
 use crate::text::Text;
@@ -86,6 +89,59 @@ impl PresentPin {
                 }
             }
         }
+    }
+}
+
+/// What shows a Crescendo that it may be administered.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct AuthorityArgs {
+    #[command(flatten)]
+    pub(crate) pin: PinArgs,
+
+    /// Authorise it with the present admin key instead of the PIN.
+    #[arg(long, conflicts_with_all = ["pin_fd", "pin_pad"])]
+    pub(crate) admin_key: bool,
+
+    /// Read the present admin key, in hexadecimal, from this file descriptor.
+    #[arg(long, value_name = "N", conflicts_with_all = ["pin_fd", "pin_pad"])]
+    pub(crate) admin_key_fd: Option<Descriptor>,
+}
+
+/// What authorises it, as the person gave it.
+pub(crate) enum Given {
+    Pin(PresentPin),
+    AdminKey(XauthKey),
+}
+
+impl AuthorityArgs {
+    /// Asks for the PIN or the admin key.
+    pub(crate) fn read(self, session: &mut Session, output: &Output) -> Result<Given> {
+        if self.admin_key || self.admin_key_fd.is_some() {
+            let key = admin_key(self.admin_key_fd, "Present admin key", "--admin-key-fd")?;
+            return Ok(Given::AdminKey(key));
+        }
+        Ok(Given::Pin(self.pin.read(session, output)?))
+    }
+}
+
+impl Given {
+    /// Does what it authorises; asks first if that takes the PIN's last try.
+    pub(crate) fn attempt<T>(
+        &self,
+        session: &mut Session,
+        output: &Output,
+        mut act: impl FnMut(&mut Session, Authority<'_>, LastTry) -> std::result::Result<T, ActionError>,
+    ) -> Result<T> {
+        let authority = match self {
+            Given::Pin(pin) => {
+                return pin.attempt(session, output, |session, pin, last_try| {
+                    act(session, Authority::Pin(pin), last_try)
+                });
+            }
+            Given::AdminKey(key) => Authority::AdminKey(key),
+        };
+        act(session, authority, LastTry::Spare)
+            .map_err(|error| manage::action_failed(&error, &session.token().reader).into())
     }
 }
 

@@ -2,13 +2,16 @@
 //! pages are made.
 
 mod administer;
+mod lifecycle;
 
 use std::path::PathBuf;
 
 pub(crate) use administer::{
-    AdminKeyCheckArgs, AdminKeyCommand, PolicyArgs, PolicyCommand, PolicySetArgs, PukChangeArgs,
-    PukCommand, PukForgetArgs, PukShowArgs,
+    AdminKeyCheckArgs, AdminKeyCommand, AdminKeySetArgs, PolicyArgs, PolicyCommand, PolicySetArgs,
+    PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs,
 };
+
+pub(crate) use lifecycle::RecycleArgs;
 
 use crate::manage::RiskArgs;
 use crate::secret::Descriptor;
@@ -170,12 +173,22 @@ pub(crate) enum Command {
         command: PolicyCommand,
     },
 
-    /// Check the keys that administer a token.
+    /// Check and set the keys that administer a token.
     #[command(subcommand_required = true, arg_required_else_help = true)]
     AdminKey {
         #[command(subcommand)]
         command: AdminKeyCommand,
     },
+
+    /// Erase a token, back to the state in which it is delivered.
+    #[command(after_help = "Examples:\n  \
+        tokenctl recycle --dry-run             What is erased and what is not\n  \
+        tokenctl recycle\n  \
+        tokenctl recycle --admin-key           With the PIN forgotten or blocked\n  \
+        tokenctl recycle --confirm 24fb82f5975f --pin-fd 0 < pin.txt\n\n\
+        This cannot be undone: keys that are on no other token are lost. The token's id has to be \
+        typed in full. Interrupted, start it again: it says where the token stands, and finishes.")]
+    Recycle(RecycleArgs),
 
     /// List and export the certificates of a token.
     #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -1,14 +1,158 @@
-//! A secret into the hands of the person: on a page of the terminal that is
-//! cleared again.
+//! New secrets into the hands of the person, before a token has them: on a page
+//! of the terminal that is cleared again, or in a file of the person's own.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
-use crate::error::{Kind, Report, Result};
-use crate::secret;
-use crate::text::safe;
+use clap::{Args, ValueHint};
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, execute};
+use token_manager::RecoverySecret;
+use zeroize::Zeroizing;
+
+use crate::commands::puk;
+use crate::error::{Failure, Kind, Report, Result};
+use crate::secret;
+use crate::text::safe;
+
+/// How new secrets are handed over.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct HandOverArgs {
+    /// Save the new secrets in FILE, which must not exist yet, instead of showing them.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) save: Option<PathBuf>,
+
+    /// Take what is saved in FILE for taken over, without being asked.
+    #[arg(long, requires = "save")]
+    pub(crate) saved_is_taken: bool,
+}
+
+/// Hands secrets over, one after the other.
+pub(crate) struct Hands<'a> {
+    arguments: &'a HandOverArgs,
+    file: Option<File>,
+    failure: Option<Failure>,
+}
+
+impl<'a> Hands<'a> {
+    /// Refuses a file that exists, before anything is asked or sent.
+    pub(crate) fn new(arguments: &'a HandOverArgs) -> Result<Self> {
+        match &arguments.save {
+            Some(path) if path.symlink_metadata().is_ok() => Err(exists(path).into()),
+            _ => Ok(Hands {
+                arguments,
+                file: None,
+                failure: None,
+            }),
+        }
+    }
+
+    /// Sees that there is a way to hand a new secret over, before anything is
+    /// asked or sent.
+    pub(crate) fn expecting(self) -> Result<Self> {
+        if self.arguments.saved_is_taken || secret::is_terminal() {
+            return Ok(self);
+        }
+        let message = "there is no terminal to show the new secret at";
+        Err(Report::new(Kind::Usage, message)
+            .next("Give --save FILE --saved-is-taken; nothing was sent to the token")
+            .into())
+    }
+
+    /// Hands a secret over; whether the person has taken it.
+    pub(crate) fn take(&mut self, secret: &RecoverySecret) -> bool {
+        let taken = match &self.arguments.save {
+            Some(path) => self.save(secret, path),
+            None => show(
+                &format!("The new {}", secret.name()),
+                &secret.reveal(),
+                "The token gets it next. Is it written down?",
+                "--save FILE",
+            ),
+        };
+        match taken {
+            Ok(taken) => taken,
+            Err(failure) => {
+                self.failure = Some(failure);
+                false
+            }
+        }
+    }
+
+    /// Why it could not be handed over says more than that it was not taken.
+    pub(crate) fn explain<T>(self, result: Result<T>) -> Result<T> {
+        match (result, self.failure) {
+            (Err(_), Some(failure)) => Err(failure),
+            (result, _) => result,
+        }
+    }
+
+    /// Adds a secret to the file, a line each, and sees it to the disk.
+    fn save(&mut self, secret: &RecoverySecret, path: &Path) -> Result<bool> {
+        let (kind, value) = (puk::kind(secret.kind()), secret.reveal());
+        let mut line = Zeroizing::new(String::with_capacity(kind.len() + value.len() + 3));
+        for part in [kind, ": ", value.as_str(), "\n"] {
+            line.push_str(part);
+        }
+        let written = (|| {
+            if self.file.is_none() {
+                self.file = Some(create(path)?);
+                sync_directory(path)?;
+            }
+            if let Some(file) = &mut self.file {
+                file.write_all(line.as_bytes())?;
+                file.sync_all()?;
+            }
+            Ok(())
+        })();
+        written.map_err(|error: io::Error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                return exists(path);
+            }
+            let message = format!("{} cannot be written: {error}", path.display());
+            Report::new(Kind::Other, message).next("The token does not have the new secret")
+        })?;
+        if self.arguments.saved_is_taken {
+            return Ok(true);
+        }
+        let question = format!(
+            "The new {} is in {}, and the token gets it next. Have you got it?",
+            secret.name(),
+            path.display()
+        );
+        secret::confirm(&question, "--saved-is-taken")
+    }
+}
+
+fn exists(path: &Path) -> Report {
+    let message = format!("{} exists already and is not written over", path.display());
+    Report::new(Kind::Usage, message).next("Name a file that does not exist yet")
+}
+
+/// A file that only its owner can read, and that was not there before.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// A file's name is on the disk when its directory is.
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "as on Unix")]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
 
 /// Shows a secret at the terminal, and says whether the question under it was
 /// answered with yes. The page is cleared then and is not in the scrollback.

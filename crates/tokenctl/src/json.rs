@@ -10,7 +10,8 @@ mod administer;
 use serde::Serialize;
 
 pub(crate) use administer::{
-    KeyCheck, Plan, PlanFate, PlanStep, PolicyRule, PolicySet, PolicyShow, PukResult, PukShow,
+    AdminKeySet, KeyCheck, Plan, PlanFate, PlanStep, PolicyRule, PolicySet, PolicyShow, PukResult,
+    PukShow, Recycle, StepOutcome,
 };
 
 /// What a kind of document is called.
@@ -74,6 +75,8 @@ schemas! {
     PolicySet => "policy-set",
     Plan => "plan",
     KeyCheck => "key-check",
+    AdminKeySet => "admin-key-set",
+    Recycle => "recycle",
 }
 
 /// A status word as four hexadecimal digits.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use token_manager::{Plan, Token};
+use token_manager::{Journal, Outcome, Plan, Session, StepReport, Token};
 
 use crate::error::Result;
 use crate::json;
@@ -93,4 +93,73 @@ fn fate(fate: &token_manager::Fate) -> json::PlanFate {
         erased: fate.erased,
         evidence: fate.evidence.map(crescendo_ext::Evidence::name),
     }
+}
+
+/// The steps of an action as they are done, and what came of each.
+pub(crate) struct Steps<'a> {
+    plan: &'a Plan,
+    output: &'a Output,
+    outcomes: Vec<json::StepOutcome>,
+}
+
+impl<'a> Steps<'a> {
+    /// None yet.
+    pub(crate) fn of(plan: &'a Plan, output: &'a Output) -> Self {
+        Steps {
+            plan,
+            output,
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Notes a step, and says so.
+    pub(crate) fn note(&mut self, report: &StepReport) {
+        let planned = self.plan.steps.iter().find(|step| step.id == report.id);
+        let text = planned.map_or(report.id, |step| step.text.as_str());
+        let first = match report.outcome {
+            Outcome::Done => Text::styled("  done     ", GOOD),
+            Outcome::Skipped(_) => Text::styled("  skipped  ", DIM),
+            _ => Text::styled("  failed   ", BAD),
+        };
+        // What failed is told at the end, with what to do about it.
+        let why = match &report.outcome {
+            Outcome::Skipped(why) => format!(": {why}"),
+            _ => String::new(),
+        };
+        if !self.output.json {
+            self.output
+                .stderr_paragraph(&first, &Text::from(text).then(why, DIM));
+        }
+        self.outcomes.push(json::StepOutcome {
+            id: report.id,
+            outcome: report.outcome.id(),
+            reason: report.outcome.reason().map(str::to_owned),
+        });
+    }
+
+    /// All of them.
+    pub(crate) fn into_outcomes(self) -> Vec<json::StepOutcome> {
+        self.outcomes
+    }
+}
+
+/// Says where an interrupted action has left the token.
+pub(crate) fn say_where_it_stands(session: &Session, output: &Output) {
+    let Some(journal) = &session.record().journal else {
+        return;
+    };
+    let Journal {
+        action,
+        begun,
+        done,
+        ..
+    } = journal;
+    let mut text = format!("an earlier {action} did not come to its end");
+    if !done.is_empty() {
+        text = format!("{text}; done: {}", done.join(", "));
+    }
+    if !begun.is_empty() {
+        text = format!("{text}; may be done: {begun}");
+    }
+    output.warning(text);
 }

@@ -56,6 +56,7 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
         Command::Puk { command } => commands::puk::run(command, &source()?, output),
         Command::Policy { command } => commands::policy::run(command, &source()?, output),
         Command::AdminKey { command } => commands::admin_key::run(command, &source()?, output),
+        Command::Recycle(arguments) => commands::recycle::run(arguments, &source()?, output),
         Command::Cert { command } => commands::cert::run(command, &source()?, output),
         Command::Apdu(arguments) => commands::apdu::run(arguments, source, output),
         Command::Virtual { command } => commands::virtual_token::run(command, output),

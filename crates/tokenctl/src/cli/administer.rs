@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 use token_manager::token_profile::ChallengeType;
 
-use crate::authority::{ManagementArgs, PinArgs};
+use crate::authority::{AuthorityArgs, ManagementArgs, PinArgs};
+use crate::handover::HandOverArgs;
 use crate::manage::RiskArgs;
 use crate::secret::Descriptor;
 
@@ -199,6 +200,45 @@ pub(crate) enum AdminKeyCommand {
         tokenctl admin-key check --management-key --algorithm aes-256\n\n\
         Exit code 10 means that it is another key.")]
     Check(AdminKeyCheckArgs),
+
+    /// Give the token a new admin key (XAUTH key 1 of a Crescendo).
+    #[command(after_help = "Examples:\n  \
+        tokenctl admin-key set --generate\n  \
+        tokenctl admin-key set --generate --save key.txt --saved-is-taken --pin-fd 0 < pin.txt\n  \
+        tokenctl admin-key set --admin-key-fd 0 --key-fd 0 < old-and-new.hex\n  \
+        tokenctl admin-key set --delivery\n\n\
+        The token gets the key only after it was taken over. A file holds a line for each secret: \
+        `admin-key: 0123-4567...`. From file descriptors: PIN or present key, then the new key.")]
+    Set(AdminKeySetArgs),
+}
+
+/// What `admin-key set` takes.
+#[derive(Debug, Args)]
+pub(crate) struct AdminKeySetArgs {
+    /// Make a random key, of the algorithm that the token wants, and hand it over.
+    #[arg(long, conflicts_with_all = ["key_fd", "delivery"])]
+    pub(crate) generate: bool,
+
+    /// Read the new key, in hexadecimal, from this file descriptor.
+    #[arg(long, value_name = "N", conflicts_with = "delivery")]
+    pub(crate) key_fd: Option<Descriptor>,
+
+    /// Put the delivery value back, which everybody knows: zeros throughout.
+    #[arg(long)]
+    pub(crate) delivery: bool,
+
+    /// Agree to the delivery value without being asked.
+    #[arg(long, requires = "delivery")]
+    pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) hand_over: HandOverArgs,
+
+    #[command(flatten)]
+    pub(crate) authority: AuthorityArgs,
+
+    #[command(flatten)]
+    pub(crate) risks: RiskArgs,
 }
 
 /// What `admin-key check` takes.

@@ -1,14 +1,18 @@
 //! `admin-key`: the keys that administer a token.
 
-use token_manager::{Action, KeyCheck};
+use crescendo_ext::xauth::XauthKey;
+use token_manager::token_profile::RecoveryKind;
+use token_manager::{Action, ActionError, KeyCheck, NotSent, RecoveryPlace, SetKey};
 
 use crate::authority;
-use crate::cli::{AdminKeyCheckArgs, AdminKeyCommand};
-use crate::commands::pin;
+use crate::cli::{AdminKeyCheckArgs, AdminKeyCommand, AdminKeySetArgs};
+use crate::commands::{pin, puk};
 use crate::error::{Failure, Kind, Report, Result};
+use crate::handover::{HandOverArgs, Hands};
 use crate::json;
 use crate::manage;
 use crate::output::{self, Output};
+use crate::secret;
 use crate::source::{self, Source};
 use crate::text::{GOOD, Text};
 
@@ -16,7 +20,82 @@ use crate::text::{GOOD, Text};
 pub(crate) fn run(command: &AdminKeyCommand, source: &Source, output: &Output) -> Result {
     match command {
         AdminKeyCommand::Check(arguments) => check(arguments, source, output),
+        AdminKeyCommand::Set(arguments) => set(arguments, source, output),
     }
+}
+
+fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result {
+    let mut hands = Hands::new(&arguments.hand_over)?;
+    if arguments.generate {
+        hands = hands.expecting()?;
+    }
+    let mut session = manage::open(source, arguments.risks, output)?;
+    pin::ready(&session, Action::ChangeAdminKey)?;
+    if arguments.delivery && !arguments.yes {
+        let question = "Whoever has the token can then unblock and erase it, since everybody \
+                        knows the delivery value. Put it back?";
+        if !secret::confirm(question, "--yes")? {
+            return Err(puk::not_confirmed());
+        }
+    }
+    let given = arguments.authority.read(&mut session, output)?;
+    let new = if arguments.generate || arguments.delivery {
+        None
+    } else {
+        Some(authority::admin_key(
+            arguments.key_fd,
+            "New admin key",
+            "--key-fd",
+        )?)
+    };
+    let done = given.attempt(&mut session, output, |session, authority, last_try| {
+        let set = match &new {
+            Some(key) => SetKey::Given(copy(key)?),
+            None if arguments.delivery => SetKey::Delivery,
+            None => SetKey::Generated,
+        };
+        session.set_admin_key(
+            authority,
+            set,
+            // A key that was given, or that everybody knows, is in hand.
+            &mut |secret| {
+                let in_hand = !arguments.generate && secret.kind() == RecoveryKind::XauthKey;
+                in_hand || hands.take(secret)
+            },
+            last_try,
+        )
+    });
+    let done = hands.explain(done)?;
+    output.detail(format!("{} commands to the card", session.round_trips()));
+    if output.json {
+        let body = json::AdminKeySet {
+            token: source::token_name(session.token()),
+            algorithm: done.algorithm.name(),
+            kept: done.recovery.map(RecoveryPlace::id),
+            saved: saved(&arguments.hand_over),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    output.remark(&Text::styled(
+        "The token has the new admin key, and takes it.",
+        GOOD,
+    ));
+    if done.recovery == Some(RecoveryPlace::Nowhere) {
+        output.warning("the old key that was kept is of no use any more, and not shown again");
+    }
+    Ok(())
+}
+
+/// The file that new secrets were saved in.
+pub(crate) fn saved(arguments: &HandOverArgs) -> Option<String> {
+    let file = arguments.save.as_deref().filter(|file| file.exists());
+    file.map(|file| file.display().to_string())
+}
+
+/// Only one goes with each attempt: an action takes it for good.
+fn copy(key: &XauthKey) -> std::result::Result<XauthKey, ActionError> {
+    XauthKey::from_slice(key.as_bytes())
+        .map_err(|error| NotSent::KeyDoesNotFit(error.to_string()).into())
 }
 
 fn check(arguments: &AdminKeyCheckArgs, source: &Source, output: &Output) -> Result {

@@ -10,6 +10,7 @@ pub(crate) mod man;
 pub(crate) mod pin;
 pub(crate) mod policy;
 pub(crate) mod puk;
+pub(crate) mod recycle;
 pub(crate) mod show;
 pub(crate) mod virtual_token;
 pub(crate) mod watch;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PinPolicy, Reason, TokenName};
+use super::{Pin, PinPolicy, Reason, TokenName};
 
 // ---- puk
 
@@ -92,4 +92,33 @@ pub(crate) struct KeyCheck {
     pub(crate) key: &'static str,
     pub(crate) algorithm: &'static str,
     pub(crate) right: bool,
+}
+
+/// The admin key that a token got.
+#[derive(Debug, Serialize)]
+pub(crate) struct AdminKeySet {
+    pub(crate) token: TokenName,
+    pub(crate) algorithm: &'static str,
+    pub(crate) kept: Option<&'static str>,
+    pub(crate) saved: Option<String>,
+}
+
+// ---- recycle
+
+/// How an erasure went, also if it did not come to its end.
+#[derive(Debug, Serialize)]
+pub(crate) struct Recycle {
+    pub(crate) token: TokenName,
+    pub(crate) completed: bool,
+    pub(crate) finished_earlier_run: bool,
+    pub(crate) steps: Vec<StepOutcome>,
+    pub(crate) pin: Pin,
+}
+
+/// A step and what came of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct StepOutcome {
+    pub(crate) id: &'static str,
+    pub(crate) outcome: &'static str,
+    pub(crate) reason: Option<String>,
 }

@@ -55,3 +55,98 @@ fn the_management_key_and_its_algorithm() {
     // A plain PIV card has no admin key.
     run(&tool, &["check", "--key-fd", "0"], &right).code(13);
 }
+
+const ZEROS: &str = "000000000000000000000000000000000000000000000000";
+
+fn set(tool: &Tool, arguments: &[&str], input: &str) -> Ran {
+    run(tool, &[&["set"], arguments].concat(), input)
+}
+
+fn is_right(tool: &Tool, key: &str) -> bool {
+    let ran = run(
+        tool,
+        &["check", "--key-fd", "0", "--json"],
+        &format!("{key}\n"),
+    );
+    ran.json()["right"].as_bool().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_generated_key_is_in_the_file_before_the_token_has_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::Crescendo4000,
+        Profile::CrescendoKey,
+    ] {
+        let tool = Tool::new();
+        tool.empty_token("one", profile);
+        let file = tool.file("key");
+        let path = file.to_str().unwrap();
+        let save = [
+            "--generate",
+            "--save",
+            path,
+            "--saved-is-taken",
+            "--pin-fd",
+            "0",
+            "--json",
+        ];
+        let pin = format!("{}\n", std::str::from_utf8(profile.factory_pin()).unwrap());
+        // A wrong PIN: the token keeps its key, and the person has a spare one.
+        set(&tool, &save, "271828\n").code(10);
+        assert!(is_right(&tool, ZEROS), "{profile}");
+        let ran = set(&tool, &save, &pin).code(2);
+        assert!(ran.stderr.contains("not written over"), "{ran:#?}");
+        std::fs::remove_file(&file).unwrap();
+
+        let done = set(&tool, &save, &pin).ok().json();
+        assert_eq!(
+            (&done["algorithm"], &done["saved"]),
+            (&"3DES".into(), &path.into())
+        );
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let text = std::fs::read_to_string(&file).unwrap();
+        let key = text.strip_prefix("admin-key: ").unwrap().trim_end();
+        assert!(is_right(&tool, key), "{profile}");
+        assert!(!is_right(&tool, ZEROS), "{profile}");
+        // Rotated with itself, and back to delivery.
+        let input = format!("{key}\n{}\n", "5A".repeat(24));
+        let rotate = ["--admin-key-fd", "0", "--key-fd", "0"];
+        set(&tool, &rotate, &input).code(0);
+        let delivery = ["--delivery", "--yes", "--pin-fd", "0"];
+        set(&tool, &delivery, &pin).code(0);
+        assert!(is_right(&tool, ZEROS), "{profile}");
+    }
+}
+
+#[test]
+fn a_key_that_nobody_could_take_over_is_not_set() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo2300);
+    // No terminal to show it at, no directory to save it in.
+    set(&tool, &["--generate", "--pin-fd", "0"], "00000000\n").code(2);
+    let nowhere = tool.file("no/such/directory");
+    let save = [
+        "--generate",
+        "--pin-fd",
+        "0",
+        "--saved-is-taken",
+        "--save",
+        nowhere.to_str().unwrap(),
+    ];
+    let ran = set(&tool, &save, "00000000\n").code(1);
+    assert!(
+        ran.stderr.contains("does not have the new secret"),
+        "{ran:#?}"
+    );
+    assert!(is_right(&tool, ZEROS));
+    // Everybody would know it.
+    let given = ["--key-fd", "0", "--pin-fd", "0"];
+    set(&tool, &given, &format!("00000000\n{ZEROS}\n")).code(12);
+}

@@ -129,6 +129,9 @@ fn administering() -> Vec<Value> {
     tool.keep_recovery("one", RecoveryKind::Puk, b"31415926");
     let pin = "000000\n";
     let key = "0".repeat(48) + "\n";
+    let list = tool.run(&["--json", "list"]).ok().json();
+    let id = list["tokens"][0]["id"].as_str().unwrap();
+    let recycle = format!("recycle --confirm {id} --pin-fd 0");
     let runs = [
         ("policy show", ""),
         ("policy set --min 5 --dry-run", ""),
@@ -136,6 +139,9 @@ fn administering() -> Vec<Value> {
         ("puk show --show --pin-fd 0", pin),
         ("puk forget --yes --pin-fd 0", pin),
         ("admin-key check --key-fd 0", &key),
+        ("admin-key set --delivery --yes --pin-fd 0", pin),
+        ("recycle --dry-run", ""),
+        (recycle.as_str(), pin),
     ];
     let run = |(arguments, input): (&str, &str)| {
         let mut all = vec!["--json"];

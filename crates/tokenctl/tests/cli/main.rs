@@ -19,6 +19,7 @@ mod list;
 mod meta;
 mod policy;
 mod puk;
+mod recycle;
 mod show;
 mod tokens;
 mod tool;
