@@ -8,9 +8,11 @@
 //! - [`status`]: status words, each with a meaning, and the tries left kept;
 //! - [`command`]: the PIV commands, [`command::TypedCommand`] both ways;
 //! - [`object`]: the PIV data objects, [`object::DataObject`] both ways;
+//! - [`management`]: the card management key 9B, and authentication with it;
 //! - [`key`], [`aid`], [`atr`], [`tlv`]: key references and algorithms,
 //!   application identifiers, answers to reset, BER-TLV;
-//! - [`secret`]: PIN, PUK and pairing code, which wipe and hide themselves.
+//! - [`secret`]: PIN, PUK and pairing code, which wipe and hide themselves;
+//!   hexadecimal as a person types and copies a key.
 //!
 //! # Example
 //!

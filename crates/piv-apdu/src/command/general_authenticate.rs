@@ -32,8 +32,10 @@ impl TypedCommand for GeneralAuthenticate {
     type Answer = DynamicAuthenticationTemplate;
 
     fn to_command(&self) -> Command {
-        // The standard's example of key establishment asks last, all others first.
-        let ask_first = !matches!(self.algorithm, Algorithm::Cs2 | Algorithm::Cs7);
+        // The standard's examples of key establishment and of mutual
+        // authentication (Part 2, A.2, table 23) ask last, all others first.
+        let key_establishment = matches!(self.algorithm, Algorithm::Cs2 | Algorithm::Cs7);
+        let ask_first = !key_establishment && self.template.witness.is_none();
         Command::new(
             0x00,
             ins::GENERAL_AUTHENTICATE,

@@ -374,18 +374,29 @@ fn general_authenticate() {
         ),
         &hex!("0087039B 04 7C02 8000 00"),
     );
-    // The second step of mutual authentication.
-    check(
-        &authenticate(
+    // The second step of mutual authentication, as many hosts send it and as
+    // the standard's example has it (A.2, table 23).
+    let witness_and_challenge = || {
+        DynamicAuthenticationTemplate::default()
+            .with_witness(&[1; 8])
+            .with_challenge(&[2; 8])
+    };
+    let second_step = |template| {
+        authenticate(
             Algorithm::TripleDes,
             KeyReference::CARD_MANAGEMENT,
-            DynamicAuthenticationTemplate::default()
-                .with_witness(&[1; 8])
-                .with_challenge(&[2; 8]),
-        ),
+            template,
+        )
+    };
+    check(
+        &second_step(witness_and_challenge()),
         &hex!("0087039B 16 7C14 80080101010101010101 81080202020202020202 00"),
     );
-    // Key establishment asks last.
+    check(
+        &second_step(witness_and_challenge().asking_for_response()),
+        &hex!("0087039B 18 7C16 80080101010101010101 81080202020202020202 8200 00"),
+    );
+    // Key establishment asks last, too.
     check(
         &authenticate(
             Algorithm::Cs2,

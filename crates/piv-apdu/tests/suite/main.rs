@@ -12,6 +12,7 @@ mod certificates;
 mod commands;
 mod hostile;
 mod keys;
+mod management;
 mod objects;
 mod secrets;
 mod status;

@@ -1,6 +1,6 @@
 //! PIN, PUK and pairing code.
 
-use piv_apdu::secret::{PairingCode, Pin, PinBlock, PinError, Puk};
+use piv_apdu::secret::{self, PairingCode, Pin, PinBlock, PinError, Puk};
 use proptest::prelude::*;
 
 use crate::any;
@@ -22,6 +22,39 @@ fn a_pin_is_padded_with_ff() {
     assert_eq!(Puk::new(&[0xFF; 8]).unwrap().as_bytes(), &[0xFF; 8]);
     assert_eq!(PinBlock::from(*b"123456\xFF\xFF").unpadded(), b"123456");
     assert_eq!(PinBlock::from([0xFF; 8]).unpadded(), b"");
+}
+
+#[test]
+fn hexadecimal_as_a_person_types_it() {
+    let key = [0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF];
+    for text in [
+        "0123456789abcdef",
+        "0123-4567-89AB-CDEF",
+        " 01:23:45:67\t89 aB cD Ef ",
+        "0-1-2-3456789abcdef",
+    ] {
+        assert_eq!(secret::from_hex(text).unwrap()[..], key, "{text}");
+    }
+    for text in [
+        "", " ", "-", "0", "012", "0x01", "0G", "０１", "01\n", "01,23",
+    ] {
+        assert_eq!(secret::from_hex(text), None, "{text}");
+    }
+    assert_eq!(*secret::to_hex(&key), "0123-4567-89AB-CDEF");
+    assert_eq!(*secret::to_hex(&key[..3]), "0123-45");
+    assert_eq!(*secret::to_hex(&[]), "");
+}
+
+/// A buffer that has to grow leaves a copy of the secret behind.
+#[test]
+fn hexadecimal_is_written_into_buffers_that_do_not_grow() {
+    for length in 1..=32 {
+        let bytes = vec![0xA5; length];
+        let text = secret::to_hex(&bytes);
+        assert!(text.capacity() <= 3 * length, "{length} bytes");
+        let read = secret::from_hex(&text).unwrap();
+        assert_eq!((read.len(), read.capacity()), (length, length));
+    }
 }
 
 #[test]
