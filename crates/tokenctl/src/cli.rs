@@ -79,6 +79,17 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) r#virtual: bool,
 
+    /// Ask for secrets through pinentry, or PROGRAM that acts like it.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PROGRAM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "pinentry"
+    )]
+    pub(crate) pinentry: Option<PathBuf>,
+
     /// Record the exchange with the card in FILE, decoded, with secrets redacted.
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
@@ -208,6 +219,13 @@ pub(crate) enum Command {
             Exit code 8 means that the card refused at least one of the commands.")]
     Apdu(ApduArgs),
 
+    /// Answer challenges of tokens that are being unblocked; needs no token.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Helpdesk {
+        #[command(subcommand)]
+        command: HelpdeskCommand,
+    },
+
     /// Make, list, remove and serve software tokens.
     #[command(
         name = "virtual",
@@ -294,7 +312,7 @@ pub(crate) enum PinCommand {
         tokenctl pin unblock                With the PUK, where the token has one\n  \
         tokenctl pin unblock --challenge    Tell the challenge to the helpdesk, type its response\n  \
         tokenctl pin unblock --key          With the admin key itself\n  \
-        tokenctl pin unblock --unlock-code  With the fixed code of a static challenge\n\n\
+        tokenctl pin unblock --unlock-code   With the fixed code of a static challenge\n\n\
         From file descriptors: PUK, code or key, then the new PIN, then the response.")]
     Unblock(PinUnblockArgs),
 }
@@ -474,6 +492,68 @@ pub(crate) enum Applet {
     None,
     /// The one with this AID.
     Aid(Vec<u8>),
+}
+
+/// What `helpdesk` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HelpdeskCommand {
+    /// Compute the response to a challenge under a token's admin key.
+    #[command(after_help = "Examples:\n  \
+        tokenctl helpdesk respond 0123-4567-89AB-CDEF\n  \
+        tokenctl helpdesk respond 0123456789ABCDEF --key-file office.pem\n  \
+        pass show piv/office | tokenctl helpdesk respond 0123456789ABCDEF --key-fd 0\n\n\
+        The holder of the token reads the challenge out, which is no secret, and types the \
+        response. A challenge of 16 digits is for a 3DES key, one of 32 for AES-128. Only give a \
+        response to whom you know: it lets them unblock the token.")]
+    Respond(RespondArgs),
+
+    /// Put an admin key into a new file, encrypted with a passphrase.
+    #[command(after_help = "Examples:\n  \
+        tokenctl helpdesk new-key-file office.pem\n  \
+        tokenctl helpdesk new-key-file office.pem --key-fd 0 --passphrase-fd 0 < secrets\n\n\
+        From one descriptor, the key is the first line and the passphrase the second. The file is \
+        PKCS #5 with scrypt and AES-256-GCM; an existing file is never replaced.")]
+    NewKeyFile(NewKeyFileArgs),
+}
+
+/// What `helpdesk respond` takes.
+#[derive(Debug, Args)]
+pub(crate) struct RespondArgs {
+    /// The challenge in hexadecimal, with blanks, dots or dashes; none asks for it.
+    #[arg(value_name = "CHALLENGE")]
+    pub(crate) challenge: Option<String>,
+
+    /// Read the admin key, in hexadecimal, from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) key_fd: Option<Descriptor>,
+
+    /// Take the admin key from FILE, which `helpdesk new-key-file` made.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "key_fd")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Read the file's passphrase from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) passphrase_fd: Option<Descriptor>,
+
+    /// Refused: a key does not belong on the command line.
+    #[arg(long, value_name = "KEY", hide = true)]
+    pub(crate) key: Option<String>,
+}
+
+/// What `helpdesk new-key-file` takes.
+#[derive(Debug, Args)]
+pub(crate) struct NewKeyFileArgs {
+    /// The file to make.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// Read the admin key, in hexadecimal, from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) key_fd: Option<Descriptor>,
+
+    /// Read the file's passphrase from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) passphrase_fd: Option<Descriptor>,
 }
 
 /// What `virtual` does.

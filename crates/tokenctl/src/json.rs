@@ -59,6 +59,8 @@ schemas! {
     CertList => "cert-list",
     CertExport => "cert-export",
     Apdu => "apdu",
+    HelpdeskRespond => "helpdesk-respond",
+    HelpdeskNewKeyFile => "helpdesk-new-key-file",
     VirtualCreate => "virtual-create",
     VirtualList => "virtual-list",
     VirtualRemove => "virtual-remove",
@@ -370,6 +372,23 @@ pub(crate) struct Exchange {
     pub(crate) data: String,
     pub(crate) status_word: String,
     pub(crate) meaning: String,
+}
+
+// ---- helpdesk
+
+/// The response to a challenge.
+#[derive(Debug, Serialize)]
+pub(crate) struct HelpdeskRespond {
+    pub(crate) algorithm: &'static str,
+    pub(crate) challenge: String,
+    pub(crate) response: String,
+}
+
+/// A key file that was made.
+#[derive(Debug, Serialize)]
+pub(crate) struct HelpdeskNewKeyFile {
+    pub(crate) file: String,
+    pub(crate) algorithm: &'static str,
 }
 
 // ---- virtual

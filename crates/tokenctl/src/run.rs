@@ -11,6 +11,7 @@ use crate::commands;
 use crate::error::{self, Kind, Report, Result};
 use crate::json;
 use crate::output::{self, Output};
+use crate::secret;
 use crate::source::Source;
 use crate::trace::TraceFile;
 
@@ -19,6 +20,9 @@ pub(crate) fn run() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => {
             let output = Output::new(&cli.global);
+            if let Some(program) = &cli.global.pinentry {
+                secret::use_pinentry(program);
+            }
             error::finish(dispatch(&cli, &output), &output)
         }
         Err(error) => misused(&without_secret(error)),
@@ -59,6 +63,7 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
         Command::Recycle(arguments) => commands::recycle::run(arguments, &source()?, output),
         Command::Cert { command } => commands::cert::run(command, &source()?, output),
         Command::Apdu(arguments) => commands::apdu::run(arguments, source, output),
+        Command::Helpdesk { command } => commands::helpdesk::run(command, output),
         Command::Virtual { command } => commands::virtual_token::run(command, output),
         Command::Doctor => commands::doctor::run(cli.global.r#virtual, output),
         Command::Completions { shell } => commands::completions::run(*shell, output),

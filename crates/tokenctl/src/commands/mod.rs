@@ -5,6 +5,7 @@ pub(crate) mod apdu;
 pub(crate) mod cert;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod helpdesk;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod pin;

@@ -1,221 +1,342 @@
-//! Questions at the terminal. They go to the terminal itself, so that they
-//! work while stdin or stdout is a pipe.
+//! Dialogs on a terminal: a hidden line, and a new secret with its rules.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fmt::Write as _;
+use std::io;
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, read};
-use crossterm::style::Stylize as _;
-use crossterm::terminal::{Clear, ClearType, disable_raw_mode, enable_raw_mode};
-use crossterm::{cursor, queue};
-use zeroize::Zeroizing;
+use subtle::ConstantTimeEq as _;
 
-use super::line::Line;
-use crate::error::{Failure, Kind, Report, Result};
+use super::Rules;
+use super::buffer::{Buffer, Secret};
+use super::terminal::{Dialog, Key};
+use crate::text::{Text, safe};
 
-/// Rules and whether what is typed so far meets each.
-type Rules<'a> = dyn Fn(&[u8]) -> Vec<(String, bool)> + 'a;
-
-/// Whether there is a terminal to ask at.
-pub(crate) fn is_terminal() -> bool {
-    terminal().is_ok()
+/// Why there is no secret.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The person wants to leave.
+    Cancelled,
+    /// The terminal failed.
+    Io(io::Error),
 }
 
-/// Asks for a secret; a dot stands for each character.
-pub(crate) fn ask(prompt: &str, option: &str) -> Result<Zeroizing<Vec<u8>>> {
-    let mut raw = Raw::enter(option)?;
-    raw.read(prompt, true, &|_| Vec::new())
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Stopped::Io(error)
+    }
 }
 
-/// Asks for a new secret with its rules under the line, and asks again until
-/// both times are the same.
-pub(super) fn new_secret(
-    prompt: &str,
-    again: &str,
-    option: &str,
-    rules: &Rules<'_>,
-) -> Result<Zeroizing<Vec<u8>>> {
-    let mut raw = Raw::enter(option)?;
+/// Asks for a secret that is there already: nothing shows how much was typed.
+pub(super) fn hidden_line(terminal: &mut impl Dialog, prompt: &str) -> Result<Secret, Stopped> {
+    let mut typed = Buffer::new();
+    terminal.write(&format!("{}: ", safe(prompt)))?;
+    let ended = hidden_keys(terminal, &mut typed);
+    terminal.write("\n")?;
+    ended.map(|()| typed.into_secret())
+}
+
+fn hidden_keys(terminal: &mut impl Dialog, typed: &mut Buffer) -> Result<(), Stopped> {
     loop {
-        let first = raw.read(prompt, true, rules)?;
-        let second = raw.read(again, true, &|_| Vec::new())?;
-        if bool::from(subtle::ConstantTimeEq::ct_eq(&**first, &**second)) {
+        match terminal.key()? {
+            Key::Enter if !typed.as_bytes().is_empty() => return Ok(()),
+            Key::Cancel => return Err(Stopped::Cancelled),
+            key => {
+                edit(typed, key);
+            }
+        }
+    }
+}
+
+/// Asks for a line that is no secret, and shows it. Not left to the terminal:
+/// Ctrl-C has to come back here, so that whoever asks can clear the screen.
+pub(super) fn visible_line(terminal: &mut impl Dialog, prompt: &str) -> Result<Secret, Stopped> {
+    let mut typed = Buffer::new();
+    terminal.write(&format!("{}: ", safe(prompt)))?;
+    let ended = visible_keys(terminal, &mut typed);
+    terminal.write("\n")?;
+    ended.map(|()| typed.into_secret())
+}
+
+fn visible_keys(terminal: &mut impl Dialog, typed: &mut Buffer) -> Result<(), Stopped> {
+    // How much of it is on the screen: whole characters only.
+    let mut shown = 0;
+    loop {
+        match terminal.key()? {
+            Key::Enter => return Ok(()),
+            Key::Cancel => return Err(Stopped::Cancelled),
+            key @ (Key::Backspace | Key::KillLine) => {
+                let before = typed.characters();
+                edit(typed, key);
+                let gone = before - typed.characters();
+                terminal.write(&"\x08 \x08".repeat(gone))?;
+                shown = typed.as_bytes().len();
+            }
+            key => {
+                edit(typed, key);
+                if let Ok(text) = std::str::from_utf8(&typed.as_bytes()[shown..]) {
+                    terminal.write(&safe(text))?;
+                    shown = typed.as_bytes().len();
+                }
+            }
+        }
+    }
+}
+
+/// What a key does to what was typed; false if it could do nothing.
+fn edit(typed: &mut Buffer, key: Key) -> bool {
+    match key {
+        Key::Byte(byte) => return typed.push(byte),
+        Key::Backspace => typed.backspace(),
+        Key::KillLine => typed.clear(),
+        Key::Enter | Key::Cancel | Key::Other => return false,
+    }
+    true
+}
+
+/// Asks for a new secret until it meets `rules` and was typed twice alike.
+pub(super) fn new_secret(
+    terminal: &mut impl Dialog,
+    prompt: &str,
+    rules: &Rules<'_>,
+) -> Result<Secret, Stopped> {
+    loop {
+        let first = if terminal.can_redraw() {
+            Live::new(terminal, prompt, rules).run()?
+        } else {
+            plain_new_secret(terminal, prompt, rules)?
+        };
+        let second = hidden_line(terminal, "The same again")?;
+        if bool::from(first.ct_eq(&second)) {
             return Ok(first);
         }
-        raw.say("They differ. Once more.")?;
+        terminal.write("The two were not the same. Once more, please.\n")?;
     }
 }
 
-/// Asks a question that is answered with y or n; no is the default.
-pub(crate) fn confirm(question: &str, option: &str) -> Result<bool> {
-    let mut raw = Raw::enter(option)?;
-    let answer = raw.read(&format!("{question} [y/N]"), false, &|_| Vec::new())?;
-    Ok(matches!(
-        answer.as_slice(),
-        b"y" | b"Y" | b"yes" | b"Yes" | b"YES"
-    ))
+/// For terminals that write one line after the other: the rules come first.
+fn plain_new_secret(
+    terminal: &mut impl Dialog,
+    prompt: &str,
+    rules: &Rules<'_>,
+) -> Result<Secret, Stopped> {
+    for (rule, _) in rules(&[]) {
+        terminal.write(&format!("  - {}\n", safe(&rule)))?;
+    }
+    loop {
+        let typed = hidden_line(terminal, prompt)?;
+        let unmet = super::unmet(rules, &typed);
+        if unmet.is_empty() {
+            return Ok(typed);
+        }
+        terminal.write(&format!("Not yet: {}.\n", safe(&unmet.join("; "))))?;
+    }
 }
 
-#[allow(
-    dead_code,
-    reason = "for the actions that erase, which are on their way"
-)]
-/// Asks to type a word, so that nobody confirms by habit.
-pub(crate) fn confirm_typing(question: &str, word: &str, option: &str) -> Result<bool> {
-    let mut raw = Raw::enter(option)?;
-    let answer = raw.read(question, false, &|_| Vec::new())?;
-    Ok(answer.as_slice() == word.as_bytes())
+/// A prompt under which each rule shows whether it is met, as the person types.
+struct Live<'a, D> {
+    terminal: &'a mut D,
+    prompt: &'a str,
+    rules: &'a Rules<'a>,
+    typed: Buffer,
+    /// What is said under the rules.
+    remark: String,
 }
 
-/// The terminal in raw mode, until this is dropped.
-struct Raw {
-    out: File,
-}
-
-impl Raw {
-    fn enter(option: &str) -> Result<Self> {
-        let none = || -> Failure {
-            let message = "there is no terminal to ask at";
-            Report::new(Kind::Usage, message)
-                .next(format!(
-                    "Give it with {option}; nothing was sent to the token"
-                ))
-                .into()
-        };
-        let out = terminal().map_err(|_| none())?;
-        enable_raw_mode().map_err(|_| none())?;
-        Ok(Raw { out })
+impl<'a, D: Dialog> Live<'a, D> {
+    fn new(terminal: &'a mut D, prompt: &'a str, rules: &'a Rules<'a>) -> Self {
+        Live {
+            terminal,
+            prompt,
+            rules,
+            typed: Buffer::new(),
+            remark: String::new(),
+        }
     }
 
-    /// Reads a line.
-    fn read(
-        &mut self,
-        prompt: &str,
-        hidden: bool,
-        rules: &Rules<'_>,
-    ) -> Result<Zeroizing<Vec<u8>>> {
-        let mut line = Line::new();
-        let mut told = None;
+    fn run(mut self) -> Result<Secret, Stopped> {
+        let ended = self.keys();
+        // The rules have served their time.
+        self.terminal.write("\r\n\x1b[J")?;
+        ended.map(|()| self.typed.into_secret())
+    }
+
+    fn keys(&mut self) -> Result<(), Stopped> {
         loop {
-            let states = rules(line.bytes());
-            self.draw(prompt, &line, hidden, &states, told)?;
-            told = None;
-            let Event::Key(key) = read().map_err(terminal_failed)? else {
-                continue;
-            };
-            match pressed(key) {
-                Key::Enter if states.iter().all(|(_, met)| *met) => {
-                    self.draw(prompt, &line, hidden, &[], None)?;
-                    write!(self.out, "\r\n").map_err(terminal_failed)?;
-                    return Ok(line.finish());
+            self.draw()?;
+            match self.terminal.key()? {
+                Key::Cancel => return Err(Stopped::Cancelled),
+                Key::Enter => {
+                    let unmet = super::unmet(self.rules, self.typed.as_bytes());
+                    if unmet.is_empty() && !self.typed.as_bytes().is_empty() {
+                        return Ok(());
+                    }
+                    self.remark = format!("Not yet: {}", unmet.join("; "));
                 }
-                Key::Enter => told = Some("not every rule is met"),
-                Key::Character(character) => line.push(character),
-                Key::Back => line.backspace(),
-                Key::ClearLine => line.clear(),
-                Key::Cancel => {
-                    self.draw(prompt, &Line::new(), hidden, &[], None)?;
-                    write!(self.out, "\r\n").map_err(terminal_failed)?;
-                    return Err(Report::new(Kind::NotSent, "cancelled")
-                        .next("Nothing was sent to the token after that")
-                        .into());
+                key => {
+                    self.remark.clear();
+                    edit(&mut self.typed, key);
                 }
-                Key::Other => {}
             }
         }
     }
 
-    /// Draws the line and the rules under it, and leaves the cursor at the
-    /// line's end.
-    fn draw(
-        &mut self,
-        prompt: &str,
-        line: &Line,
-        hidden: bool,
-        rules: &[(String, bool)],
-        told: Option<&str>,
-    ) -> Result {
-        let mut drawn = || -> io::Result<()> {
-            queue!(
-                self.out,
-                cursor::MoveToColumn(0),
-                Clear(ClearType::FromCursorDown)
-            )?;
-            let mut under: u16 = 0;
-            for (rule, met) in rules {
-                let mark = if *met { "✓".green() } else { "✗".red() };
-                write!(self.out, "\r\n  {mark} {rule}")?;
-                under += 1;
+    /// Writes prompt, dots and rules over those before, and leaves the cursor
+    /// after the dots. No line is wider than the terminal: how many lines to
+    /// go back is then known.
+    fn draw(&mut self) -> io::Result<()> {
+        let columns = self.terminal.columns().saturating_sub(1);
+        let dots = "•".repeat(self.typed.characters());
+        let line = Text::from(format!("{}: {dots}", self.prompt)).shortened(columns);
+        let rules = (self.rules)(self.typed.as_bytes());
+        let mut below: Vec<Text> = rules
+            .iter()
+            .map(|(rule, met)| {
+                let mark = if *met { '✓' } else { '✗' };
+                Text::from(format!("  {mark} {rule}"))
+            })
+            .collect();
+        if !self.remark.is_empty() {
+            below.push(Text::from(&self.remark));
+        }
+        // Writing to a String cannot fail.
+        let mut frame = format!("\r\x1b[J{line}");
+        for text in &below {
+            let _ = write!(frame, "\r\n{}", text.clone().shortened(columns));
+        }
+        if !below.is_empty() {
+            let _ = write!(frame, "\x1b[{}A", below.len());
+        }
+        let _ = write!(frame, "\r\x1b[{}C", line.width().max(1));
+        self.terminal.write(&frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// A terminal whose keys are known before.
+    struct Script {
+        keys: VecDeque<Key>,
+        screen: String,
+        can_redraw: bool,
+    }
+
+    impl Script {
+        fn new(typed: &str) -> Self {
+            let keys = typed.bytes().map(|byte| match byte {
+                b'\n' => Key::Enter,
+                3 => Key::Cancel,
+                8 => Key::Backspace,
+                0x15 => Key::KillLine,
+                byte => Key::Byte(byte),
+            });
+            Script {
+                keys: keys.collect(),
+                screen: String::new(),
+                can_redraw: true,
             }
-            if let Some(told) = told {
-                write!(self.out, "\r\n  {}", told.red())?;
-                under += 1;
-            }
-            if under > 0 {
-                queue!(self.out, cursor::MoveUp(under))?;
-            }
-            queue!(self.out, cursor::MoveToColumn(0))?;
-            write!(self.out, "{prompt}: ")?;
-            if hidden {
-                write!(self.out, "{}", "•".repeat(line.characters()))?;
-            } else {
-                self.out.write_all(line.bytes())?;
-            }
-            self.out.flush()
-        };
-        drawn().map_err(terminal_failed)
+        }
     }
 
-    fn say(&mut self, text: &str) -> Result {
-        write!(self.out, "{text}\r\n").map_err(terminal_failed)
+    impl Dialog for Script {
+        fn key(&mut self) -> io::Result<Key> {
+            self.keys
+                .pop_front()
+                .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        }
+
+        fn write(&mut self, text: &str) -> io::Result<()> {
+            self.screen.push_str(text);
+            Ok(())
+        }
+
+        fn columns(&self) -> usize {
+            40
+        }
+
+        fn can_redraw(&self) -> bool {
+            self.can_redraw
+        }
     }
-}
 
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let _ = disable_raw_mode();
+    fn digits(pin: &[u8]) -> Vec<(String, bool)> {
+        vec![
+            ("at least 4 characters".to_owned(), pin.len() >= 4),
+            ("digits only".to_owned(), pin.iter().all(u8::is_ascii_digit)),
+        ]
     }
-}
 
-enum Key {
-    Enter,
-    Character(char),
-    Back,
-    ClearLine,
-    Cancel,
-    Other,
-}
-
-fn pressed(key: KeyEvent) -> Key {
-    if key.kind == KeyEventKind::Release {
-        return Key::Other;
+    #[test]
+    fn a_hidden_line_can_be_corrected_and_shows_nothing() {
+        let mut terminal = Script::new("\nwrong\x15123x\x084\n");
+        let secret = hidden_line(&mut terminal, "PIN of \x1b[2Jme").unwrap();
+        assert_eq!(secret.as_slice(), b"1234");
+        assert_eq!(terminal.screen, format!("{}: \n", safe("PIN of \x1b[2Jme")));
     }
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Char('c' | 'd') if control => Key::Cancel,
-        KeyCode::Char('u') if control => Key::ClearLine,
-        KeyCode::Char('h') if control => Key::Back,
-        KeyCode::Char('j' | 'm') if control => Key::Enter,
-        KeyCode::Char(_) if control || key.modifiers.contains(KeyModifiers::ALT) => Key::Other,
-        KeyCode::Char(character) => Key::Character(character),
-        KeyCode::Enter => Key::Enter,
-        KeyCode::Backspace => Key::Back,
-        KeyCode::Esc => Key::Cancel,
-        _ => Key::Other,
+
+    #[test]
+    fn a_visible_line_shows_what_is_left_of_it() {
+        let mut terminal = Script::new("nö\x08o\n");
+        let line = visible_line(&mut terminal, "Sure?").unwrap();
+        assert_eq!(line.as_slice(), b"no");
+        assert_eq!(terminal.screen, "Sure?: nö\x08 \x08o\n");
+        assert!(
+            visible_line(&mut Script::new("\n"), "Sure?")
+                .unwrap()
+                .is_empty()
+        );
+        let left = visible_line(&mut Script::new("y\x03"), "Sure?");
+        assert!(matches!(left, Err(Stopped::Cancelled)));
     }
-}
 
-#[cfg(unix)]
-fn terminal() -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open("/dev/tty")
-}
+    #[test]
+    fn a_new_secret_is_accepted_only_when_every_rule_is_met() {
+        let mut terminal = Script::new("12a\n\x083\n4\n1234\n");
+        let secret = new_secret(&mut terminal, "New PIN", &digits).unwrap();
+        assert_eq!(secret.as_slice(), b"1234");
+        let screen = &terminal.screen;
+        assert!(screen.contains("✗ at least 4 characters"), "{screen}");
+        assert!(screen.contains("✓ at least 4 characters"), "{screen}");
+        assert!(
+            screen.contains("Not yet: at least 4 characters; digits"),
+            "{screen}"
+        );
+        assert!(screen.contains("New PIN: ••••"), "{screen}");
+        assert!(!screen.contains("1234"), "{screen}");
+    }
 
-#[cfg(windows)]
-fn terminal() -> io::Result<File> {
-    OpenOptions::new().write(true).open("CONOUT$")
-}
+    #[test]
+    fn two_that_differ_are_asked_for_again() {
+        let mut terminal = Script::new("1234\n1235\n5678\n5678\n");
+        let secret = new_secret(&mut terminal, "New PIN", &digits).unwrap();
+        assert_eq!(secret.as_slice(), b"5678");
+        assert!(terminal.screen.contains("not the same"));
+    }
 
-#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
-fn terminal_failed(error: io::Error) -> Failure {
-    Report::new(Kind::Other, format!("the terminal cannot be used: {error}")).into()
+    #[test]
+    fn a_dumb_terminal_has_the_rules_first_and_no_escape_sequences() {
+        let mut terminal = Script::new("12\n1234\n1234\n");
+        terminal.can_redraw = false;
+        let secret = new_secret(&mut terminal, "New PIN", &digits).unwrap();
+        assert_eq!(secret.as_slice(), b"1234");
+        assert!(terminal.screen.starts_with("  - at least 4 characters\n"));
+        assert!(terminal.screen.contains("Not yet: at least 4 characters."));
+        assert!(!terminal.screen.contains('\x1b'));
+    }
+
+    #[test]
+    fn leaving_gives_nothing() {
+        for typed in ["12\x03", "1234\n12\x03"] {
+            let ended = new_secret(&mut Script::new(typed), "New PIN", &digits);
+            assert!(matches!(ended, Err(Stopped::Cancelled)));
+        }
+        assert!(matches!(
+            hidden_line(&mut Script::new("12"), "PIN"),
+            Err(Stopped::Io(_))
+        ));
+    }
 }

@@ -110,7 +110,23 @@ fn with_secrets(tool: &Tool) -> Vec<Value> {
         });
         documents.collect::<Vec<_>>()
     };
-    let mut documents = run(&["pin", "status"], "");
+    let file = tool.file("key.pem");
+    let make = [
+        "helpdesk",
+        "new-key-file",
+        file.to_str().unwrap(),
+        "--key-fd",
+        "0",
+        "--passphrase-fd",
+        "0",
+    ];
+    let mut documents = run(
+        &make,
+        &format!("{}\npassphrase of a file\n", "01".repeat(24)),
+    );
+    let respond = ["helpdesk", "respond", "0123456789ABCDEF", "--key-fd", "0"];
+    documents.extend(run(&respond, &"01".repeat(24)));
+    documents.extend(run(&["pin", "status"], ""));
     documents.extend(run(&["pin", "verify", "--pin-fd", "0"], "00000000\n"));
     documents.extend(run(&["pin", "verify", "--pin-fd", "0"], "271828\n"));
     let unblock = ["pin", "unblock", "--new-pin-fd", "0", "--response-fd", "0"];

@@ -14,6 +14,7 @@ mod apdu;
 mod cert;
 mod doctor;
 mod failures;
+mod helpdesk;
 mod json;
 mod list;
 mod meta;
