@@ -84,6 +84,7 @@ impl fmt::Display for PinStatus {
 /// Which rule the token's PIN has to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
 pub struct PinPolicy {
     /// Least number of characters.
     pub minimum: u8,
@@ -103,6 +104,8 @@ pub struct PinPolicy {
     /// Whether a new PIN is refused if it is weak, such as 123456
     /// ([`token_profile::is_weak`]).
     pub refuse_weak: bool,
+    /// Whether the PIN is the FIDO PIN too, and has to be one that FIDO takes.
+    pub fido_shared_pin: bool,
     /// Whether the PIN has to be changed before the token is used.
     pub force_change: bool,
     /// Whether the card itself enforces the token management profile.
@@ -247,6 +250,7 @@ impl PinPolicy {
             evidence: None,
             card: None,
             refuse_weak: false,
+            fido_shared_pin: false,
             force_change: false,
             enforced_by_card: false,
             notes: Vec::new(),
@@ -287,6 +291,7 @@ impl PinPolicy {
             evidence: Some(Evidence::Vendor),
             card: Some(properties),
             refuse_weak: false,
+            fido_shared_pin: false,
             force_change: false,
             enforced_by_card: false,
             notes,
@@ -311,6 +316,7 @@ impl PinPolicy {
         Self {
             card: said,
             refuse_weak: policy.refuse_weak,
+            fido_shared_pin: policy.fido_shared_pin,
             force_change: policy.force_change,
             enforced_by_card: true,
             ..rule
@@ -363,6 +369,7 @@ impl PinPolicy {
             Alphabet::AnyButPadding => ProfileAlphabet::Any,
         };
         policy.refuse_weak = self.refuse_weak;
+        policy.fido_shared_pin = self.fido_shared_pin;
         policy
     }
 

@@ -63,6 +63,9 @@ pub(crate) struct PinFormat {
     pub(crate) numeric_only: bool,
     #[serde(default)]
     refuse_weak: bool,
+    /// It is the FIDO PIN too, and has to be one that FIDO takes.
+    #[serde(default)]
+    fido_shared_pin: bool,
 }
 
 impl PinFormat {
@@ -74,6 +77,7 @@ impl PinFormat {
             maximum,
             numeric_only,
             refuse_weak: false,
+            fido_shared_pin: false,
         }
     }
 
@@ -88,6 +92,7 @@ impl PinFormat {
                 Alphabet::Any
             },
             refuse_weak: self.refuse_weak,
+            fido_shared_pin: self.fido_shared_pin,
             ..Policy::DELIVERY
         }
     }
@@ -105,6 +110,7 @@ impl From<&Policy> for PinFormat {
             maximum: policy.maximum,
             numeric_only: policy.alphabet == Alphabet::Digits,
             refuse_weak: policy.refuse_weak,
+            fido_shared_pin: policy.fido_shared_pin,
         }
     }
 }
