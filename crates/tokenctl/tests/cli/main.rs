@@ -21,6 +21,7 @@ mod meta;
 mod policy;
 mod puk;
 mod recycle;
+mod secrets;
 mod show;
 mod tokens;
 mod tool;
