@@ -17,16 +17,16 @@ use std::collections::BTreeSet;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Mutex, PoisonError};
 
-use crescendo_ext::xauth::XauthKey;
+use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
 use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::ObjectTag;
-use piv_apdu::secret::{Pin, Puk};
+use piv_apdu::secret::{Pin, Puk, from_hex};
 use secret_scan::{Scanner, apart, found, look_for, occurring};
 use secrets_support::{Desk, log, management_key};
 use token_manager::token_profile::{ChallengeType, Policy, RecoveryKind};
 use token_manager::{
-    ActionError, Authority, KeyCheck, LastTry, NotSent, PinChangeEntry, PinEntry, RecoveryPlace,
-    RecoverySecret, Session, SetKey, TokenFamily,
+    ActionError, Authority, KeyCheck, LastTry, NotSent, PersonalizeOptions, PinChangeEntry,
+    PinEntry, PresentSecrets, RecoveryPlace, RecoverySecret, Session, SetKey, TokenFamily,
 };
 use virtual_token::{Content, Profile};
 
@@ -182,7 +182,7 @@ fn no_secret_is_left_behind_by_any_action() {
 }
 
 /// What has to succeed on one kind of token at least.
-const ACTIONS: [&str; 19] = [
+const ACTIONS: [&str; 21] = [
     "authenticate",
     "change PIN",
     "change PUK",
@@ -192,6 +192,7 @@ const ACTIONS: [&str; 19] = [
     "forget recovery",
     "keep recovery on the host",
     "keep recovery on the token",
+    "personalize",
     "read object",
     "recycle",
     "set a new admin key",
@@ -200,6 +201,7 @@ const ACTIONS: [&str; 19] = [
     "unblock by key",
     "unblock by response",
     "unblock with PUK",
+    "unblock with the code",
     "use key",
     "view PUK",
 ];
@@ -410,6 +412,51 @@ fn administer(session: &mut Session, seen: &mut Seen) {
     let recycled = session.recycle(authority, &confirmation, LastTry::Spare, &mut |step| {
         steps.push(format!("{step:?}"));
     });
+    let erased = seen.result("recycle", recycled).is_some();
+    let puk = Puk::new(PUK).unwrap();
+    let present = PresentSecrets::Typed {
+        pin: &now,
+        puk: Some(&puk),
+    };
+    let mut options = PersonalizeOptions::new(if erased {
+        PresentSecrets::Delivery
+    } else {
+        present
+    });
+    options.policy.challenge = ChallengeType::Static;
+    options.recovery = RecoveryPlace::Host;
+    seen.shown("options", &options);
+    let mut code = None;
+    let mut take = |secret: &RecoverySecret| {
+        let shown = secret.reveal();
+        if let Some(puk) = secret.puk() {
+            look_for("new PUK", puk.as_bytes());
+        } else {
+            let bytes = from_hex(&shown).unwrap();
+            look_for("handed over", &bytes);
+            code = XauthCryptogram::from_slice(&bytes).ok().or(code.take());
+        }
+        true
+    };
+    let next = pin(NEXT_PIN);
+    for challenge in [ChallengeType::Static, ChallengeType::Dynamic] {
+        options.policy.challenge = challenge;
+        let done = session.personalize(
+            &options,
+            &next,
+            None,
+            &mut take,
+            LastTry::Spare,
+            &mut |step| steps.push(format!("{step:?}")),
+        );
+        if seen.result("personalize", done).is_some() {
+            break;
+        }
+    }
+    if let Some(code) = code {
+        block(session);
+        let result = session.unblock_with_code(&code, &next);
+        seen.result("unblock with the code", result);
+    }
     seen.shown("steps", &steps);
-    seen.result("recycle", recycled);
 }
