@@ -6,6 +6,7 @@
 
 mod admin;
 mod pin;
+mod refusal;
 
 use core::ops::RangeInclusive;
 
@@ -19,6 +20,7 @@ pub use admin::{
     ExternalAuthenticate, GetChallenge, PutXauthKey, ResetCard, UnlockPin, XauthChallenge,
 };
 pub use pin::{ChangePin, VerifyPin};
+pub use refusal::{ChangeRefusal, UnlockRefusal, XauthRefusal};
 
 const FCI_TEMPLATE: Tag = Tag::new(0x6F);
 const DF_NAME: Tag = Tag::new(0x84);

@@ -7,6 +7,7 @@
 //! - [`xauth`]: the admin key (XAUTH key 1) and its responses to challenges.
 //! - [`properties`]: which containers the PIV instance has, and what state its
 //!   keys are in.
+//! - [`pki`]: taking a key out of its container.
 //! - [`cplc`]: the serial number.
 //! - [`oath`]: whether a Key has its OATH slots.
 //! - [`operations`]: every operation that is publicly known, as data.
@@ -26,8 +27,10 @@
 //! carries.
 //!
 //! ```
-//! use crescendo_ext::aca::{GetPinProperties, PinProperties};
+//! use crescendo_ext::aca::{GetChallenge, GetPinProperties, PinProperties};
+//! use crescendo_ext::aca::{UnlockPin, UnlockRefusal};
 //! use crescendo_ext::identity::Identity;
+//! use crescendo_ext::xauth::XauthKey;
 //! use piv_apdu::apdu::{Command, Response};
 //! use piv_apdu::atr::Atr;
 //! use piv_apdu::command::TypedCommand;
@@ -50,6 +53,18 @@
 //! // …and the host reads the answer.
 //! let rules = GetPinProperties::decode_answer(&Response::decode(&received)?)?;
 //! assert_eq!(rules.lengths(), Some(4..=8));
+//!
+//! // What changes a token: the admin key answers the token's challenge…
+//! let received = b"The qufc\x90\x00"; // to GET CHALLENGE
+//! let challenge = GetChallenge::decode_answer(&Response::decode(received)?)?;
+//! let key = XauthKey::from_hex("01234567-89ABCDEF-23456789-ABCDEF01-456789AB-CDEF0123")?;
+//! let cryptogram = key.cryptogram(&challenge)?; // for EXTERNAL AUTHENTICATE
+//! assert_eq!(*cryptogram.to_hex(), "A826-FD8C-E53B-855F");
+//!
+//! // …and a refusal says what it means in this command.
+//! let refused = StatusWord::new(0x63C4); // to UNLOCK PIN
+//! let unlocks_left = 4; // not tries
+//! assert_eq!(UnlockPin::refusal(refused), UnlockRefusal::NotAuthenticated { unlocks_left });
 //! # Ok(())
 //! # }
 //! ```
@@ -63,6 +78,7 @@ mod evidence;
 pub mod identity;
 pub mod oath;
 pub mod operations;
+pub mod pki;
 pub mod properties;
 mod version;
 mod wire;

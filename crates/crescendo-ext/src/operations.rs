@@ -296,6 +296,7 @@ pub const OPERATIONS: &[Operation] = &[
         c2300: THIRD_PARTY,
         c4000: None,
         source: "LL/inject-pki-key, a third party's reading",
+        status: Status::Implemented,
         note: "Not confirmed on hardware.",
         ..ROW
     },
@@ -307,6 +308,7 @@ pub const OPERATIONS: &[Operation] = &[
         changes_token: true,
         c2300: None,
         source: "C4 pages, through a third party",
+        status: Status::Implemented,
         note: "Not confirmed on hardware.",
         ..ROW
     },

@@ -2,17 +2,23 @@
 #![allow(clippy::unwrap_used)] // a test's way to fail
 
 use crescendo_ext::AppletVersion;
-use crescendo_ext::aca::{AcaSelectAnswer, GetPinProperties, PinProperties, SelectAca};
+use crescendo_ext::aca::{
+    AcaSelectAnswer, ChangePin, ExternalAuthenticate, GetChallenge, GetPinProperties,
+    PinProperties, PutXauthKey, ResetCard, SelectAca, UnlockPin, VerifyPin, XauthChallenge,
+};
 use crescendo_ext::cplc::{Cplc, GetCplc, SelectIsd};
-use crescendo_ext::identity::Identity;
+use crescendo_ext::identity::{Family, Identity};
 use crescendo_ext::oath::SelectOathSlot;
+use crescendo_ext::pki::RemovePkiKey;
 use crescendo_ext::properties::{
     Field, GetPivProperties, Init, KeyAttributes, KeyBlock, ObjectBlock, PivProperties,
 };
+use crescendo_ext::xauth::{XauthAlgorithm, XauthCryptogram, XauthKey};
 use piv_apdu::apdu::{Command, Response};
 use piv_apdu::command::TypedCommand;
 use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::ObjectTag;
+use piv_apdu::secret::PinBlock;
 use piv_apdu::tlv::Tag;
 use proptest::collection::vec;
 use proptest::option;
@@ -107,7 +113,120 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
 }
 
+/// What a card reads of a command that a host has sent.
+fn read<C: TypedCommand>(command: &C) -> C {
+    let sent = command.to_command().encode_short().unwrap();
+    C::from_command(&Command::decode(&sent).unwrap()).unwrap()
+}
+
+/// Commands of which some are nearly one of this crate's.
+fn hostile_command() -> impl Strategy<Value = Command> {
+    let header = select(
+        &[
+            [0x00, 0x20, 0x00, 0x00],
+            [0x00, 0x24, 0x01, 0x00],
+            [0x00, 0x84, 0x00, 0x01],
+            [0x00, 0x82, 0x00, 0x01],
+            [0x00, 0x2C, 0x02, 0x00],
+            [0x00, 0xD8, 0x01, 0x00],
+            [0x00, 0x38, 0x00, 0x00],
+            [0x80, 0xD8, 0x03, 0x9A],
+            [0x80, 0xD8, 0x11, 0x9C],
+        ][..],
+    );
+    let data = prop_oneof![
+        vec(any::<u8>(), 0..40),
+        vec(any::<u8>(), 16..25).prop_map(|key| [&[0x00, 0x08, 0x11, 0x10][..], &key].concat()),
+        vec(any::<u8>(), 24..27).prop_map(|key| [&[0x00, 0x03, 0x19, 0x18][..], &key].concat()),
+    ];
+    (header, data)
+        .prop_map(|([cla, ins, p1, p2], data)| Command::new(cla, ins, p1, p2).with_data(&data))
+}
+
 proptest! {
+    #[test]
+    fn commands_that_change_a_token_round_trip(
+        first: [u8; 8],
+        second: [u8; 8],
+        block: [u8; 16],
+        long: [u8; 24],
+        key: u8,
+        algorithm: u8,
+    ) {
+        let (pin, new) = (PinBlock::from(first), PinBlock::from(second));
+        let verify = VerifyPin { pin: pin.clone() };
+        prop_assert_eq!(read(&verify), verify);
+        let change = ChangePin { old: pin, new: new.clone() };
+        prop_assert_eq!(read(&change), change);
+        let unlock = UnlockPin { new };
+        prop_assert_eq!(read(&unlock), unlock);
+        for bytes in [&first[..], &block] {
+            let cryptogram = XauthCryptogram::from_slice(bytes).unwrap();
+            prop_assert_eq!(&XauthCryptogram::from_hex(&cryptogram.to_hex()).unwrap(), &cryptogram);
+            let authenticate = ExternalAuthenticate { cryptogram };
+            prop_assert_eq!(read(&authenticate), authenticate);
+        }
+        for bytes in [&block[..], &long] {
+            let put = PutXauthKey { key: XauthKey::from_slice(bytes).unwrap() };
+            prop_assert_eq!(read(&put), put);
+        }
+        for family in Family::ALL {
+            prop_assert_eq!(read(&GetChallenge { family }), GetChallenge { family });
+            let algorithm = Algorithm::from_u8(algorithm);
+            if let Some(remove) = RemovePkiKey::new(family, KeyReference(key), algorithm) {
+                prop_assert_eq!(read(&remove), remove);
+            }
+        }
+        prop_assert_eq!(read(&ResetCard), ResetCard);
+    }
+
+    #[test]
+    fn challenges_round_trip(bytes in prop_oneof![vec(any::<u8>(), 8), vec(any::<u8>(), 16)]) {
+        let challenge = XauthChallenge::from_slice(&bytes).unwrap();
+        prop_assert_eq!(challenge.as_bytes(), &bytes[..]);
+        prop_assert_eq!(challenge.algorithm().block_length(), bytes.len());
+        prop_assert_eq!(XauthChallenge::from_hex(&challenge.to_string()).unwrap(), challenge);
+    }
+
+    /// The key of the challenge's algorithm gives a response of its length, and
+    /// the other gives none.
+    #[test]
+    fn a_response_is_as_long_as_the_challenge(key: [u8; 24], challenge: [u8; 16]) {
+        for of_key in XauthAlgorithm::ALL {
+            for of_challenge in XauthAlgorithm::ALL {
+                let key = XauthKey::new(of_key, &key[..of_key.key_length()]).unwrap();
+                let length = of_challenge.block_length();
+                let challenge = XauthChallenge::from_slice(&challenge[..length]).unwrap();
+                let response = key.cryptogram(&challenge).ok();
+                let expected = (of_key == of_challenge).then_some(length);
+                prop_assert_eq!(response.map(|response| response.as_bytes().len()), expected);
+            }
+        }
+    }
+
+    /// What a card reads is what would be sent for it, to the byte.
+    #[test]
+    fn what_was_read_is_what_is_sent(command in hostile_command()) {
+        fn again<C: TypedCommand>(command: &Command) -> Option<Command> {
+            C::from_command(command).ok().map(|read| read.to_command())
+        }
+        for sent in [
+            again::<VerifyPin>(&command),
+            again::<ChangePin>(&command),
+            again::<ExternalAuthenticate>(&command),
+            again::<UnlockPin>(&command),
+            again::<PutXauthKey>(&command),
+            again::<ResetCard>(&command),
+            again::<RemovePkiKey>(&command),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            prop_assert_eq!(&sent, &command);
+        }
+        let _ = GetChallenge::from_command(&command);
+    }
+
     #[test]
     fn piv_properties_round_trip(properties in piv_properties()) {
         prop_assert_eq!(PivProperties::decode(&properties.encode()), Ok(properties));
@@ -156,6 +275,7 @@ proptest! {
         if let Ok(response) = Response::decode(&bytes) {
             let _ = SelectAca::decode_answer(&response);
             let _ = GetPinProperties::decode_answer(&response);
+            let _ = GetChallenge::decode_answer(&response);
             let _ = GetPivProperties::decode_answer(&response);
             let _ = SelectIsd::decode_answer(&response);
             let _ = GetCplc::decode_answer(&response);
@@ -172,6 +292,9 @@ proptest! {
             let _ = SelectIsd::from_command(&command);
             let _ = GetCplc::from_command(&command);
             let _ = SelectOathSlot::from_command(&command);
+            let _ = GetChallenge::from_command(&command);
+            let _ = PutXauthKey::from_command(&command);
+            let _ = RemovePkiKey::from_command(&command);
         }
     }
 }

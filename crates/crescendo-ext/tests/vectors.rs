@@ -2,23 +2,18 @@
 #![allow(clippy::unwrap_used)] // a test's way to fail
 
 use crescendo_ext::AppletVersion;
-use crescendo_ext::aca::{
-    AcaSelectAnswer, ChangePin, ExternalAuthenticate, GetChallenge, GetPinProperties,
-    PinProperties, PutXauthKey, ResetCard, SelectAca, UnlockPin, VerifyPin,
-};
+use crescendo_ext::aca::{AcaSelectAnswer, GetPinProperties, PinProperties, SelectAca};
 use crescendo_ext::cplc::{GetCplc, SelectIsd};
 use crescendo_ext::identity::Family;
 use crescendo_ext::oath::SelectOathSlot;
 use crescendo_ext::properties::{
     Field, GetPivProperties, Init, KeyAttributes, KeyBlock, ObjectBlock, PivProperties,
 };
-use crescendo_ext::xauth::{XauthAlgorithm, XauthCryptogram, XauthKey};
 use hex_literal::hex;
 use piv_apdu::apdu::{Command, Response};
 use piv_apdu::command::{AnswerError, TypedCommand};
 use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::ObjectTag;
-use piv_apdu::secret::Pin;
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{Tag, TemplateError};
 
@@ -374,74 +369,4 @@ fn a_refusal_keeps_its_status_word() {
         GetPivProperties::decode_answer(&refused),
         Err(AnswerError::Status(StatusWord::FILE_NOT_FOUND))
     ));
-}
-
-/// The write side, byte for byte as the vendor's pages have it.
-#[test]
-fn management_commands_as_documented() {
-    let pin = |digits: &[u8]| Pin::new(digits).unwrap().padded();
-    let key = |bytes: &[u8]| XauthKey::from_slice(bytes).unwrap();
-    let sent = |command: Command| command.encode_short().unwrap().to_vec();
-    let cryptogram = XauthCryptogram::from_slice(&hex!("A826FD8CE53B855F")).unwrap();
-
-    let verify = VerifyPin { pin: pin(b"1234") };
-    let bytes = hex!("00 20 00 00 08 31323334FFFFFFFF");
-    assert_eq!(sent(verify.to_command()), bytes);
-    let change = ChangePin {
-        old: pin(b"00000000"),
-        new: pin(b"271828"),
-    };
-    let bytes = hex!("00 24 01 00 10 3030303030303030 323731383238FFFF");
-    assert_eq!(sent(change.to_command()), bytes);
-    for (family, bytes) in [
-        (Family::C2300, hex!("00 84 00 00 00")),
-        (Family::C4000, hex!("00 84 00 01 00")),
-    ] {
-        assert_eq!(sent(GetChallenge { family }.to_command()), bytes);
-    }
-    let authenticate = ExternalAuthenticate { cryptogram };
-    let bytes = hex!("00 82 00 01 08 A826FD8CE53B855F");
-    assert_eq!(sent(authenticate.to_command()), bytes);
-    let unlock = UnlockPin {
-        new: pin(b"271828"),
-    };
-    let bytes = hex!("00 2C 02 00 08 323731383238FFFF");
-    assert_eq!(sent(unlock.to_command()), bytes);
-    assert_eq!(sent(ResetCard.to_command()), hex!("00 38 00 00"));
-
-    let tdes = PutXauthKey {
-        key: key(&[0x5A; 24]),
-    };
-    let bytes =
-        hex!("00 D8 01 00 1D 00 03 19 18 5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A 00");
-    assert_eq!(sent(tdes.to_command()), bytes);
-    let aes = PutXauthKey {
-        key: key(&[0x5A; 16]),
-    };
-    let bytes = hex!("00 D8 01 00 15 00 08 11 10 5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A 00");
-    assert_eq!(sent(aes.to_command()), bytes);
-
-    // A card reads what a host has sent.
-    assert_eq!(VerifyPin::from_command(&verify.to_command()), Ok(verify));
-    assert_eq!(ChangePin::from_command(&change.to_command()), Ok(change));
-    assert_eq!(UnlockPin::from_command(&unlock.to_command()), Ok(unlock));
-    let read = ExternalAuthenticate::from_command(&authenticate.to_command());
-    assert_eq!(read, Ok(authenticate));
-    assert_eq!(PutXauthKey::from_command(&tdes.to_command()), Ok(tdes));
-    assert_eq!(PutXauthKey::from_command(&aes.to_command()), Ok(aes));
-    assert_eq!(
-        ResetCard::from_command(&ResetCard.to_command()),
-        Ok(ResetCard)
-    );
-}
-
-#[test]
-fn a_challenge_has_one_of_two_lengths() {
-    let answer = |length: usize| Response::new(&vec![7; length], StatusWord::SUCCESS);
-    let read = |length| GetChallenge::decode_answer(&answer(length));
-    assert_eq!(read(8).unwrap().algorithm(), XauthAlgorithm::Tdes);
-    assert_eq!(read(16).unwrap().algorithm(), XauthAlgorithm::Aes128);
-    for length in [0, 1, 7, 9, 15, 17, 32] {
-        assert!(matches!(read(length), Err(AnswerError::Malformed(_))));
-    }
 }

@@ -29,11 +29,7 @@ impl TypedCommand for GetChallenge {
     type Answer = XauthChallenge;
 
     fn to_command(&self) -> Command {
-        let p2 = match self.family {
-            Family::C2300 => 0x00,
-            Family::C4000 => 0x01,
-        };
-        Command::new(0x00, 0x84, 0x00, p2).with_le(Le::SHORT_MAX)
+        Command::new(0x00, 0x84, 0x00, challenge_p2(self.family)).with_le(Le::SHORT_MAX)
     }
 
     fn from_command(command: &Command) -> Result<Self, CommandError> {
@@ -41,10 +37,7 @@ impl TypedCommand for GetChallenge {
             0x01 => Family::C4000,
             _ => Family::C2300,
         };
-        wire::expect_header(
-            command,
-            [0x00, 0x84, 0x00, u8::from(family == Family::C4000)],
-        )?;
+        wire::expect_header(command, [0x00, 0x84, 0x00, challenge_p2(family)])?;
         wire::expect_no_data(command)?;
         Ok(Self { family })
     }
@@ -53,6 +46,13 @@ impl TypedCommand for GetChallenge {
         let data = answer_data(response)?;
         XauthChallenge::from_slice(data)
             .map_err(|_| AnswerError::Malformed(TemplateError::TotalLength { length: data.len() }))
+    }
+}
+
+const fn challenge_p2(family: Family) -> u8 {
+    match family {
+        Family::C2300 => 0x00,
+        Family::C4000 => 0x01,
     }
 }
 
@@ -115,8 +115,8 @@ impl fmt::Debug for XauthChallenge {
 /// cryptogram`.
 ///
 /// `6300`: the response is wrong. `6985`: no challenge was asked for before.
-/// `6A88`: the token has no admin key. Opens XAUTH1's access condition on the
-/// whole card. Evidence: vendor (LL/external-auth-xauth).
+/// `6A88`: the token has no admin key ([`Self::refusal`]). Opens XAUTH1's access
+/// condition on the whole card. Evidence: vendor (LL/external-auth-xauth).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalAuthenticate {
     /// The response to the challenge, 8 or 16 bytes.
@@ -147,7 +147,8 @@ impl TypedCommand for ExternalAuthenticate {
 ///
 /// Sets the PIN and gives it its tries back. Needs XAUTH1. `63CX`: not
 /// authenticated, X **unlocks** left. `6983`: the unlocks are used up. `6A80`: the
-/// new PIN's format is refused. Evidence: vendor (LL/unlock-pin).
+/// new PIN's format is refused ([`Self::refusal`]). Evidence: vendor
+/// (LL/unlock-pin).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnlockPin {
     /// The PIN from now on, padded with FF to 8 bytes.
@@ -188,10 +189,8 @@ impl TypedCommand for PutXauthKey {
 
     fn to_command(&self) -> Command {
         let key = self.key.as_bytes();
-        let length = u8::try_from(key.len()).unwrap_or(u8::MAX);
         let mut data = Zeroizing::new(Vec::with_capacity(key.len() + 5));
-        data.extend_from_slice(&[0x00, self.key.algorithm().identifier()]);
-        data.extend_from_slice(&[length.saturating_add(1), length]);
+        data.extend_from_slice(&key_header(self.key.algorithm()));
         data.extend_from_slice(key);
         data.push(0x00);
         Command::new(0x00, 0xD8, 0x01, 0x00).with_owned_data(data)
@@ -199,24 +198,31 @@ impl TypedCommand for PutXauthKey {
 
     fn from_command(command: &Command) -> Result<Self, CommandError> {
         wire::expect_header(command, [0x00, 0xD8, 0x01, 0x00])?;
-        let length = command.data().len();
-        let wrong = || CommandError::Length { length };
-        let [0x00, algorithm, field, key_length, rest @ ..] = command.data() else {
-            return Err(wrong());
-        };
-        let [key @ .., 0x00] = rest else {
-            return Err(wrong());
-        };
-        let key = XauthKey::from_slice(key).map_err(|_| wrong())?;
-        let consistent = usize::from(*key_length) == key.as_bytes().len()
-            && field.checked_sub(1) == Some(*key_length)
-            && key.algorithm().identifier() == *algorithm;
-        consistent.then_some(Self { key }).ok_or_else(wrong)
+        let data = command.data();
+        XauthAlgorithm::ALL
+            .into_iter()
+            .find_map(|algorithm| {
+                let key = data
+                    .strip_prefix(&key_header(algorithm))?
+                    .strip_suffix(&[0x00])?;
+                XauthKey::new(algorithm, key).ok()
+            })
+            .map(|key| Self { key })
+            .ok_or_else(|| TemplateError::TotalLength { length: data.len() }.into())
     }
 
     fn decode_answer(response: &Response) -> Result<(), AnswerError> {
         answer_data(response).map(drop)
     }
+}
+
+/// What comes before the key: `00 algorithm keylen+1 keylen`.
+const fn key_header(algorithm: XauthAlgorithm) -> [u8; 4] {
+    let [field, length] = match algorithm {
+        XauthAlgorithm::Tdes => [0x19, 0x18],
+        XauthAlgorithm::Aes128 => [0x11, 0x10],
+    };
+    [0x00, algorithm.identifier(), field, length]
 }
 
 /// RESET CARD, to the access control applet: `00 38 00 00`, with no Lc, no data
@@ -242,7 +248,11 @@ impl TypedCommand for ResetCard {
     fn from_command(command: &Command) -> Result<Self, CommandError> {
         wire::expect_header(command, [0x00, 0x38, 0x00, 0x00])?;
         wire::expect_no_data(command)?;
-        Ok(Self)
+        match command.le() {
+            None => Ok(Self),
+            // What cannot be undone is taken in its one form only.
+            Some(_) => Err(CommandError::Length { length: 0 }),
+        }
     }
 
     fn decode_answer(response: &Response) -> Result<(), AnswerError> {

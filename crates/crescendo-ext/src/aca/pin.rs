@@ -40,7 +40,8 @@ impl TypedCommand for VerifyPin {
 /// CHANGE PIN, to the access control applet: `00 24 01 00 10 old new`.
 ///
 /// A wrong old PIN costs a try: `63CX`, `6983`. `6A80`: the new PIN's format is
-/// refused. `6A88`: there is no PIN. Evidence: vendor (LL/change-pin).
+/// refused. `6A88`: there is no PIN. See [`Self::refusal`]. Evidence: vendor
+/// (LL/change-pin).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangePin {
     /// The PIN so far, padded with FF to 8 bytes.

@@ -39,7 +39,8 @@ impl<'k> MutualAuthentication<'k> {
     }
 
     /// The second command: gives the witness back in the clear, and a
-    /// challenge of [`ManagementAlgorithm::block_length`] fresh random bytes.
+    /// challenge of [`block_length`](super::ManagementAlgorithm::block_length) fresh
+    /// random bytes.
     ///
     /// # Errors
     /// [`ManagementError::Witness`] if the card gave none of that length,
