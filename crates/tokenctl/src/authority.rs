@@ -111,6 +111,7 @@ pub(crate) struct AuthorityArgs {
 pub(crate) enum Given {
     Pin(PresentPin),
     AdminKey(XauthKey),
+    ManagementKey(ManagementKey),
 }
 
 impl AuthorityArgs {
@@ -125,6 +126,15 @@ impl AuthorityArgs {
 }
 
 impl Given {
+    /// As an action takes it.
+    pub(crate) fn authority(&self, output: &Output) -> Authority<'_> {
+        match self {
+            Given::Pin(pin) => Authority::Pin(pin.entry(output)),
+            Given::AdminKey(key) => Authority::AdminKey(key),
+            Given::ManagementKey(key) => Authority::ManagementKey(key),
+        }
+    }
+
     /// Does what it authorises; asks first if that takes the PIN's last try.
     pub(crate) fn attempt<T>(
         &self,
@@ -132,15 +142,12 @@ impl Given {
         output: &Output,
         mut act: impl FnMut(&mut Session, Authority<'_>, LastTry) -> std::result::Result<T, ActionError>,
     ) -> Result<T> {
-        let authority = match self {
-            Given::Pin(pin) => {
-                return pin.attempt(session, output, |session, pin, last_try| {
-                    act(session, Authority::Pin(pin), last_try)
-                });
-            }
-            Given::AdminKey(key) => Authority::AdminKey(key),
-        };
-        act(session, authority, LastTry::Spare)
+        if let Given::Pin(pin) = self {
+            return pin.attempt(session, output, |session, pin, last_try| {
+                act(session, Authority::Pin(pin), last_try)
+            });
+        }
+        act(session, self.authority(output), LastTry::Spare)
             .map_err(|error| manage::action_failed(&error, &session.token().reader).into())
     }
 }

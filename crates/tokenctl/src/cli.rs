@@ -11,7 +11,7 @@ pub(crate) use administer::{
     PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs,
 };
 
-pub(crate) use lifecycle::RecycleArgs;
+pub(crate) use lifecycle::{PersonalizeArgs, RecycleArgs};
 
 use crate::manage::RiskArgs;
 use crate::secret::Descriptor;
@@ -200,6 +200,18 @@ pub(crate) enum Command {
         This cannot be undone: keys that are on no other token are lost. The token's id has to be \
         typed in full. Interrupted, start it again: it says where the token stands, and finishes.")]
     Recycle(RecycleArgs),
+
+    /// Set up an erased token for a person: PIN, policy, and the secret that unblocks it.
+    #[command(after_help = "Examples:\n  \
+        tokenctl personalize --delivery-pin --min 6 --digits --keep token\n  \
+        tokenctl personalize --recycle --refuse-weak\n  \
+        tokenctl personalize --recycle --dry-run\n  \
+        tokenctl personalize --delivery-pin --save new.txt --saved-is-taken --new-pin-fd 0 < pin.txt\n\n\
+        The new admin key, PUK or unlock code is shown on a page that is cleared again, or saved; \
+        the token gets it only after it was taken over. From file descriptors: PIN or admin key, \
+        PUK, new PIN, management key, PUK of an interrupted run. Interrupted, start it again with \
+        the same options and the same new PIN: it says where the token stands, and finishes.")]
+    Personalize(PersonalizeArgs),
 
     /// List and export the certificates of a token.
     #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -10,8 +10,8 @@ mod administer;
 use serde::Serialize;
 
 pub(crate) use administer::{
-    AdminKeySet, KeyCheck, Plan, PlanFate, PlanStep, PolicyRule, PolicySet, PolicyShow, PukResult,
-    PukShow, Recycle, StepOutcome,
+    AdminKeySet, KeyCheck, Personalize, Plan, PlanFate, PlanStep, PolicyRule, PolicySet,
+    PolicyShow, PukResult, PukShow, Recycle, StepOutcome,
 };
 
 /// What a kind of document is called.
@@ -79,6 +79,7 @@ schemas! {
     KeyCheck => "key-check",
     AdminKeySet => "admin-key-set",
     Recycle => "recycle",
+    Personalize => "personalize",
 }
 
 /// A status word as four hexadecimal digits.

@@ -137,6 +137,14 @@ impl<'a> Steps<'a> {
         });
     }
 
+    /// Whether a step that changes the token was done.
+    pub(crate) fn has_changed_the_token(&self) -> bool {
+        self.outcomes.iter().any(|done| {
+            let changes = ["reset-card", "put-admin-key", "change-puk", "change-pin"];
+            done.outcome == Outcome::Done.id() && changes.contains(&done.id)
+        })
+    }
+
     /// All of them.
     pub(crate) fn into_outcomes(self) -> Vec<json::StepOutcome> {
         self.outcomes

@@ -61,6 +61,9 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
         Command::Policy { command } => commands::policy::run(command, &source()?, output),
         Command::AdminKey { command } => commands::admin_key::run(command, &source()?, output),
         Command::Recycle(arguments) => commands::recycle::run(arguments, &source()?, output),
+        Command::Personalize(arguments) => {
+            commands::personalize::run(arguments, &source()?, output)
+        }
         Command::Cert { command } => commands::cert::run(command, &source()?, output),
         Command::Apdu(arguments) => commands::apdu::run(arguments, source, output),
         Command::Helpdesk { command } => commands::helpdesk::run(command, output),

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod helpdesk;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod personalize;
 pub(crate) mod pin;
 pub(crate) mod policy;
 pub(crate) mod puk;

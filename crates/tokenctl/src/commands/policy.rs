@@ -53,16 +53,18 @@ fn show(source: &Source, output: &Output) -> Result {
             "prompt" => Text::styled("nobody; asked for", WARNING),
             _ => Text::styled("nobody", DIM),
         };
-        let settable = match (&rule.settable, &rule.reason) {
-            (true, _) => Text::styled("yes", GOOD),
-            (false, reason) => {
-                let why = reason.as_ref().map_or("", |reason| reason.sentence);
-                Text::styled(format!("no: {why}"), DIM)
-            }
+        let settable = if rule.settable {
+            Text::styled("yes", GOOD)
+        } else {
+            Text::styled("no", DIM)
         };
         table.row([Text::from(rule.name), Text::from(&rule.value), by, settable]);
     }
     table.write(&mut out)?;
+    for (names, why) in refusals(&rules) {
+        let first = Text::styled(format!("Cannot be set: {}: ", names.join(", ")), DIM);
+        paragraph(&mut out, &Text::new(), &first.then(why, DIM))?;
+    }
     heading(&mut out, "A new PIN")?;
     let policy = session.policy();
     let mut fields = Fields::new();
@@ -90,6 +92,21 @@ fn show(source: &Source, output: &Output) -> Result {
     }
     out.flush()?;
     Ok(())
+}
+
+/// Why rules can't be set, each reason with the rules that it holds for.
+fn refusals(rules: &[json::PolicyRule]) -> Vec<(Vec<&'static str>, &'static str)> {
+    let mut refusals: Vec<(Vec<&'static str>, &'static str)> = Vec::new();
+    for rule in rules {
+        let Some(reason) = &rule.reason else {
+            continue;
+        };
+        match refusals.iter_mut().find(|(_, why)| *why == reason.sentence) {
+            Some((names, _)) => names.push(rule.name),
+            None => refusals.push((vec![rule.name], reason.sentence)),
+        }
+    }
+    refusals
 }
 
 /// Where the token management profile is, for people.

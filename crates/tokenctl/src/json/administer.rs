@@ -122,3 +122,18 @@ pub(crate) struct StepOutcome {
     pub(crate) outcome: &'static str,
     pub(crate) reason: Option<String>,
 }
+
+// ---- personalize
+
+/// How a token was set up, also if that did not come to its end.
+#[derive(Debug, Serialize)]
+pub(crate) struct Personalize {
+    pub(crate) token: TokenName,
+    pub(crate) completed: bool,
+    pub(crate) finished_earlier_run: bool,
+    pub(crate) steps: Vec<StepOutcome>,
+    pub(crate) recovery: Option<&'static str>,
+    pub(crate) kept: Option<&'static str>,
+    pub(crate) saved: Option<String>,
+    pub(crate) pin: Pin,
+}

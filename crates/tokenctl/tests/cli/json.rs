@@ -148,6 +148,11 @@ fn administering() -> Vec<Value> {
     let list = tool.run(&["--json", "list"]).ok().json();
     let id = list["tokens"][0]["id"].as_str().unwrap();
     let recycle = format!("recycle --confirm {id} --pin-fd 0");
+    let file = tool.file("new");
+    let personalize = format!(
+        "personalize --delivery-pin --new-pin-fd 0 --saved-is-taken --save {}",
+        file.display()
+    );
     let runs = [
         ("policy show", ""),
         ("policy set --min 5 --dry-run", ""),
@@ -158,6 +163,7 @@ fn administering() -> Vec<Value> {
         ("admin-key set --delivery --yes --pin-fd 0", pin),
         ("recycle --dry-run", ""),
         (recycle.as_str(), pin),
+        (personalize.as_str(), "271828\n"),
     ];
     let run = |(arguments, input): (&str, &str)| {
         let mut all = vec!["--json"];

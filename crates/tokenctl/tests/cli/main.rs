@@ -18,6 +18,7 @@ mod helpdesk;
 mod json;
 mod list;
 mod meta;
+mod personalize;
 mod policy;
 mod puk;
 mod recycle;
