@@ -59,7 +59,7 @@ fn run(tool: &Tool, arguments: &[&str], input: &str) -> Outside {
     Outside {
         what,
         ran,
-        trace: std::fs::read_to_string(&trace).unwrap(),
+        trace: std::fs::read_to_string(&trace).unwrap_or_default(),
         command_line,
     }
 }
@@ -188,7 +188,15 @@ fn nothing_that_is_given_in_secret_is_seen_outside() {
                 &[MANAGEMENT_KEY],
             ),
             (&["policy", "set", "--min", "6", "--pin-fd", "0"], &[PIN]),
+            (
+                &["helpdesk", "respond", "--key-fd", "0", "0123456789ABCDEF"],
+                &[WRONG_KEY],
+            ),
             (&["puk", "show", "--show", "--pin-fd", "0"], &[PIN]),
+            (
+                &["recycle", "--confirm", "no-such", "--admin-key-fd", "0"],
+                &[WRONG_KEY],
+            ),
         ];
         let (mut succeeded, mut seen) = (0, 0);
         for (arguments, lines) in steps {
