@@ -1,7 +1,9 @@
 //! What authorises an action, and where it comes from: the PIN, the admin key,
 //! the PIV card management key.
 
-use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum, ValueHint};
 use crescendo_ext::xauth::XauthKey;
 use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
 use piv_apdu::secret::Pin;
@@ -13,6 +15,7 @@ use crate::commands::pin;
 use crate::error::{Kind, Report, Result};
 use crate::manage;
 use crate::output::Output;
+use crate::secret::key_file::{KeyFile, KeyFileError};
 use crate::secret::{self, Descriptor};
 use crate::text::Text;
 
@@ -93,7 +96,7 @@ impl PresentPin {
 }
 
 /// What shows a Crescendo that it may be administered.
-#[derive(Clone, Copy, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct AuthorityArgs {
     #[command(flatten)]
     pub(crate) pin: PinArgs,
@@ -105,6 +108,35 @@ pub(crate) struct AuthorityArgs {
     /// Read the present admin key, in hexadecimal, from this file descriptor.
     #[arg(long, value_name = "N", conflicts_with_all = ["pin_fd", "pin_pad"])]
     pub(crate) admin_key_fd: Option<Descriptor>,
+
+    /// Take the present admin key from FILE, which `helpdesk new-key-file` made.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["pin_fd", "pin_pad", "admin_key_fd"])]
+    pub(crate) admin_key_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+}
+
+/// The passphrase of a key file.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct PassphraseArgs {
+    /// Read the key file's passphrase from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) passphrase_fd: Option<Descriptor>,
+}
+
+impl PassphraseArgs {
+    /// The admin key in a key file.
+    pub(crate) fn open(self, path: &Path) -> Result<XauthKey> {
+        let failed = |error: KeyFileError| {
+            let message = format!("{}: {error}", path.display());
+            Report::new(Kind::Other, message).next("Nothing was sent to the token")
+        };
+        let file = KeyFile::read(path).map_err(failed)?;
+        let prompt = format!("Passphrase of {}", path.display());
+        let passphrase = secret::secret(self.passphrase_fd, &prompt, "--passphrase-fd")?;
+        Ok(file.open(&passphrase).map_err(failed)?)
+    }
 }
 
 /// What authorises it, as the person gave it.
@@ -115,9 +147,17 @@ pub(crate) enum Given {
 }
 
 impl AuthorityArgs {
+    /// Whether it is the admin key, and not the PIN.
+    pub(crate) fn is_admin_key(&self) -> bool {
+        self.admin_key || self.admin_key_fd.is_some() || self.admin_key_file.is_some()
+    }
+
     /// Asks for the PIN or the admin key.
-    pub(crate) fn read(self, session: &mut Session, output: &Output) -> Result<Given> {
-        if self.admin_key || self.admin_key_fd.is_some() {
+    pub(crate) fn read(&self, session: &mut Session, output: &Output) -> Result<Given> {
+        if let Some(path) = &self.admin_key_file {
+            return Ok(Given::AdminKey(self.passphrase.open(path)?));
+        }
+        if self.is_admin_key() {
             let key = admin_key(self.admin_key_fd, "Present admin key", "--admin-key-fd")?;
             return Ok(Given::AdminKey(key));
         }

@@ -1,9 +1,11 @@
 //! The commands that administer a token.
 
-use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use token_manager::token_profile::ChallengeType;
 
-use crate::authority::{AuthorityArgs, ManagementArgs, PinArgs};
+use crate::authority::{AuthorityArgs, ManagementArgs, PassphraseArgs, PinArgs};
 use crate::handover::HandOverArgs;
 use crate::manage::RiskArgs;
 use crate::secret::Descriptor;
@@ -196,6 +198,7 @@ pub(crate) enum AdminKeyCommand {
     /// Check whether a key is the token's; no try is spent.
     #[command(after_help = "Examples:\n  \
         tokenctl admin-key check\n  \
+        tokenctl admin-key check --key-file office.pem\n  \
         tokenctl admin-key check --key-fd 0 < key.hex\n  \
         tokenctl admin-key check --management-key --algorithm aes-256\n\n\
         Exit code 10 means that it is another key.")]
@@ -223,6 +226,10 @@ pub(crate) struct AdminKeySetArgs {
     #[arg(long, value_name = "N", conflicts_with = "delivery")]
     pub(crate) key_fd: Option<Descriptor>,
 
+    /// Take the new key from FILE, which `helpdesk new-key-file` made.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["generate", "key_fd", "delivery"])]
+    pub(crate) key_file: Option<PathBuf>,
+
     /// Put the delivery value back, which everybody knows: zeros throughout.
     #[arg(long)]
     pub(crate) delivery: bool,
@@ -247,6 +254,13 @@ pub(crate) struct AdminKeyCheckArgs {
     /// Read the admin key, in hexadecimal, from this file descriptor.
     #[arg(long, value_name = "N", conflicts_with_all = ["management_key", "management_key_fd"])]
     pub(crate) key_fd: Option<Descriptor>,
+
+    /// Take the admin key from FILE, which `helpdesk new-key-file` made.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["key_fd", "management_key", "management_key_fd"])]
+    pub(crate) key_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
 
     /// Check the PIV card management key (9B) instead.
     #[arg(long)]

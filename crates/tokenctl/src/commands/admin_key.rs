@@ -39,14 +39,13 @@ fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result 
         }
     }
     let given = arguments.authority.read(&mut session, output)?;
-    let new = if arguments.generate || arguments.delivery {
-        None
-    } else {
-        Some(authority::admin_key(
-            arguments.key_fd,
-            "New admin key",
-            "--key-fd",
-        )?)
+    let new = match &arguments.key_file {
+        Some(path) => Some(arguments.authority.passphrase.open(path)?),
+        None if arguments.generate || arguments.delivery => None,
+        None => {
+            let from = arguments.key_fd;
+            Some(authority::admin_key(from, "New admin key", "--key-fd")?)
+        }
     };
     let done = given.attempt(&mut session, output, |session, authority, last_try| {
         let set = match &new {
@@ -113,7 +112,10 @@ fn check(arguments: &AdminKeyCheckArgs, source: &Source, output: &Output) -> Res
         )
     } else {
         pin::ready(&session, Action::UnblockWithChallengeResponse)?;
-        let key = authority::admin_key(arguments.key_fd, "Admin key", "--key-fd")?;
+        let key = match &arguments.key_file {
+            Some(path) => arguments.passphrase.open(path)?,
+            None => authority::admin_key(arguments.key_fd, "Admin key", "--key-fd")?,
+        };
         let result = session.check_admin_key(&key);
         ("admin-key", "admin key", key.algorithm().name(), result)
     };

@@ -24,7 +24,7 @@ use crate::text::{GOOD, Text};
 /// Says what will be done, asks for what it takes, and does it.
 pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output) -> Result {
     let authority = &arguments.authority;
-    let erasing = authority.admin_key || authority.admin_key_fd.is_some() || authority.pin.pin_pad;
+    let erasing = authority.is_admin_key() || authority.pin.pin_pad;
     if erasing && !arguments.recycle {
         let message = "the admin key and the PIN pad only serve to erase the token first";
         return Err(Report::new(Kind::Usage, message)

@@ -150,3 +150,41 @@ fn a_key_that_nobody_could_take_over_is_not_set() {
     let given = ["--key-fd", "0", "--pin-fd", "0"];
     set(&tool, &given, &format!("00000000\n{ZEROS}\n")).code(12);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_key_file_serves_wherever_a_key_does() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo2300);
+    let file = tool.file("office.pem");
+    let path = file.to_str().unwrap();
+    let new = [
+        "helpdesk",
+        "new-key-file",
+        path,
+        "--key-fd",
+        "0",
+        "--passphrase-fd",
+        "0",
+    ];
+    let input = format!("{}\nfourteen words\n", "5A".repeat(24));
+    tool.run_with_input(&new, &input).code(0);
+    let from_file = ["--key-file", path, "--passphrase-fd", "0"];
+    let passphrase = "fourteen words\n";
+    let check = [&["check"], &from_file[..]].concat();
+    run(&tool, &check, passphrase).code(10);
+    let options = [&["--pin-fd", "0"], &from_file[..]].concat();
+    set(&tool, &options, &format!("00000000\n{passphrase}")).code(0);
+    run(&tool, &check, passphrase).code(0);
+    run(&tool, &check, "another passphrase\n").code(1);
+    let back = [
+        "--delivery",
+        "--yes",
+        "--admin-key-file",
+        path,
+        "--passphrase-fd",
+        "0",
+    ];
+    set(&tool, &back, passphrase).code(0);
+    assert!(is_right(&tool, ZEROS));
+}

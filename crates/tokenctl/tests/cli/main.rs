@@ -11,6 +11,7 @@
 
 mod admin_key;
 mod apdu;
+mod at_terminal;
 mod cert;
 mod doctor;
 mod failures;

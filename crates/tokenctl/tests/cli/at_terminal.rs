@@ -1,0 +1,66 @@
+//! What is asked at the terminal by the commands that administer a token, and
+//! what is left on it.
+
+#![cfg(unix)]
+
+use rexpect::session::{PtySession, spawn_command};
+use virtual_token::Profile;
+
+use crate::tool::Tool;
+
+fn start(tool: &Tool, arguments: &[&str]) -> PtySession {
+    let mut command = tool.command(&[&["--virtual", "--no-color"], arguments].concat());
+    command.env("TERM", "xterm");
+    spawn_command(command, Some(20_000)).unwrap()
+}
+
+#[test]
+fn an_erasure_is_confirmed_by_typing_the_id() {
+    let tool = Tool::with(Profile::Crescendo2300);
+    let listed = tool.run(&["list", "--json"]).ok().json();
+    let id = listed["tokens"][0]["id"].as_str().unwrap();
+    let question = format!("Type {id} to erase this token");
+    let mut session = start(&tool, &["recycle", "--allow-managed"]);
+    session.exp_string(&question).unwrap();
+    session.send_line("yes").unwrap();
+    session.exp_string("not confirmed").unwrap();
+    session.exp_eof().unwrap();
+
+    let mut session = start(&tool, &["recycle", "--allow-managed"]);
+    session.exp_string("keys and certificates").unwrap();
+    session.exp_string(&question).unwrap();
+    session.send_line(id).unwrap();
+    session.exp_string("PIN: 6 tries left").unwrap();
+    session.exp_string("PIN: ").unwrap();
+    session.send_line("00000000").unwrap();
+    session.exp_string("The token is erased").unwrap();
+    session.exp_eof().unwrap();
+}
+
+/// The secret is on the terminal's second screen only, which is cleared.
+#[test]
+fn a_new_key_is_shown_on_a_page_of_its_own_and_set_only_after_a_yes() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo2300);
+    let check = ["admin-key", "check", "--key-fd", "0"];
+    let zeros = "0".repeat(48) + "\n";
+    for (answer, said, zeros_hold) in [
+        ("n", "not taken over", 0),
+        ("y", "The token has the new admin key", 10),
+    ] {
+        let mut session = start(&tool, &["admin-key", "set", "--generate"]);
+        session.exp_string("tries left").unwrap();
+        session.exp_string("PIN: ").unwrap();
+        session.send_line("00000000").unwrap();
+        session.exp_string("\x1b[?1049h").unwrap();
+        session.exp_string("The new admin key (recovery)").unwrap();
+        session.exp_regex("([0-9A-F]{4}-){11}[0-9A-F]{4}").unwrap();
+        session.exp_string("Is it written down?").unwrap();
+        session.send_line(answer).unwrap();
+        session.exp_string("\x1b[?1049l").unwrap();
+        let rest = session.exp_string(said).unwrap();
+        assert!(!rest.contains('-'), "{rest:?}");
+        session.exp_eof().unwrap();
+        tool.run_with_input(&check, &zeros).code(zeros_hold);
+    }
+}
