@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use etcetera::BaseStrategy as _;
 use token_manager::{
-    ActionError, FileStore, LoadError, Manager, NotSent, Overrides, Session, Token,
+    ActionError, FileStore, LoadError, Manager, NotSent, Overrides, Reason, Session, Token,
 };
 
 use crate::error::{Kind, Report, Result};
@@ -113,13 +113,31 @@ pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
         }
         other => {
             let mut report = Report::new(kind(other), message);
-            report.next = next;
+            report.next = consent(other).map(str::to_owned).or(next);
             report
         }
     };
     report.status_word = error.status().map(piv_apdu::status::StatusWord::get);
     report.tries_left = error.tries_left();
     report.in_reader(reader)
+}
+
+/// The option that agrees to what an action waits for, and what it risks.
+fn consent(error: &ActionError) -> Option<&'static str> {
+    let ActionError::Unavailable { reason, .. } = error else {
+        return None;
+    };
+    match reason {
+        Reason::DeviceManaged | Reason::ManagementUnknown => Some(
+            "--allow-managed does it all the same. The issuer's system may then no longer be able \
+             to administer the token, and what it put there may be lost",
+        ),
+        Reason::Unverified => Some(
+            "--allow-unverified does it all the same. If the description is wrong, the token may \
+             refuse, or end up in a state that nobody can name",
+        ),
+        _ => None,
+    }
 }
 
 fn kind(error: &ActionError) -> Kind {
