@@ -200,12 +200,8 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        let _ = execute!(
-            self.0,
-            Clear(ClearType::All),
-            Clear(ClearType::Purge),
-            LeaveAlternateScreen
-        );
+        // This screen has no scrollback; that of the other one is the person's.
+        let _ = execute!(self.0, Clear(ClearType::All), LeaveAlternateScreen);
     }
 }
 
