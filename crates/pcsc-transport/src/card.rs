@@ -32,6 +32,9 @@ pub struct Card {
     link: Box<dyn CardLink>,
     state: CardState,
     round_trips: u64,
+    losses: u64,
+    /// This value has reset the card itself, and has not begun anew since.
+    reset_here: bool,
     open: bool,
 }
 
@@ -42,6 +45,8 @@ impl Card {
             link,
             state: CardState::default(),
             round_trips: 0,
+            losses: 0,
+            reset_here: false,
             open: false,
         }
     }
@@ -55,6 +60,14 @@ impl Card {
     /// blocks of a chain included.
     pub fn round_trips(&self) -> u64 {
         self.round_trips
+    }
+
+    /// How often the card was found reset or exchanged ([`Continuity::Lost`]) when
+    /// a transaction began, other than by a reset that this value made itself.
+    /// Whoever knows something of the card knows it of the card that was there
+    /// when this was the same.
+    pub fn losses(&self) -> u64 {
+        self.losses
     }
 
     /// What the reader's own PIN pad can do. Asks the reader at most once, and
@@ -87,6 +100,10 @@ impl Card {
         match self.link.begin() {
             Ok(continuity) => {
                 self.open = true;
+                let reset_here = std::mem::take(&mut self.reset_here);
+                if continuity == Continuity::Lost && !reset_here {
+                    self.losses += 1;
+                }
                 self.state.came_back(continuity);
                 Ok(continuity)
             }
@@ -102,7 +119,10 @@ impl Card {
         let result = self.link.end(leave);
         match &result {
             // Nothing survives a reset, but only one that took place.
-            Ok(()) if leave == Leave::Reset => self.state = CardState::default(),
+            Ok(()) if leave == Leave::Reset => {
+                self.reset_here = true;
+                self.state = CardState::default();
+            }
             Ok(()) => {}
             Err(error) => self.state.failed(error),
         }
@@ -306,6 +326,11 @@ impl Transaction<'_> {
     /// opened.
     pub fn round_trips(&self) -> u64 {
         self.card.round_trips
+    }
+
+    /// As [`Card::losses`], this transaction's beginning included.
+    pub fn losses(&self) -> u64 {
+        self.card.losses
     }
 
     /// What may have happened to the card since the transaction before.

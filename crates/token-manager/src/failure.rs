@@ -345,6 +345,12 @@ pub enum NotSent {
     /// The token in the reader is not the one that the action was meant for.
     #[error("another token is in the reader than the one that this was meant for")]
     OtherToken,
+    /// The token was reset or exchanged, and nothing tells whether it is the same.
+    #[error(
+        "the token was reset or exchanged, and it has nothing that tells it from another one: read \
+         it again, and start over"
+    )]
+    MayBeOtherToken,
     /// Erasing takes the PIN or the admin key, and none was given.
     #[error("erasing takes the PIN or the admin key: give one of them")]
     NoAuthority,
@@ -373,6 +379,8 @@ impl NotSent {
         match self {
             // It may be the card that says so, to a PIN that it did not look at.
             Self::ForcePinChange => "No try was spent",
+            // It was asked who it is.
+            Self::OtherToken | Self::MayBeOtherToken => "No secret was sent to it",
             _ => "Nothing was sent and no try was spent",
         }
     }

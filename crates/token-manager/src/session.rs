@@ -1,12 +1,13 @@
 //! A token in use: connected, read afresh, and ready for actions.
 
 mod job;
+mod same;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crescendo_ext::identity::Family;
-use pcsc_transport::{Backend, Card, PinDigits, PinPadFeatures, Sharing, TransportError};
+use pcsc_transport::{Backend, Card, PinPadFeatures, Sharing, TransportError};
 
 pub(crate) use self::job::Job;
 
@@ -18,7 +19,7 @@ use crate::options::LoadOptions;
 use crate::pin::{Alphabet, PinPolicy, PinStatus};
 use crate::record::{HostRecord, HostStore, MemoryStore, TokenKey};
 use crate::secrets::SecretStore;
-use crate::token::{Token, TokenFamily};
+use crate::token::Token;
 
 /// Risks that a person has agreed to take. The default takes none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -145,6 +146,7 @@ impl Manager {
         let token = load(&mut card, &self.options)?;
         let mut session = Session {
             manager: self.clone(),
+            read_at: card.losses(),
             card,
             token,
             key: None,
@@ -191,6 +193,8 @@ impl fmt::Debug for Manager {
 pub struct Session {
     pub(crate) manager: Manager,
     pub(crate) card: Card,
+    /// [`Card::losses`] when the token was read, or seen to be the same.
+    read_at: u64,
     pub(crate) token: Token,
     pub(crate) key: Option<TokenKey>,
     pub(crate) record: HostRecord,
@@ -235,6 +239,7 @@ impl Session {
     /// [`ActionError::Load`], [`ActionError::Store`]; what was known is kept.
     pub fn reload(&mut self) -> Result<(), ActionError> {
         self.token = load(&mut self.card, &self.manager.options)?;
+        self.read_at = self.card.losses();
         self.consult_record()
     }
 
@@ -288,19 +293,30 @@ impl Session {
     }
 
     pub(crate) fn family(&self) -> Option<Family> {
-        match &self.token.identity.family {
-            TokenFamily::Crescendo(identity) => Some(identity.family()),
-            TokenFamily::Piv => None,
-        }
+        self.token.identity.family.crescendo()
     }
 
-    /// One transaction for an action.
+    /// One transaction for an action, on the token that was read: if others may
+    /// have exchanged it since, that is looked at before anything else
+    /// ([`same::check`]).
     pub(crate) fn job(&mut self, action: Action) -> Result<Job<'_>, ActionError> {
-        let family = self.family();
-        let pin = self.token.pin.reference;
-        let policy = &self.token.pin_policy;
-        let digits = PinDigits::new(policy.minimum, policy.maximum).unwrap_or(PinDigits::PIV);
-        Job::begin(&mut self.card, action, family, pin, digits)
+        let mut job = Job::begin(&mut self.card, action, &self.token)?;
+        if job.losses() != self.read_at {
+            same::check(&mut job, &self.token.identity)?;
+            self.read_at = job.losses();
+        }
+        Ok(job)
+    }
+
+    /// One transaction on whatever token is in the reader, to lock it or to see
+    /// what holds.
+    pub(crate) fn job_on_any(&mut self, action: Action) -> Result<Job<'_>, ActionError> {
+        Job::begin(&mut self.card, action, &self.token)
+    }
+
+    /// Whether the card was reset or exchanged by others since the token was read.
+    pub(crate) fn was_lost(&self) -> bool {
+        self.card.losses() != self.read_at
     }
 
     /// Locks what an action has unlocked. The action's own result counts for

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crescendo_ext::AppletVersion;
-use crescendo_ext::identity::Identity;
+use crescendo_ext::identity::{Family, Identity};
 use pcsc_transport::Interface;
 use piv_apdu::atr::Atr;
 use piv_apdu::key::{Algorithm, KeyReference};
@@ -231,6 +231,14 @@ pub enum TokenFamily {
 }
 
 impl TokenFamily {
+    /// Which Crescendo it is, if it is one.
+    pub(crate) fn crescendo(&self) -> Option<Family> {
+        match self {
+            Self::Crescendo(identity) => Some(identity.family()),
+            Self::Piv => None,
+        }
+    }
+
     /// What it is called: `C2300`, `C4000`, `PIV`.
     pub fn name(&self) -> &'static str {
         match self {

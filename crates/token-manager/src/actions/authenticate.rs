@@ -201,10 +201,10 @@ impl Authenticated<'_> {
     /// # Errors
     /// [`ActionError::Interrupted`], [`ActionError::Refused`].
     pub fn is_still_verified(&mut self) -> Result<bool, ActionError> {
-        let mut job = self.session.job(Action::Authenticate)?;
+        let mut job = self.session.job_on_any(Action::Authenticate)?;
         let verified = still_verified(&mut job)?;
         job.end();
-        Ok(verified)
+        Ok(verified && !self.session.was_lost())
     }
 
     /// Reads a data object that the PIN protects, such as the printed
@@ -218,7 +218,10 @@ impl Authenticated<'_> {
         &mut self,
         tag: ObjectTag,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, ActionError> {
-        let mut job = self.session.job(Action::ReadContent)?;
+        if self.session.was_lost() {
+            return Err(ActionError::AuthenticationLost);
+        }
+        let mut job = self.session.job_on_any(Action::ReadContent)?;
         if !still_verified(&mut job)? {
             return Err(ActionError::AuthenticationLost);
         }

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
+use crate::token::Token;
 
 /// A transaction in which an action sends its commands.
 pub(crate) struct Job<'c> {
@@ -30,26 +31,30 @@ pub(crate) struct Job<'c> {
 }
 
 impl<'c> Job<'c> {
-    pub(crate) fn begin(
+    pub(super) fn begin(
         card: &'c mut Card,
         action: Action,
-        family: Option<Family>,
-        pin: KeyReference,
-        digits: PinDigits,
+        token: &Token,
     ) -> Result<Self, ActionError> {
         let step = "begin";
         let transaction = card
             .begin()
             .map_err(|error| transport(error, action, step, Aftermath::Unchanged))?;
+        let policy = &token.pin_policy;
         Ok(Self {
             transaction,
             action,
-            family,
-            pin,
-            digits,
+            family: token.identity.family.crescendo(),
+            pin: token.pin.reference,
+            digits: PinDigits::new(policy.minimum, policy.maximum).unwrap_or(PinDigits::PIV),
             step,
             aftermath: Aftermath::Unchanged,
         })
+    }
+
+    /// [`Card::losses`], with what this transaction's beginning found.
+    pub(super) fn losses(&self) -> u64 {
+        self.transaction.losses()
     }
 
     /// The family, if it is a Crescendo.
@@ -92,6 +97,19 @@ impl<'c> Job<'c> {
                 Err(transport(error, self.action, self.step, self.aftermath))
             }
             Err(other) => Err(self.malformed(other.to_string())),
+        }
+    }
+
+    /// Sends a command whose answer is of use only if there is one that can be
+    /// understood.
+    pub(super) fn ask<C: TypedCommand>(
+        &mut self,
+        command: &C,
+    ) -> Result<Option<C::Answer>, ActionError> {
+        match self.send(command) {
+            Ok(answer) => Ok(answer.ok()),
+            Err(ActionError::Malformed { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
