@@ -128,7 +128,7 @@ impl KeyFile {
         Ok(KeyFile { content })
     }
 
-    /// Opens it. Takes as much memory and time as [`write`].
+    /// Opens it. Takes as much memory and time as [`write()`].
     ///
     /// # Errors
     /// [`KeyFileError::WrongPassphrase`]; [`KeyFileError::NotAKeyFile`] if what
