@@ -321,6 +321,9 @@ pub enum NotSent {
     /// The admin key is not of the kind that the token's challenge wants.
     #[error("{0}")]
     KeyDoesNotFit(String),
+    /// The challenge that the response belongs to is gone.
+    #[error("the token was reset and has forgotten its challenge: ask it for a new one")]
+    ChallengeLost,
     /// A plain PIV card is written to with its management key only.
     #[error("this card is written to with its management key (9B) only: give that key, too")]
     ManagementKey,

@@ -259,7 +259,8 @@ impl Session {
         self.token.complete(&self.record, self.manager.overrides);
     }
 
-    /// Changes the record, in the store first.
+    /// Changes the record, in the store first. What else has changed there since
+    /// it was read, the journal of a running action above all, is kept.
     pub(crate) fn update_record(
         &mut self,
         change: impl FnOnce(&mut HostRecord),
@@ -267,10 +268,13 @@ impl Session {
         let Some(key) = &self.key else {
             return Ok(());
         };
-        let mut record = self.record.clone();
+        let present = self.manager.store.read(key)?;
+        let mut record = present.clone();
         change(&mut record);
-        if record != self.record {
+        if record != present {
             self.manager.store.write(key, &record)?;
+        }
+        if record != self.record {
             self.record = record;
             self.refresh();
         }

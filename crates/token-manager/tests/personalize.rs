@@ -645,3 +645,32 @@ fn a_token_that_was_left_half_personalized_can_be_erased_instead() {
         assert!(opens(&mut session, &old), "{k}");
     }
 }
+
+/// What is noted of the PUK's tries does not replace the journal of the run that
+/// presents it.
+#[test]
+fn a_wrong_puk_leaves_the_journal_of_what_was_done_before_it() {
+    let profile = Profile::Crescendo4000;
+    let desk = Case::new(profile).desk();
+    let (present, wrong) = (factory(profile), Puk::new(b"87654321").unwrap());
+    let mut hands = Hands::default();
+    let error = desk
+        .open()
+        .personalize(
+            &PersonalizeOptions::new(PresentSecrets::Typed {
+                pin: &present,
+                puk: Some(&wrong),
+            }),
+            &pin(NEW_PIN),
+            None,
+            &mut |secret| hands.take(secret),
+            LastTry::Spare,
+            &mut |_| {},
+        )
+        .unwrap_err();
+    assert!(matches!(error, ActionError::Wrong { .. }), "{error}");
+    let session = desk.open();
+    assert_eq!(session.record().puk_tries_left, Some(limit(profile) - 1));
+    let journal = session.record().journal.clone().unwrap();
+    assert_eq!(journal.done, ["put-admin-key"]);
+}

@@ -16,7 +16,7 @@ impl Session {
     /// (`00 24 00 81 10 old new`). A wrong old PUK costs one of its tries.
     ///
     /// No command tells the PUK's tries. Where this host has seen the card say
-    /// that one is left, it is not used unasked.
+    /// that one is left, or none, it is not used unasked.
     ///
     /// # Errors
     /// [`ActionError::NotSent`], [`ActionError::Wrong`],
@@ -43,16 +43,21 @@ impl Session {
         result
     }
 
-    /// Refuses to use the PUK's last try unasked, as far as this host knows.
+    /// Refuses to use the PUK's last try unasked, as far as this host knows. That
+    /// it is blocked is remembered and not asked, and an erased token has all
+    /// tries back: whoever insists may have the card say it.
     pub(crate) fn may_try_puk(&self, last_try: LastTry) -> Result<(), ActionError> {
         match self.record.puk_tries_left {
-            Some(0) => may_try(Secret::Puk, &PinStatus::Blocked, last_try),
+            Some(0) if last_try == LastTry::Spare => {
+                may_try(Secret::Puk, &PinStatus::Blocked, last_try)
+            }
             Some(left) => may_try(Secret::Puk, &PinStatus::TriesLeft(left), last_try),
             None => Ok(()),
         }
     }
 
-    /// Remembers what the card said of the PUK's tries.
+    /// Remembers what the card said of the PUK's tries, and that one may have
+    /// gone where it could not say anything.
     pub(crate) fn note_puk<T>(
         &mut self,
         result: &Result<T, ActionError>,
@@ -66,11 +71,23 @@ impl Session {
             Err(ActionError::Blocked {
                 secret: Secret::Puk,
             }) => Some(0),
+            Err(
+                error @ (ActionError::Interrupted { step, .. }
+                | ActionError::Malformed { step, .. }
+                | ActionError::Refused { step, .. }),
+            ) if PRESENTS_PUK.contains(step) && error.may_have_spent_a_try() => {
+                // One less at the worst, and never "blocked" for that.
+                let worst = |left| if left > 1 { left - 1 } else { left };
+                self.record.puk_tries_left.map(worst)
+            }
             Err(_) => return Ok(()),
         };
         self.update_record(|record| record.puk_tries_left = left)
     }
 }
+
+/// The steps in which the card compares the PUK.
+const PRESENTS_PUK: [&str; 2] = ["change-puk", "reset-retry-counter"];
 
 fn change(job: &mut Job<'_>, old: &Puk, new: &Puk) -> Result<(), ActionError> {
     job.select_piv()?;

@@ -3,6 +3,7 @@
 use crescendo_ext::aca::{ExternalAuthenticate, GetChallenge, UnlockPin, XauthChallenge};
 use crescendo_ext::identity::Family;
 use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
+use pcsc_transport::Continuity;
 use piv_apdu::command::ResetRetryCounter;
 use piv_apdu::secret::{Pin, Puk};
 use piv_apdu::status::StatusWord;
@@ -10,6 +11,7 @@ use piv_apdu::status::StatusWord;
 use super::change_puk::refused_puk;
 use super::entry::{may_be_puk, may_become_pin};
 use crate::capability::Action;
+use crate::error::Unreadable;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
 use crate::session::{Job, LastTry, Session};
@@ -18,7 +20,8 @@ use crate::session::{Job, LastTry, Session};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unblocked {
-    /// The PIN's state after: it has all its tries again.
+    /// The PIN's state after: it has all its tries again. Unknown if the token
+    /// was lost before it told.
     pub after: PinStatus,
 }
 
@@ -45,7 +48,8 @@ impl Session {
     /// # Errors
     /// [`ActionError::NotSent`], [`ActionError::Wrong`],
     /// [`ActionError::Blocked`], [`ActionError::Refused`],
-    /// [`ActionError::Interrupted`] with [`Aftermath::PinNewOrBlocked`].
+    /// [`ActionError::Interrupted`] with [`Aftermath::PinNewOrBlocked`], or with
+    /// [`Aftermath::PinOldOrNew`] if the PIN was not blocked.
     pub fn unblock_with_puk(
         &mut self,
         puk: &Puk,
@@ -56,8 +60,9 @@ impl Session {
         may_be_puk(puk)?;
         may_become_pin(&self.token.pin_policy, new)?;
         self.may_try_puk(last_try)?;
+        let during = self.while_unblocking();
         let mut job = self.job(Action::UnblockWithPuk)?;
-        let result = reset_retry_counter(&mut job, puk, new);
+        let result = reset_retry_counter(&mut job, puk, new, during);
         job.end();
         self.note_puk(&result)?;
         self.unblocked(result)
@@ -88,8 +93,10 @@ impl Session {
     /// # Errors
     /// [`ActionError::Wrong`] if the response is wrong (a new challenge is
     /// needed), [`ActionError::Blocked`] if no unlock is left,
-    /// [`ActionError::NotSent`], [`ActionError::Refused`],
-    /// [`ActionError::Interrupted`] with [`Aftermath::PinNewOrBlocked`].
+    /// [`ActionError::NotSent`], with [`NotSent::ChallengeLost`] if the token was
+    /// reset meanwhile; [`ActionError::Refused`],
+    /// [`ActionError::Interrupted`] with [`Aftermath::PinNewOrBlocked`], or with
+    /// [`Aftermath::PinOldOrNew`] if the PIN was not blocked.
     pub fn unblock_with_response(
         &mut self,
         challenge: &UnblockChallenge,
@@ -102,8 +109,13 @@ impl Session {
             let what = "the response has another length than the challenge".to_owned();
             return Err(NotSent::KeyDoesNotFit(what).into());
         }
+        let during = self.while_unblocking();
         let mut job = self.job(Action::UnblockWithChallengeResponse)?;
-        let result = external_authenticate(&mut job, response).and_then(|()| unlock(&mut job, new));
+        if job.transaction().continuity() == Continuity::Lost {
+            return Err(NotSent::ChallengeLost.into());
+        }
+        let result =
+            external_authenticate(&mut job, response).and_then(|()| unlock(&mut job, new, during));
         job.end();
         self.unblocked(result)
     }
@@ -121,8 +133,9 @@ impl Session {
     ) -> Result<Unblocked, ActionError> {
         self.ensure(Action::UnblockWithChallengeResponse)?;
         may_become_pin(&self.token.pin_policy, new)?;
+        let during = self.while_unblocking();
         let mut job = self.job(Action::UnblockWithChallengeResponse)?;
-        let result = authenticate_admin(&mut job, key).and_then(|()| unlock(&mut job, new));
+        let result = authenticate_admin(&mut job, key).and_then(|()| unlock(&mut job, new, during));
         job.end();
         self.unblocked(result)
     }
@@ -147,24 +160,50 @@ impl Session {
             let what = "this token gives another challenge each time, which no fixed code answers";
             return Err(NotSent::KeyDoesNotFit(what.to_owned()).into());
         }
+        let during = self.while_unblocking();
         let mut job = self.job(Action::UnblockWithChallengeResponse)?;
-        let result = answer_with_code(&mut job, code).and_then(|()| unlock(&mut job, new));
+        let result = answer_with_code(&mut job, code).and_then(|()| unlock(&mut job, new, during));
         job.end();
         self.unblocked(result)
     }
 
-    /// Locks the token and looks at the tries, which are all back.
+    /// What it means to lose the token with the command on its way: a PIN that
+    /// has tries left tells nothing by them.
+    fn while_unblocking(&self) -> Aftermath {
+        match self.token.pin.status {
+            PinStatus::Blocked => Aftermath::PinNewOrBlocked,
+            _ => Aftermath::PinOldOrNew,
+        }
+    }
+
+    /// Locks the token and looks at the tries, which are all back. A token that
+    /// is lost by now is unblocked all the same.
     fn unblocked(&mut self, result: Result<(), ActionError>) -> Result<Unblocked, ActionError> {
         self.lock_again();
+        // It may not be blocked any more, also where that is not certain.
+        if !matches!(
+            result,
+            Err(ActionError::Wrong { .. } | ActionError::Blocked { .. } | ActionError::NotSent(_))
+        ) {
+            self.note_pin(PinStatus::Unknown(Unreadable::GivenUp(
+                "not asked since the token was unblocked, or was to be".to_owned(),
+            )));
+        }
         result?;
-        let after = self.refresh_pin_status()?;
+        let after = self.refresh_pin_status();
+        let after = after.unwrap_or_else(|_| self.token.pin.status.clone());
         Ok(Unblocked { after })
     }
 }
 
-fn reset_retry_counter(job: &mut Job<'_>, puk: &Puk, new: &Pin) -> Result<(), ActionError> {
+fn reset_retry_counter(
+    job: &mut Job<'_>,
+    puk: &Puk,
+    new: &Pin,
+    during: Aftermath,
+) -> Result<(), ActionError> {
     job.select_piv()?;
-    job.at("reset-retry-counter", Aftermath::PinNewOrBlocked);
+    job.at("reset-retry-counter", during);
     let reference = job.pin_reference();
     job.send(&ResetRetryCounter {
         reference,
@@ -223,8 +262,8 @@ fn external_authenticate(job: &mut Job<'_>, response: &XauthCryptogram) -> Resul
 }
 
 /// UNLOCK PIN, with the admin key authenticated.
-fn unlock(job: &mut Job<'_>, new: &Pin) -> Result<(), ActionError> {
-    job.at("unlock-pin", Aftermath::PinNewOrBlocked);
+fn unlock(job: &mut Job<'_>, new: &Pin, during: Aftermath) -> Result<(), ActionError> {
+    job.at("unlock-pin", during);
     let command = UnlockPin { new: new.padded() };
     job.send(&command)?.map_err(|status| match status {
         // Vendor: the unlocks are used up. What `63CX` counts are the unlocks, too.
