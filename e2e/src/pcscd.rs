@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::path_from_environment;
+use crate::{path_from_environment, programs};
 
 /// The names of vpcd's two slots.
 pub const READERS: [&str; 2] = ["Virtual PCD 00 00", "Virtual PCD 00 01"];
@@ -56,7 +56,9 @@ impl Pcscd {
     /// its children look for it.
     #[must_use]
     pub fn start(name: &str) -> Self {
-        Self::start_at(name, &path_from_environment("PCSCLITE_CSOCK_NAME"), PORT)
+        let pcscd = Self::start_at(name, &path_from_environment("PCSCLITE_CSOCK_NAME"), PORT);
+        programs::keep_records_in(pcscd.place.path().join("records"));
+        pcscd
     }
 
     /// Starts another one, for processes of the test's own: on `socket`, with

@@ -2,9 +2,13 @@
 
 use std::{
     fmt::{self, Display},
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Seek as _, Write as _},
+    path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, channel},
+    },
     thread,
     time::Duration,
 };
@@ -15,6 +19,15 @@ use crate::{path_from_environment, pcscd::signal};
 
 /// No program here takes longer than this, in seconds, unless something hangs.
 const LIMIT: &str = "60";
+
+/// Where `tokenctl` keeps what it remembers of tokens: a folder of the running
+/// test's, never the person's.
+static RECORDS: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// From now on `tokenctl` keeps its records in this folder.
+pub(crate) fn keep_records_in(folder: PathBuf) {
+    *RECORDS.lock().unwrap() = Some(folder);
+}
 
 /// What a program left behind.
 #[derive(Debug)]
@@ -127,16 +140,44 @@ pub fn finish(command: &mut Command) -> Finished {
     }
 }
 
+/// Runs `command` to its end, with `lines` as its standard input: how secrets
+/// are given.
+#[must_use]
+pub fn finish_with_input(command: &mut Command, lines: &[&str]) -> Finished {
+    let mut input = tempfile::tempfile().unwrap();
+    for line in lines {
+        writeln!(input, "{line}").unwrap();
+    }
+    input.rewind().unwrap();
+    finish(command.stdin(input))
+}
+
 /// The `tokenctl` that `cargo xtask test` has built, with nothing that the
-/// person's environment adds; for [`finish`].
+/// person's environment adds, and with records that end with the test; for
+/// [`finish`].
 #[must_use]
 pub fn tokenctl_command(arguments: &[&str]) -> Command {
     let path = path_from_environment("E2E_TOKENCTL");
+    let records = RECORDS.lock().unwrap().clone();
+    let records = records.expect("Pcscd::start, which makes a place for records, comes first");
     let mut command = limited(path.to_str().unwrap());
     command
         .args(arguments)
+        .env("TOKENCTL_RECORD_DIR", records)
         .env_remove("TOKENCTL_VIRTUAL_DIR")
         .env_remove("NO_COLOR");
+    command
+}
+
+/// One of the programs in `examples/`, whose helpdesk is `tokenctl`; for
+/// [`finish`].
+#[must_use]
+pub fn example_command(name: &str, arguments: &[&str]) -> Command {
+    let path = path_from_environment("E2E_EXAMPLES").join(name);
+    let mut command = limited(path.to_str().unwrap());
+    command
+        .args(arguments)
+        .env("HELPDESK", path_from_environment("E2E_TOKENCTL"));
     command
 }
 

@@ -19,6 +19,7 @@ const CARD_MANIFEST: &str = "interop/piv-authenticator-card/Cargo.toml";
 /// may run; its directory goes away with this value.
 pub(crate) struct Stage {
     tokenctl: PathBuf,
+    examples: PathBuf,
     card: PathBuf,
     logs: PathBuf,
     directory: PathBuf,
@@ -33,7 +34,9 @@ impl Stage {
     /// Builds what runs on the stage, with cargo's package `selection`.
     pub(crate) fn build(selection: &[&str]) -> Outcome<Self> {
         let card = Self::build_independent_card()?;
-        run(&mut cargo([&["build", "--bins"], selection].concat()))?;
+        run(&mut cargo(
+            [&["build", "--bins", "--examples"], selection].concat(),
+        ))?;
         let logs = target().join("e2e");
         make(&logs)?;
         // A copy: other steps build tokenctl anew with other features.
@@ -46,6 +49,7 @@ impl Stage {
         make(&directory)?;
         Ok(Self {
             tokenctl,
+            examples: target().join("debug/examples"),
             card,
             logs,
             directory,
@@ -72,6 +76,7 @@ impl Stage {
         command
             .env("PCSCLITE_CSOCK_NAME", self.directory.join("pcscd.comm"))
             .env("E2E_TOKENCTL", &self.tokenctl)
+            .env("E2E_EXAMPLES", &self.examples)
             .env("E2E_INDEPENDENT_CARD", &self.card)
             .env("E2E_LOGS", &self.logs)
     }

@@ -11,6 +11,8 @@
 
 mod hotplug;
 mod independent_card;
+mod life;
+mod life_by_tokenctl;
 mod opensc;
 mod round_trips;
 mod sharing;

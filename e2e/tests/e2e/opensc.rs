@@ -259,7 +259,7 @@ fn sign_and_verify(pin: &str, mechanism: &[&str]) {
     .says("Verified OK");
 }
 
-fn pkcs11_tool(arguments: &[&str]) -> Finished {
+pub(crate) fn pkcs11_tool(arguments: &[&str]) -> Finished {
     let places = [
         "/usr/lib/x86_64-linux-gnu",
         "/usr/lib/aarch64-linux-gnu",
