@@ -188,6 +188,29 @@ pub trait HostStore: Send + Sync {
     /// # Errors
     /// [`StoreError`]; the record is then as it was.
     fn write(&self, token: &TokenKey, record: &HostRecord) -> Result<(), StoreError>;
+
+    /// Changes the record of a token as it is now, and gives it. `change` may be
+    /// called more than once. Nothing is written if it changes nothing.
+    ///
+    /// A store that several programs use has to see to it that nobody else writes
+    /// in between: what the one notes must not undo what the other noted. As it
+    /// is given here, it only reads and writes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the record is then as it was.
+    fn update(
+        &self,
+        token: &TokenKey,
+        change: &mut dyn FnMut(&mut HostRecord),
+    ) -> Result<HostRecord, StoreError> {
+        let before = self.read(token)?;
+        let mut record = before.clone();
+        change(&mut record);
+        if record != before {
+            self.write(token, &record)?;
+        }
+        Ok(record)
+    }
 }
 
 /// What this host keeps about a token could not be read or written.

@@ -259,25 +259,17 @@ impl Session {
         self.token.complete(&self.record, self.manager.overrides);
     }
 
-    /// Changes the record, in the store first. What else has changed there since
-    /// it was read, the journal of a running action above all, is kept.
+    /// Changes the record as it is in the store now, which other programs may
+    /// have changed since it was read.
     pub(crate) fn update_record(
         &mut self,
-        change: impl FnOnce(&mut HostRecord),
+        mut change: impl FnMut(&mut HostRecord),
     ) -> Result<(), ActionError> {
         let Some(key) = &self.key else {
             return Ok(());
         };
-        let present = self.manager.store.read(key)?;
-        let mut record = present.clone();
-        change(&mut record);
-        if record != present {
-            self.manager.store.write(key, &record)?;
-        }
-        if record != self.record {
-            self.record = record;
-            self.refresh();
-        }
+        self.record = self.manager.store.update(key, &mut change)?;
+        self.refresh();
         Ok(())
     }
 

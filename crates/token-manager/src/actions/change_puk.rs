@@ -39,7 +39,7 @@ impl Session {
         let mut job = self.job(Action::ChangePuk)?;
         let result = change(&mut job, old, new);
         job.end();
-        self.note_puk(&result)?;
+        self.note_puk(&result);
         result
     }
 
@@ -57,11 +57,9 @@ impl Session {
     }
 
     /// Remembers what the card said of the PUK's tries, and that one may have
-    /// gone where it could not say anything.
-    pub(crate) fn note_puk<T>(
-        &mut self,
-        result: &Result<T, ActionError>,
-    ) -> Result<(), ActionError> {
+    /// gone where it could not say anything; for the time of this session only, if
+    /// the store can't. What came of the PUK counts for more.
+    pub(crate) fn note_puk<T>(&mut self, result: &Result<T, ActionError>) {
         let left = match result {
             Ok(_) => None,
             Err(ActionError::Wrong {
@@ -80,9 +78,12 @@ impl Session {
                 let worst = |left| if left > 1 { left - 1 } else { left };
                 self.record.puk_tries_left.map(worst)
             }
-            Err(_) => return Ok(()),
+            Err(_) => return,
         };
-        self.update_record(|record| record.puk_tries_left = left)
+        if let Err(error) = self.update_record(|record| record.puk_tries_left = left) {
+            tracing::warn!(%error, "the PUK's tries could not be noted");
+        }
+        self.record.puk_tries_left = left;
     }
 }
 

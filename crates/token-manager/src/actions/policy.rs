@@ -231,7 +231,7 @@ impl Session {
                 self.token.profile = ProfileState::OnToken(written?);
                 self.refresh();
             }
-            None => self.update_record(|record| record.profile = Some(profile))?,
+            None => self.update_record(|record| record.profile = Some(profile.clone()))?,
         }
         Ok(PolicySet { changed, before })
     }

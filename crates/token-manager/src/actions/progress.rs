@@ -145,13 +145,11 @@ impl<'o> Progress<'o> {
     }
 
     /// Changes the record, and leaves the journal open.
-    pub(crate) fn amend(&self, change: impl FnOnce(&mut HostRecord)) -> Result<(), ActionError> {
-        let Some(key) = &self.key else {
-            return Ok(());
-        };
-        let mut record = self.store.read(key)?;
-        change(&mut record);
-        Ok(self.store.write(key, &record)?)
+    pub(crate) fn amend(&self, mut change: impl FnMut(&mut HostRecord)) -> Result<(), ActionError> {
+        if let Some(key) = &self.key {
+            self.store.update(key, &mut change)?;
+        }
+        Ok(())
     }
 
     /// Reports what there was no need to do.
@@ -167,7 +165,7 @@ impl<'o> Progress<'o> {
 
     /// The end: the journal is closed along with what else changes in the
     /// record.
-    pub(crate) fn finish(self, change: impl FnOnce(&mut HostRecord)) -> Result<(), ActionError> {
+    pub(crate) fn finish(self, mut change: impl FnMut(&mut HostRecord)) -> Result<(), ActionError> {
         self.amend(|record| {
             record.journal = None;
             change(record);
@@ -176,7 +174,7 @@ impl<'o> Progress<'o> {
 
     fn write(&self) -> Result<(), ActionError> {
         let journal = self.is_under_way().then(|| self.journal.clone());
-        self.amend(|record| record.journal = journal)
+        self.amend(|record| record.journal.clone_from(&journal))
     }
 }
 

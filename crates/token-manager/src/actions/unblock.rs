@@ -64,7 +64,7 @@ impl Session {
         let mut job = self.job(Action::UnblockWithPuk)?;
         let result = reset_retry_counter(&mut job, puk, new, during);
         job.end();
-        self.note_puk(&result)?;
+        self.note_puk(&result);
         self.unblocked(result)
     }
 

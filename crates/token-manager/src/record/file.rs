@@ -10,7 +10,8 @@ use super::{HostRecord, HostStore, RECORD_VERSION, StoreError, TokenKey};
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// Records in a folder of the user's: one file a token, written to a new file
-/// and renamed, readable by its owner only.
+/// and renamed, readable by its owner only. Whoever changes a record holds a lock
+/// on the folder's file `.lock` meanwhile, where the file system has locks.
 #[derive(Debug, Clone)]
 pub struct FileStore {
     directory: PathBuf,
@@ -31,6 +32,25 @@ impl FileStore {
 
     fn path(&self, token: &TokenKey) -> PathBuf {
         self.directory.join(format!("{token}.json"))
+    }
+
+    /// Keeps other programs from changing a record as long as the file is open.
+    fn lock(&self) -> Result<fs::File, StoreError> {
+        let path = self.directory.join(".lock");
+        let open = || {
+            fs::create_dir_all(&self.directory)?;
+            let file = fs::File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)?;
+            match file.lock() {
+                // Not on every network file system.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+                locked => locked.map(|()| file),
+            }
+        };
+        open().map_err(|error| io_error(&path, "written", error))
     }
 
     fn replace(&self, path: &Path, text: &[u8]) -> io::Result<()> {
@@ -63,6 +83,25 @@ impl HostStore for FileStore {
             );
             return Err(damaged(&path, detail));
         }
+        Ok(record)
+    }
+
+    fn update(
+        &self,
+        token: &TokenKey,
+        change: &mut dyn FnMut(&mut HostRecord),
+    ) -> Result<HostRecord, StoreError> {
+        // A folder that can't be written to does not matter if nothing is written.
+        let seen = self.read(token)?;
+        let mut record = seen.clone();
+        change(&mut record);
+        if record == seen {
+            return Ok(record);
+        }
+        let _lock = self.lock()?;
+        let mut record = self.read(token)?;
+        change(&mut record);
+        self.write(token, &record)?;
         Ok(record)
     }
 

@@ -24,6 +24,22 @@ impl HostStore for MemoryStore {
         Ok(records.get(token).cloned().unwrap_or_else(HostRecord::new))
     }
 
+    fn update(
+        &self,
+        token: &TokenKey,
+        change: &mut dyn FnMut(&mut HostRecord),
+    ) -> Result<HostRecord, StoreError> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = records.get(token).cloned().unwrap_or_else(HostRecord::new);
+        change(&mut record);
+        if record.is_empty() {
+            records.remove(token);
+        } else {
+            records.insert(token.clone(), record.clone());
+        }
+        Ok(record)
+    }
+
     fn write(&self, token: &TokenKey, record: &HostRecord) -> Result<(), StoreError> {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if record.is_empty() {

@@ -71,7 +71,7 @@ impl Session {
         let result = change_secrets(&mut job, setup, &mut candidates, &new, progress);
         job.end();
         if new.puk.is_some() {
-            self.note_puk(&result)?;
+            self.note_puk(&result);
         }
         self.note_verification(&result);
         self.lock_again();
@@ -194,7 +194,7 @@ impl Session {
         progress.done(READ_BACK);
         let place = options.recovery;
         progress.finish(|record| {
-            record.profile = (!on_token).then_some(wanted);
+            record.profile = (!on_token).then(|| wanted.clone());
             record.recovery = Some(place);
         })?;
         self.consult_record()
