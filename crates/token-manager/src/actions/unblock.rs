@@ -110,8 +110,10 @@ impl Session {
             return Err(NotSent::KeyDoesNotFit(what).into());
         }
         let during = self.while_unblocking();
-        let mut job = self.job(Action::UnblockWithChallengeResponse)?;
-        if job.transaction().continuity() == Continuity::Lost {
+        // Who it is need not be asked: another token has not given the challenge.
+        let lost = self.was_lost();
+        let mut job = self.job_on_any(Action::UnblockWithChallengeResponse)?;
+        if lost || job.transaction().continuity() == Continuity::Lost {
             return Err(NotSent::ChallengeLost.into());
         }
         let result =
