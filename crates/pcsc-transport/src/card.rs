@@ -231,6 +231,25 @@ impl Card {
         Ok(self.leave()?)
     }
 
+    /// Locks what was unlocked and ends the transaction, so that nobody gets at
+    /// the card in between.
+    fn end_locked(&mut self) -> Result<(), LinkError> {
+        let unlocked = std::mem::take(&mut self.state.unlocked);
+        let leave = if self.log_out(&unlocked) {
+            Leave::AsIs
+        } else {
+            Leave::Reset
+        };
+        match self.end_link(leave) {
+            Err(error) if !error.is_session_lost() => {
+                // For whoever locks next.
+                self.state.unlocked.extend(unlocked);
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn leave(&mut self) -> Result<(), LinkError> {
         if self.open {
             self.end_link(Leave::AsIs)?;
@@ -451,6 +470,18 @@ impl Transaction<'_> {
     /// [`TransportError::Link`]; the transaction is over all the same.
     pub fn end(self) -> Result<(), TransportError> {
         Ok(self.card.end_link(Leave::AsIs)?)
+    }
+
+    /// Locks what was unlocked through this card, as [`Card::lock`] does, and
+    /// ends the transaction: nobody finds the card unlocked in between. Sends
+    /// nothing if nothing was unlocked.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Link`] if it could not be locked; the transaction is
+    /// over all the same. A card that is gone, or was reset, is locked: no error.
+    pub fn end_locked(self) -> Result<(), TransportError> {
+        Ok(self.card.end_locked()?)
     }
 
     /// Ends the transaction and resets the card: nothing is selected or

@@ -366,7 +366,7 @@ impl Session {
         let mut job = self.job(Action::ReadContent)?;
         job.select_piv()?;
         let status = job.pin_status()?;
-        job.end();
+        job.end_open();
         self.note_pin(status.clone());
         Ok(status)
     }

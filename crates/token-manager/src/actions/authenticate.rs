@@ -77,7 +77,7 @@ impl Session {
     ) -> Result<PinStatus, ActionError> {
         let mut job = self.job(Action::Authenticate)?;
         let result = verify(&mut job, pin, last_try);
-        job.end();
+        job.end_open();
         self.note_verification(&result);
         result
     }
@@ -203,7 +203,7 @@ impl Authenticated<'_> {
     pub fn is_still_verified(&mut self) -> Result<bool, ActionError> {
         let mut job = self.session.job_on_any(Action::Authenticate)?;
         let verified = still_verified(&mut job)?;
-        job.end();
+        job.end_open();
         Ok(verified && !self.session.was_lost())
     }
 

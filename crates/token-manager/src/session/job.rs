@@ -261,8 +261,18 @@ impl<'c> Job<'c> {
             .map_err(|error| self.malformed(error.to_string()))
     }
 
-    /// Ends the transaction and leaves the card as it is.
+    /// Locks what was unlocked and ends the transaction, so that no other
+    /// program finds the token unlocked in between. That it can't be locked is
+    /// no failure of the action: it is tried again when the session ends.
     pub(crate) fn end(self) {
+        if let Err(error) = self.transaction.end_locked() {
+            tracing::warn!(%error, "the token could not be locked");
+        }
+    }
+
+    /// Ends the transaction and leaves the token as it is, for a guard that
+    /// holds it unlocked.
+    pub(crate) fn end_open(self) {
         drop(self.transaction);
     }
 }

@@ -68,7 +68,9 @@ fn a_response_to_a_challenge_that_is_lost_is_not_sent() {
         matches!(error, ActionError::NotSent(NotSent::ChallengeLost)),
         "{error}"
     );
-    assert!(desk.sent().is_empty());
+    // The token is looked at, since it might be another one; EXTERNAL
+    // AUTHENTICATE is not sent.
+    assert!(!desk.sent().contains(&0x82));
     respond(&mut session, 0).unwrap();
 }
 
