@@ -235,6 +235,8 @@ pub enum Reason {
     NotSetByThisSoftware,
     /// The person did not want the recovery secret kept anywhere.
     NotKept,
+    /// What is kept is not the token's any more.
+    Outdated,
     /// The standard leaves it to each vendor, and nothing is known of this
     /// token's.
     NotInStandard,
@@ -268,6 +270,7 @@ impl Reason {
             Self::NotPubliclyDocumented => "not-publicly-documented",
             Self::NotSetByThisSoftware => "not-set-by-this-software",
             Self::NotKept => "not-kept",
+            Self::Outdated => "outdated",
             Self::NotInStandard => "not-in-standard",
             Self::OnlyAtPersonalize => "only-at-personalize",
             Self::NoIdentity => "no-identity",
@@ -291,6 +294,10 @@ impl Reason {
             Self::NotPubliclyDocumented => "no public document says how this token does it",
             Self::NotSetByThisSoftware => {
                 "only a PUK set by this software can be shown, and it has set none here"
+            }
+            Self::Outdated => {
+                "the secret that is kept is not the token's any more: it was changed without being \
+                 kept anew"
             }
             Self::NotKept => "it was chosen to keep it nowhere, or it was erased",
             Self::NotInStandard => {

@@ -71,6 +71,10 @@ pub struct HostRecord {
     /// Where the secret is kept that unblocks the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryPlace>,
+    /// The PUK was changed since one was kept on the token, where only the PIN
+    /// gets at it: a PUK that is kept there is not shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_puk_outdated: bool,
     /// An action of several steps that was begun and not finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<Journal>,
@@ -98,6 +102,7 @@ impl HostRecord {
     pub fn is_empty(&self) -> bool {
         self.profile.is_none()
             && self.recovery.is_none()
+            && !self.kept_puk_outdated
             && self.journal.is_none()
             && self.puk_tries_left.is_none()
     }

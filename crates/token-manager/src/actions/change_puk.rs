@@ -4,11 +4,14 @@ use piv_apdu::command::ChangeReferenceData;
 use piv_apdu::key::KeyReference;
 use piv_apdu::secret::Puk;
 use piv_apdu::status::StatusWord;
+use token_profile::RecoveryKind;
 
 use super::entry::{may_be_puk, may_try};
+use super::hand_over::to_hand_over;
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
+use crate::record::RecoveryPlace;
 use crate::session::{Job, LastTry, Session};
 
 impl Session {
@@ -18,7 +21,13 @@ impl Session {
     /// No command tells the PUK's tries. Where this host has seen the card say
     /// that one is left, or none, it is not used unasked.
     ///
+    /// Where this computer keeps the PUK, the new one takes its place. One that is
+    /// kept on the token is not shown any more: give the new one to
+    /// [`keep_recovery`](Self::keep_recovery).
+    ///
     /// # Errors
+    /// [`ActionError::Secrets`] and [`ActionError::Store`] come after the change,
+    /// when what is kept could not follow it;
     /// [`ActionError::NotSent`], [`ActionError::Wrong`],
     /// [`ActionError::Blocked`], [`ActionError::Refused`],
     /// [`ActionError::Interrupted`] with [`Aftermath::PukOldOrNew`].
@@ -40,7 +49,25 @@ impl Session {
         let result = change(&mut job, old, new);
         job.end();
         self.note_puk(&result);
-        result
+        result?;
+        self.puk_was_changed(new)
+    }
+
+    /// What is kept of the PUK: on this host the new one takes the old one's
+    /// place; on the token only the PIN gets at it, so the old one is not shown any
+    /// more.
+    fn puk_was_changed(&mut self, new: &Puk) -> Result<(), ActionError> {
+        if self.record.recovery == Some(RecoveryPlace::Host) {
+            let new = [to_hand_over(RecoveryKind::Puk, new.as_bytes())?];
+            return self.replace_on_host(&new).map(drop);
+        }
+        if self.record.recovery == Some(RecoveryPlace::Nowhere) {
+            return Ok(());
+        }
+        self.update_record(|record| record.kept_puk_outdated = true)?;
+        // Of a token without a name at least this session knows.
+        self.record.kept_puk_outdated = true;
+        Ok(())
     }
 
     /// Refuses to use the PUK's last try unasked, as far as this host knows. That

@@ -6,8 +6,10 @@ mod secret;
 use std::sync::Arc;
 
 use crescendo_ext::identity::Family;
+use crescendo_ext::xauth::XauthCryptogram;
 use piv_apdu::management::ManagementKey;
-use token_profile::{RecoveryError, RecoveryRecord};
+use piv_apdu::status::StatusWord;
+use token_profile::{RecoveryError, RecoveryKind, RecoveryRecord};
 
 use self::object::{Kept, erase_record, read_record};
 pub(crate) use self::object::{replace_record, write_record};
@@ -15,6 +17,7 @@ pub use self::secret::RecoverySecret;
 
 use super::authenticate::verify;
 use super::entry::PinEntry;
+use super::unblock::{answer_with_code, authenticate_admin};
 use crate::capability::{Action, Reason};
 use crate::failure::{ActionError, NotSent};
 use crate::record::{RecoveryPlace, TokenKey};
@@ -40,7 +43,8 @@ impl Session {
     }
 
     /// Keeps the recovery secret on the token or on this computer, for instance
-    /// after it was changed, in place of what this software kept before.
+    /// after it was changed, in place of what this software kept before: there or
+    /// in the other place.
     ///
     /// VERIFY as [`authenticate`](Self::authenticate) does; then on the token
     /// SELECT of the PIV application, on a plain PIV card mutual authentication
@@ -76,12 +80,23 @@ impl Session {
             }
             RecoveryPlace::Host => {
                 self.host_secrets()?;
-                self.with_pin(pin, last_try, |_| Ok(()))?;
+                let was = self.record.recovery;
+                if was == Some(RecoveryPlace::Token) {
+                    self.may_write(management)?;
+                }
+                let look = matches!(was, None | Some(RecoveryPlace::Token))
+                    && self.may_write(management).is_ok();
+                self.with_pin(pin, last_try, |job| erase_ours(job, look, management))?;
                 self.keep_on_host(secret)?;
             }
             RecoveryPlace::Nowhere => return self.forget(pin, last_try, management),
         }
-        self.note_recovery(place)
+        let was = self.record.recovery;
+        self.note_recovery(place)?;
+        match (was, place) {
+            (Some(RecoveryPlace::Host), RecoveryPlace::Token) => self.forget_on_host(),
+            _ => Ok(()),
+        }
     }
 
     /// Shows the secret that unblocks the token: the PUK, or what plays its
@@ -90,11 +105,14 @@ impl Session {
     /// VERIFY as [`authenticate`](Self::authenticate) does; then SELECT of the
     /// PIV application and GET DATA of `5FC109`, or, if this computer keeps it,
     /// its secret store, which is opened only after the card has accepted the
-    /// PIN. If nobody noted where it is, the token is looked into.
+    /// PIN. If nobody noted where it is, the token is looked into. An admin key or
+    /// an unlock code is shown only if the token still takes it: SELECT of the ACA,
+    /// GET CHALLENGE, EXTERNAL AUTHENTICATE.
     ///
     /// # Errors
     /// [`ActionError::Unavailable`] with [`Reason::NotSetByThisSoftware`] if it
-    /// is not there, or not ours; [`ActionError::Malformed`] if it is ours and
+    /// is not there, or not ours, with [`Reason::Outdated`] if it is not the
+    /// token's any more; [`ActionError::Malformed`] if it is ours and
     /// can't be read; [`ActionError::NotSent`], [`ActionError::Wrong`],
     /// [`ActionError::Blocked`], [`ActionError::PinPad`],
     /// [`ActionError::Refused`], [`ActionError::Secrets`],
@@ -105,18 +123,37 @@ impl Session {
         last_try: LastTry,
     ) -> Result<RecoverySecret, ActionError> {
         self.ensure(Action::ViewPuk)?;
+        let fixed = self.token.has_static_challenge();
         if self.record.recovery == Some(RecoveryPlace::Host) {
             self.host_secrets()?;
             self.with_pin(pin, last_try, |_| Ok(()))?;
-            return self.read_on_host();
+            let secret = self.read_on_host()?;
+            let mut job = self.job(Action::ViewPuk)?;
+            let checked = still_holds(&mut job, &secret, fixed);
+            job.end();
+            self.lock_again();
+            return checked.map(|()| secret);
         }
-        let record = self.with_pin(pin, last_try, |job| match read_record(job)? {
-            Kept::Ours(Ok(record)) => Ok(record),
-            Kept::Ours(Err(error)) => Err(job.malformed(error.to_string())),
-            Kept::Nothing | Kept::Foreign => Err(not_set()),
+        let puk_outdated = self.record.kept_puk_outdated;
+        let secret = self.with_pin(pin, last_try, |job| {
+            let secret = match read_record(job)? {
+                Kept::Ours(Ok(record)) => RecoverySecret::from(record),
+                Kept::Ours(Err(error)) => return Err(job.malformed(error.to_string())),
+                Kept::Nothing | Kept::Foreign => return Err(not_set()),
+            };
+            if puk_outdated && secret.kind() == RecoveryKind::Puk {
+                return Err(unavailable(Reason::Outdated));
+            }
+            still_holds(job, &secret, fixed)?;
+            Ok(secret)
         })?;
-        self.note_recovery(RecoveryPlace::Token)?;
-        Ok(record.into())
+        // That it can't be noted keeps nobody from it.
+        if let Err(error) = self.update_record(|record| {
+            record.recovery = Some(RecoveryPlace::Token);
+        }) {
+            tracing::warn!(%error, "where the recovery secret is could not be noted");
+        }
+        Ok(secret)
     }
 
     /// Forgets the recovery secret: it is erased from where this software keeps
@@ -164,9 +201,11 @@ impl Session {
     ) -> Result<(), ActionError> {
         self.ensure(Action::ViewPuk)?;
         if self.record.recovery == Some(RecoveryPlace::Host) {
-            let (store, key) = self.host_secrets()?;
-            self.with_pin(pin, last_try, |_| Ok(()))?;
-            store.remove(&key)?;
+            self.host_secrets()?;
+            // Another computer may have kept one on the token.
+            let look = self.may_write(management).is_ok();
+            self.with_pin(pin, last_try, |job| erase_ours(job, look, management))?;
+            self.forget_on_host()?;
             return self.note_recovery(RecoveryPlace::Nowhere);
         }
         self.may_write(management)?;
@@ -180,7 +219,16 @@ impl Session {
             Kept::Nothing | Kept::Foreign if may_be_gone => Ok(()),
             Kept::Nothing | Kept::Foreign => Err(not_set()),
         })?;
+        self.forget_on_host()?;
         self.note_recovery(RecoveryPlace::Nowhere)
+    }
+
+    /// Erases what this computer's store keeps for the token, if there is a store.
+    fn forget_on_host(&self) -> Result<(), ActionError> {
+        if let (Some(secrets), Some(key)) = (self.manager.secrets(), &self.key) {
+            secrets.remove(key)?;
+        }
+        Ok(())
     }
 
     /// One transaction: VERIFY, then `act`. The token is locked after.
@@ -205,7 +253,10 @@ impl Session {
 
     /// Notes where the recovery secret is kept.
     pub(crate) fn note_recovery(&mut self, place: RecoveryPlace) -> Result<(), ActionError> {
-        self.update_record(|record| record.recovery = Some(place))
+        self.update_record(|record| {
+            record.recovery = Some(place);
+            record.kept_puk_outdated = false;
+        })
     }
 
     /// Puts the secret into this computer's store.
@@ -280,6 +331,48 @@ impl Session {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a Crescendo still takes what is to be shown: the key, or the unlock
+/// code, may have been changed by others. SELECT of the ACA, GET CHALLENGE,
+/// EXTERNAL AUTHENTICATE, for which no count of tries is documented. A PUK can't be
+/// looked at without its tries, and is not.
+fn still_holds(job: &mut Job<'_>, secret: &RecoverySecret, fixed: bool) -> Result<(), ActionError> {
+    let checked = match (secret.kind(), secret.xauth_key()) {
+        _ if job.family().is_none() => return Ok(()),
+        (RecoveryKind::Puk, _) => return Ok(()),
+        (RecoveryKind::XauthKey, Some(key)) => authenticate_admin(job, &key),
+        (RecoveryKind::UnlockCode, _) if fixed => {
+            match XauthCryptogram::from_slice(secret.record.value()) {
+                Ok(code) => answer_with_code(job, &code),
+                Err(_) => return Err(unavailable(Reason::Outdated)),
+            }
+        }
+        _ => return Err(unavailable(Reason::Outdated)),
+    };
+    checked.map_err(|error| match error {
+        ActionError::Wrong { .. }
+        | ActionError::NotSent(NotSent::KeyDoesNotFit(_))
+        | ActionError::Refused {
+            status: StatusWord::REFERENCED_DATA_NOT_FOUND,
+            ..
+        } => unavailable(Reason::Outdated),
+        other => other,
+    })
+}
+
+/// Erases the secret on the token if there is one of ours and it is to be looked
+/// for; the PIN has to be verified.
+fn erase_ours(
+    job: &mut Job<'_>,
+    look: bool,
+    management: Option<&ManagementKey>,
+) -> Result<(), ActionError> {
+    if look && matches!(read_record(job)?, Kept::Ours(_)) {
+        authorise(job, management)?;
+        erase_record(job)?;
+    }
+    Ok(())
 }
 
 /// A plain PIV card's management key, where it was given.

@@ -323,6 +323,7 @@ impl Session {
         progress.amend(|record| {
             record.profile = None;
             record.recovery = None;
+            record.kept_puk_outdated = false;
             record.puk_tries_left = None;
         })?;
         self.consult_record()

@@ -216,7 +216,10 @@ fn reset_retry_counter(
 }
 
 /// GET CHALLENGE and EXTERNAL AUTHENTICATE with the constant response.
-fn answer_with_code(job: &mut Job<'_>, code: &XauthCryptogram) -> Result<(), ActionError> {
+pub(crate) fn answer_with_code(
+    job: &mut Job<'_>,
+    code: &XauthCryptogram,
+) -> Result<(), ActionError> {
     let challenge = challenge(job)?;
     if challenge.as_bytes().len() != code.as_bytes().len() {
         let what = "the unlock code has another length than the token's challenge".to_owned();

@@ -196,6 +196,7 @@ impl Session {
         progress.finish(|record| {
             record.profile = (!on_token).then(|| wanted.clone());
             record.recovery = Some(place);
+            record.kept_puk_outdated = false;
         })?;
         self.consult_record()
     }

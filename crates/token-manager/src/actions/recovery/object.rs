@@ -77,8 +77,9 @@ pub(super) fn erase_record(job: &mut Job<'_>) -> Result<(), ActionError> {
 
 fn put(job: &mut Job<'_>, step: &'static str, content: &[u8]) -> Result<(), ActionError> {
     let during = match job.aftermath() {
-        Aftermath::Resumable => Aftermath::Resumable,
-        _ => Aftermath::ObjectOldOrNew,
+        Aftermath::Unchanged => Aftermath::ObjectOldOrNew,
+        // More than the object is at stake.
+        other => other,
     };
     job.at(step, during);
     job.demand(&PutData::new(OBJECT, content))
