@@ -63,22 +63,30 @@ fn what_is_kept_is_written_only_if_it_is_asked_for() {
 
 #[test]
 fn a_token_says_which_secret_it_has() {
-    for (kind, name, id) in [
-        (RecoveryKind::XauthKey, "admin key (recovery)", "admin-key"),
-        (RecoveryKind::UnlockCode, "unlock code", "unlock-code"),
-    ] {
-        let tool = keeping(Profile::Crescendo2300, kind, &[0xA5; 24]);
+    // The key that it is delivered with.
+    let tool = keeping(Profile::Crescendo2300, RecoveryKind::XauthKey, &[0; 24]);
+    let show = ["show", "--show", "--pin-fd", "0"];
+    let ran = run(&tool, &show, "00000000\n").code(0);
+    let name = "admin key (recovery)";
+    assert!(
+        ran.stderr.contains(&format!("This is the {name}.")),
+        "{ran:#?}"
+    );
+    assert!(ran.stdout.starts_with("0000-0000-"), "{ran:#?}");
+    let json = run(&tool, &[&show[..], &["--json"]].concat(), "00000000\n")
+        .ok()
+        .json();
+    assert_eq!(json["kind"], "admin-key");
+}
+
+#[test]
+fn what_does_not_unblock_the_token_any_more_is_not_shown() {
+    for kind in [RecoveryKind::XauthKey, RecoveryKind::UnlockCode] {
+        let tool = keeping(Profile::Crescendo2300, kind, &[0xA5; 8].repeat(3));
         let show = ["show", "--show", "--pin-fd", "0"];
-        let ran = run(&tool, &show, "00000000\n").code(0);
-        assert!(
-            ran.stderr.contains(&format!("This is the {name}.")),
-            "{ran:#?}"
-        );
-        assert!(ran.stdout.starts_with("A5A5-A5A5-"), "{ran:#?}");
-        let json = run(&tool, &[&show[..], &["--json"]].concat(), "00000000\n")
-            .ok()
-            .json();
-        assert_eq!(json["kind"], id);
+        let ran = run(&tool, &show, "00000000\n").code(13);
+        assert!(ran.stdout.is_empty(), "{ran:#?}");
+        assert!(ran.stderr.contains("not the token's any more"), "{ran:#?}");
     }
 }
 
