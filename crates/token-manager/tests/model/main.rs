@@ -1,0 +1,218 @@
+//! Random sequences of actions, of other programs and of hosts in between, held
+//! against a simple model of a token: how each ends, what the card has after it,
+//! what it cost, and that the token is locked.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure is a failed test"
+)]
+
+#[path = "../desk/mod.rs"]
+mod desk;
+mod oracle;
+mod rig;
+mod script;
+#[path = "../sight/mod.rs"]
+mod sight;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use piv_apdu::key::KeyReference;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use virtual_token::{Content, CreateOptions, KeyAlgorithm, Profile, TokenState, VirtualToken};
+
+use desk::Desk;
+use oracle::Model;
+use rig::Rig;
+use script::{Script, Step};
+use sight::{Sight, is_open};
+
+/// Sequences for each profile.
+const CASES: u32 = 2000;
+
+/// Empty, but for a plain PIV card: without its CHUID nothing tells it from
+/// another.
+fn fresh(profile: Profile) -> TokenState {
+    let mut options = CreateOptions::default().seed(profile as u64);
+    options = if profile == Profile::Piv {
+        options.key(KeyReference::PIV_AUTHENTICATION, KeyAlgorithm::EccP256)
+    } else {
+        options.content(Content::Empty)
+    };
+    VirtualToken::create(profile, &options).unwrap().to_state()
+}
+
+fn hold(profile: Profile, script: &Script, state: &TokenState) -> Result<Vec<String>, String> {
+    let mut rig = Rig::new(Desk::with_state(state.clone()).daring());
+    let mut model = Model::new(profile);
+    let mut ends = Vec::new();
+    for (number, step) in script.0.iter().enumerate() {
+        let before = model.clone();
+        rig.desk.card.clear_log();
+        let expected = model.step(step);
+        let found = rig.step(step, &before);
+        let wrong = |what: &str| format!("step {number}: {step:?}: {what}\nbefore: {before:?}");
+        if found != expected {
+            return Err(wrong(&format!("ended as {found:?}, not as {expected:?}")));
+        }
+        compare(&rig, &model).map_err(|what| wrong(&what))?;
+        sent(&rig, step, &found).map_err(|what| wrong(&what))?;
+        // A look is another program's, so it is not taken each time.
+        if number % 2 == 1 && is_open(&rig.desk.card) != model.open {
+            return Err(wrong(&format!("open, or not: {}", model.open)));
+        }
+        let name = format!("{step:?}");
+        let name = name.split('(').next().unwrap_or_default();
+        ends.push(format!("{name}: {found}"));
+    }
+    Ok(ends)
+}
+
+/// The card is what the model is.
+fn compare(rig: &Rig, model: &Model) -> Result<(), String> {
+    let found = Sight::of(&rig.desk.card);
+    let same = found.pin.value == model.pin
+        && found.pin.tries == model.tries
+        && found.puk.as_ref().map(|puk| (&puk.value, puk.tries))
+            == model.puk.as_ref().map(|(value, tries)| (value, *tries))
+        && found.admin
+            == model
+                .admin
+                .map(|(byte, left)| (format!("{byte:02X}").repeat(24), left))
+        && found.force_change == (model.enforces() && model.policy.force_change)
+        && !found.personalized;
+    if same {
+        Ok(())
+    } else {
+        Err(format!("the card has {found:?}, not {model:?}"))
+    }
+}
+
+/// At most one command had a PIN or PUK in it; none if nothing was sent.
+fn sent(rig: &Rig, step: &Step, end: &str) -> Result<(), String> {
+    let presents = |ins| matches!(ins, 0x20 | 0x24 | 0x2C);
+    let log = rig.desk.card.log();
+    let secrets = log.iter().filter(|it| presents(it.ins) && it.lc > 0);
+    let most = match (step, end) {
+        // The card says so.
+        (_, "! change first") => 1,
+        (_, end) if end.starts_with('!') => 0,
+        (Step::Reload | Step::RefreshPinStatus | Step::CheckAdminKey(_), _) => 0,
+        _ => 1,
+    };
+    match secrets.count() {
+        count if count <= most => Ok(()),
+        count => Err(format!("{count} commands had a secret in them: {log:?}")),
+    }
+}
+
+/// Runs the sequences, and gives every end that some step came to, and how often.
+fn run(profile: Profile) -> BTreeMap<String, usize> {
+    let state = fresh(profile);
+    let all_ends = Mutex::new(BTreeMap::new());
+    let config = Config {
+        cases: CASES,
+        failure_persistence: None,
+        max_shrink_iters: 4096,
+        ..Config::default()
+    };
+    let result = TestRunner::new(config).run(&script::script(), |script| {
+        let ends = hold(profile, &script, &state).map_err(TestCaseError::fail)?;
+        let mut all_ends = all_ends.lock().unwrap();
+        for end in ends {
+            *all_ends.entry(end).or_default() += 1;
+        }
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{profile}: {error}");
+    }
+    all_ends.into_inner().unwrap()
+}
+
+/// Ends that the sequences have to reach, or they say little.
+fn assert_reached(profile: Profile, reached: &BTreeMap<String, usize>, ends: &[&str]) {
+    for end in ends {
+        assert!(
+            reached.contains_key(*end),
+            "{profile}: {end:?} in {reached:#?}"
+        );
+    }
+}
+
+const EVERYWHERE: &[&str] = &[
+    "Authenticate: done",
+    "Authenticate: blocked Pin",
+    "Authenticate: ! blocked Pin",
+    "Authenticate: ! last try Pin",
+    "Authenticate: ! cannot be Pin",
+    "ChangePin: done",
+    "ChangePin: ! new PIN",
+    "ChangePin: ! same Pin",
+    "SetPolicy: done",
+    "SetPolicy: ! policy",
+    "RefreshPinStatus: verified",
+];
+
+#[test]
+fn a_crescendo_2300_is_what_the_model_says() {
+    let profile = Profile::Crescendo2300;
+    let reached = run(profile);
+    assert_reached(profile, &reached, EVERYWHERE);
+    assert_reached(
+        profile,
+        &reached,
+        &[
+            "UnblockWithKey: done",
+            "UnblockWithResponse: ! challenge lost",
+            "UnblockWithPuk: unavailable",
+            "SetAdminKeyByKey: done",
+        ],
+    );
+}
+
+#[test]
+fn a_crescendo_key_is_what_the_model_says() {
+    let profile = Profile::CrescendoKey;
+    assert_reached(profile, &run(profile), EVERYWHERE);
+}
+
+#[test]
+fn a_crescendo_4000_is_what_the_model_says() {
+    let profile = Profile::Crescendo4000;
+    let reached = run(profile);
+    assert_reached(profile, &reached, EVERYWHERE);
+    assert_reached(
+        profile,
+        &reached,
+        &[
+            "Authenticate: ! change first",
+            "UnblockWithPuk: done",
+            "UnblockWithKey: done",
+            "SetAdminKeyByPin: done",
+        ],
+    );
+}
+
+#[test]
+fn a_plain_piv_card_is_what_the_model_says() {
+    let profile = Profile::Piv;
+    let reached = run(profile);
+    assert_reached(profile, &reached, EVERYWHERE);
+    assert_reached(
+        profile,
+        &reached,
+        &[
+            "UseKey: done",
+            "UnblockWithPuk: done",
+            "UnblockWithPuk: ! last try Puk",
+            "UnblockWithPuk: ! blocked Puk",
+            "UnblockWithPuk: blocked Puk",
+            "ChangePuk: done",
+            "UnblockWithKey: unavailable",
+        ],
+    );
+}
