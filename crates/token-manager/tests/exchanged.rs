@@ -259,3 +259,23 @@ fn a_token_without_a_name_is_not_taken_for_the_same_one() {
         PinStatus::TriesLeft(3)
     ));
 }
+
+/// The erasure is over, and the token is exchanged for an empty one before it is
+/// seen to be empty.
+#[test]
+fn another_token_does_not_prove_that_this_one_is_erased() {
+    let profile = Profile::Crescendo2300;
+    let (mut session, _, word) = session(profile);
+    let right = factory(profile);
+    let authority = Authority::Pin(PinEntry::Typed(&right));
+    let confirmation = session.confirmation();
+    let mut observe = |report: &token_manager::StepReport| {
+        if report.id == "reset-card" {
+            word.store(true, Ordering::SeqCst);
+        }
+    };
+    let recycled = session.recycle(authority, &confirmation, LastTry::Spare, &mut observe);
+    let error = recycled.unwrap_err();
+    assert!(error.to_string().contains("another token"), "{error}");
+    assert_eq!(error.id(), "not-confirmed");
+}

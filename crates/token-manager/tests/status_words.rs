@@ -190,12 +190,16 @@ fn verify() {
         6A88 | refused   | changed nothing and spent no try; No PIN is set
         6A81 | refused   | changed nothing and spent no try; contact reader
         6982 | refused   | changed nothing and spent no try; contact reader
-        6985 | not-sent  | change the PIN first; No try was spent
         6D00 | refused   | changed nothing and spent no try; does not know this command
         6F00 | refused   | may have spent a try; Read the token again
         6581 | refused   | may have spent a try; memory is failing
     ";
     check(&[Piv, C2300, C4000], Do::Authenticate, (VERIFY, 1), table);
+    // Only a C4000 enforces a forced change.
+    let table = "6985 | refused  | spent no try; present state";
+    check(&[Piv, C2300], Do::Authenticate, (VERIFY, 1), table);
+    let table = "6985 | not-sent | change the PIN first; No try was spent";
+    check(&[C4000], Do::Authenticate, (VERIFY, 1), table);
     // The question before it: nothing is sent then.
     let table = "
         63C1 | not-sent 1 | only one try is left; no try was spent; Agree

@@ -1,6 +1,7 @@
 //! Authenticate: verify the PIN, hold the token open, and lock it again.
 
 use crescendo_ext::aca::VerifyPin;
+use crescendo_ext::identity::Family;
 use pcsc_transport::Continuity;
 use piv_apdu::command::{GetData, Verify};
 use piv_apdu::object::ObjectTag;
@@ -172,8 +173,10 @@ pub(crate) fn refused_pin(job: &Job<'_>, status: StatusWord) -> ActionError {
             secret,
             tries_left: None,
         },
-        // The project profile's way to say so; no try was spent.
-        (StatusWord::CONDITIONS_NOT_SATISFIED, None) => NotSent::ForcePinChange.into(),
+        // No try was spent. Of the families only the C4000 enforces a forced change.
+        (StatusWord::CONDITIONS_NOT_SATISFIED, None) if job.family() == Some(Family::C4000) => {
+            NotSent::ForcePinChange.into()
+        }
         _ => job.refused(status),
     }
 }

@@ -188,6 +188,21 @@ impl Session {
         Ok(())
     }
 
+    /// Reads the token again after an action has changed it, its GUID too perhaps:
+    /// what is read has to be that token's, or it would prove nothing.
+    pub(super) fn reload_same(&mut self, action: Action) -> Result<(), ActionError> {
+        let known = self.token.identity.clone();
+        self.reload()?;
+        let now = &self.token.identity;
+        if (&known.family, &known.serial) != (&now.family, &now.serial) {
+            return Err(ActionError::NotConfirmed {
+                action,
+                detail: "another token is in the reader now".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// Erases the token, unless an interrupted run has done so, and sees that
     /// it is empty. `true` if this run has erased it.
     pub(super) fn erase(
@@ -278,13 +293,16 @@ impl Session {
         // Nothing is selected any more, whatever was before.
         job.transaction().forget_selected();
         job.end();
+        if matches!(authority, Authority::Pin(_)) && result.is_err() {
+            self.note_verification(&result);
+        }
         self.lock_again();
         result
     }
 
     /// Reads the token and sees that there is nothing on it.
     fn verify_empty(&mut self, progress: &mut Progress<'_>) -> Result<(), ActionError> {
-        self.reload()?;
+        self.reload_same(Action::Recycle)?;
         let mut left = left_over(&self.token);
         if self.token.pin.status == PinStatus::Blocked {
             left.push("a blocked PIN".to_owned());

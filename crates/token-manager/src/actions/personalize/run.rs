@@ -178,7 +178,7 @@ impl Session {
         options: &PersonalizeOptions<'_>,
         mut progress: Progress<'_>,
     ) -> Result<(), ActionError> {
-        self.reload()?;
+        self.reload_same(Action::Personalize)?;
         let wanted = wanted(&options.policy);
         let on_token = self.keeps_profile_on_token();
         if on_token && !holds(&self.token.profile, &wanted) {
