@@ -15,6 +15,7 @@
 mod cases;
 #[path = "../desk/mod.rs"]
 mod desk;
+mod flow;
 #[path = "../sight/mod.rs"]
 mod sight;
 mod told;
