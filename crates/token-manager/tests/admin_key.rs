@@ -56,6 +56,25 @@ fn set(session: &mut Session, profile: Profile, new: SetKey) -> (Vec<String>, Op
 }
 
 #[test]
+fn a_plan_sends_nothing_and_says_what_cannot_be_undone() {
+    for profile in CRESCENDO {
+        let desk = daring(profile);
+        let session = desk.open();
+        desk.sent();
+        let plan = session.plan_admin_key().unwrap();
+        assert_eq!(plan.action, Action::ChangeAdminKey);
+        assert!(plan.steps.iter().any(|step| step.irreversible));
+        let hand_over = plan.steps.iter().position(|step| step.id == "hand-over");
+        let put = plan
+            .steps
+            .iter()
+            .position(|step| step.id == "put-admin-key");
+        assert!(hand_over < put);
+        assert!(desk.sent().is_empty());
+    }
+}
+
+#[test]
 fn a_new_key_is_handed_over_first_and_checked_after() {
     for profile in CRESCENDO {
         let desk = daring(profile);

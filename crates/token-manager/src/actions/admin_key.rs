@@ -2,6 +2,7 @@
 //! new one for a Crescendo.
 
 use crescendo_ext::aca::{PutXauthKey, XauthChallenge};
+use crescendo_ext::operations;
 use crescendo_ext::xauth::{XauthAlgorithm, XauthKey};
 use piv_apdu::management::ManagementKey;
 use token_profile::RecoveryKind;
@@ -12,6 +13,7 @@ use super::recovery::{self, RecoverySecret};
 use super::unblock::{authenticate_admin, challenge};
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::plan::{Plan, Step};
 use crate::record::RecoveryPlace;
 use crate::session::{Job, LastTry, Session};
 
@@ -183,6 +185,45 @@ impl Session {
             algorithm,
             recovery,
         })
+    }
+
+    /// What [`set_admin_key`](Self::set_admin_key) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`].
+    pub fn plan_admin_key(&self) -> Result<Plan, ActionError> {
+        let action = Action::ChangeAdminKey;
+        self.ensure(action)?;
+        let put = operations::find("PUT XAUTH KEY");
+        let evidence = self
+            .family()
+            .and_then(|family| put.and_then(|put| put.evidence(family)));
+        Ok(Plan::new(action)
+            .step(
+                Step::new("challenge", "ask which kind of key the token has")
+                    .sends(&["GET CHALLENGE"]),
+            )
+            .step(Step::new(
+                "hand-over",
+                "hand the new key over, unless it was given",
+            ))
+            .step(
+                Step::new(
+                    "put-admin-key",
+                    "present the PIN or the old key, and put the new one in its place",
+                )
+                .sends(&["VERIFY PIN", "PUT XAUTH KEY"])
+                .evidence(evidence)
+                .irreversible(),
+            )
+            .step(
+                Step::new("check", "see that the token takes the new key")
+                    .sends(&["GET CHALLENGE", "EXTERNAL AUTHENTICATE"]),
+            )
+            .step(Step::new(
+                "keep-recovery",
+                "replace the copy that is kept, if one is",
+            )))
     }
 
     /// SELECT of the ACA, GET CHALLENGE.

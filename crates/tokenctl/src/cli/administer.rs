@@ -217,6 +217,7 @@ pub(crate) enum AdminKeyCommand {
 
 /// What `admin-key set` takes.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct AdminKeySetArgs {
     /// Make a random key, of the algorithm that the token wants, and hand it over.
     #[arg(long, conflicts_with_all = ["key_fd", "delivery"])]
@@ -229,6 +230,10 @@ pub(crate) struct AdminKeySetArgs {
     /// Take the new key from FILE, which `helpdesk new-key-file` made.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["generate", "key_fd", "delivery"])]
     pub(crate) key_file: Option<PathBuf>,
+
+    /// Print what would be done, ask for nothing and send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     /// Put the delivery value back, which everybody knows: zeros throughout.
     #[arg(long)]

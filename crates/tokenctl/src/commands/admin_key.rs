@@ -12,6 +12,7 @@ use crate::handover::{HandOverArgs, Hands};
 use crate::json;
 use crate::manage;
 use crate::output::{self, Output};
+use crate::plan;
 use crate::secret;
 use crate::source::{self, Source};
 use crate::text::{GOOD, Text};
@@ -31,6 +32,12 @@ fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result 
     }
     let mut session = manage::open(source, arguments.risks, output)?;
     pin::ready(&session, Action::ChangeAdminKey)?;
+    if arguments.dry_run {
+        let plan = session
+            .plan_admin_key()
+            .map_err(|error| manage::action_failed(&error, &session.token().reader))?;
+        return plan::write(&plan, session.token(), output);
+    }
     if arguments.delivery && !arguments.yes {
         let question = "Whoever has the token can then unblock and erase it, since everybody \
                         knows the delivery value. Put it back?";

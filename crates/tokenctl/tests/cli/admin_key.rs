@@ -188,3 +188,23 @@ fn a_key_file_serves_wherever_a_key_does() {
     set(&tool, &back, passphrase).code(0);
     assert!(is_right(&tool, ZEROS));
 }
+
+#[test]
+fn a_dry_run_sends_nothing_and_asks_for_nothing() {
+    let tool = Tool::with(Profile::Crescendo2300);
+    let plan = tool
+        .run(&[
+            "admin-key",
+            "set",
+            "--allow-managed",
+            "--generate",
+            "--dry-run",
+            "--json",
+        ])
+        .ok()
+        .json();
+    assert_eq!(
+        (&plan["schema"], &plan["action"]),
+        (&"tokenctl/plan".into(), &"change-admin-key".into())
+    );
+}
