@@ -16,12 +16,12 @@ use crescendo_ext::xauth::XauthKey;
 use piv_apdu::secret::Puk;
 use token_manager::token_profile::RecoveryKind;
 use token_manager::{
-    ActionError, Authority, LastTry, MemoryStore, PinEntry, Reason, RecoveryPlace, RecoverySecret,
-    SecretStore, SetKey,
+    ActionError, Authority, LastTry, MemoryStore, PersonalizeOptions, PinEntry, PresentSecrets,
+    Reason, RecoveryPlace, RecoverySecret, SecretStore, SetKey,
 };
 use virtual_token::{Content, Profile};
 
-use desk::{Desk, factory, management_key};
+use desk::{Desk, factory, management_key, pin};
 
 const PUK: &[u8] = b"12345678";
 const NEW_PUK: &[u8] = b"31415926";
@@ -161,5 +161,38 @@ fn what_is_forgotten_is_gone_wherever_it_was() {
             view(&elsewhere(&desk), profile),
             Reason::NotSetByThisSoftware,
         );
+    }
+}
+
+/// Set up again for somebody else without an erasure, and kept nowhere this time.
+#[test]
+fn personalizing_leaves_no_secret_of_whoever_had_the_token_before() {
+    let profile = Profile::Crescendo2300;
+    for before in [RecoveryPlace::Token, RecoveryPlace::Host] {
+        let desk = Desk::new(profile, Content::Empty).daring();
+        let key = RecoverySecret::new(RecoveryKind::XauthKey, &[0; 24]).unwrap();
+        keep(&desk, profile, before, &key);
+        let (old, new) = (factory(profile), pin("27182818"));
+        let present = PresentSecrets::Typed {
+            pin: &old,
+            puk: None,
+        };
+        let options = PersonalizeOptions::new(present);
+        desk.open()
+            .personalize(
+                &options,
+                &new,
+                None,
+                &mut |_| true,
+                LastTry::Spare,
+                &mut |_| {},
+            )
+            .unwrap();
+        let mut session = elsewhere(&desk).open();
+        let shown = session.view_puk(PinEntry::Typed(&new), LastTry::Spare);
+        assert_reason(shown, Reason::NotSetByThisSoftware);
+        let name = desk.open().key().unwrap().clone();
+        let kept = desk.secrets.as_ref().unwrap().get(&name).unwrap();
+        assert!(kept.is_none(), "{before:?}");
     }
 }

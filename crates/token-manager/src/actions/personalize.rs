@@ -165,15 +165,21 @@ impl Session {
             self.forget_for_reuse(&mut progress)?;
             erased = true;
         }
+        let management = match authority {
+            Some(Authority::ManagementKey(key)) => Some(key),
+            _ => None,
+        };
         let setup = run::Setup {
             options,
             new_pin,
             present_pin: self.present_pin(options, erased)?,
             present_puk: self.present_puk(options, erased)?,
-            management: match authority {
-                Some(Authority::ManagementKey(key)) => Some(key),
-                _ => None,
-            },
+            management,
+            // Kept for whoever had it before: it does not hold any more.
+            erase_kept: options.recovery != RecoveryPlace::Token
+                && !erased
+                && matches!(options.present, PresentSecrets::Typed { .. })
+                && self.may_write(management).is_ok(),
             last_try,
         };
         let recovery = self.set_up(&setup, take, &mut progress)?;

@@ -224,7 +224,7 @@ impl Session {
     }
 
     /// Erases what this computer's store keeps for the token, if there is a store.
-    fn forget_on_host(&self) -> Result<(), ActionError> {
+    pub(super) fn forget_on_host(&self) -> Result<(), ActionError> {
         if let (Some(secrets), Some(key)) = (self.manager.secrets(), &self.key) {
             secrets.remove(key)?;
         }
@@ -363,7 +363,7 @@ fn still_holds(job: &mut Job<'_>, secret: &RecoverySecret, fixed: bool) -> Resul
 
 /// Erases the secret on the token if there is one of ours and it is to be looked
 /// for; the PIN has to be verified.
-fn erase_ours(
+pub(super) fn erase_ours(
     job: &mut Job<'_>,
     look: bool,
     management: Option<&ManagementKey>,

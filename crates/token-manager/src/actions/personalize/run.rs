@@ -15,7 +15,7 @@ use crate::actions::entry::{PinChangeEntry, PinEntry, may_be_puk};
 use crate::actions::hand_over::{HandOver, hand_over, random_key, random_puk, to_hand_over};
 use crate::actions::policy::write_profile;
 use crate::actions::progress::Progress;
-use crate::actions::recovery::{RecoverySecret, write_record};
+use crate::actions::recovery::{RecoverySecret, erase_ours, write_record};
 use crate::actions::unblock::challenge;
 use crate::actions::{change_pin, change_puk};
 use crate::capability::Action;
@@ -33,6 +33,8 @@ pub(super) struct Setup<'a> {
     pub(super) present_pin: Pin,
     pub(super) present_puk: Option<Puk>,
     pub(super) management: Option<&'a ManagementKey>,
+    /// Look for a recovery secret on the token, and erase it.
+    pub(super) erase_kept: bool,
     pub(super) last_try: LastTry,
 }
 
@@ -193,6 +195,9 @@ impl Session {
         }
         progress.done(READ_BACK);
         let place = options.recovery;
+        if place != RecoveryPlace::Host {
+            self.forget_on_host()?;
+        }
         progress.finish(|record| {
             record.profile = (!on_token).then(|| wanted.clone());
             record.recovery = Some(place);
@@ -338,6 +343,9 @@ fn change_secrets<'p>(
             }
             write_record(job, &new.recovery)
         })?;
+    } else if setup.erase_kept {
+        job.at(KEEP_RECOVERY, Aftermath::Resumable);
+        erase_ours(job, true, setup.management)?;
     }
     Ok(())
 }
