@@ -26,18 +26,15 @@ pub(crate) fn run(command: &AdminKeyCommand, source: &Source, output: &Output) -
 }
 
 fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result {
+    if arguments.dry_run {
+        return plan_set(arguments, source, output);
+    }
     let mut hands = Hands::new(&arguments.hand_over)?;
     if arguments.generate {
         hands = hands.expecting()?;
     }
     let mut session = manage::open(source, arguments.risks, output)?;
     pin::ready(&session, Action::ChangeAdminKey)?;
-    if arguments.dry_run {
-        let plan = session
-            .plan_admin_key()
-            .map_err(|error| manage::action_failed(&error, &session.token().reader))?;
-        return plan::write(&plan, session.token(), output);
-    }
     if arguments.delivery && !arguments.yes {
         let question = "Whoever has the token can then unblock and erase it, since everybody \
                         knows the delivery value. Put it back?";
@@ -90,6 +87,14 @@ fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result 
         output.warning("the old key that was kept is of no use any more, and not shown again");
     }
     Ok(())
+}
+
+fn plan_set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result {
+    let session = manage::open(source, arguments.risks, output)?;
+    let plan = session
+        .plan_admin_key()
+        .map_err(|error| manage::action_failed(&error, &session.token().reader))?;
+    plan::write(&plan, session.token(), output)
 }
 
 /// The file that new secrets were saved in.
