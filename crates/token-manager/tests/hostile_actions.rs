@@ -127,7 +127,7 @@ fn whatever_a_card_answers_nothing_is_made_up() {
                     desk.card.arm(Faults::new().from(k, answer.clone()));
                     let result = act(&mut session, profile);
                     let case = format!("{profile} {name} {answer} from {k}: {result:?}");
-                    let verified = desk.sent().iter().filter(|ins| **ins == VERIFY).count();
+                    let verified = desk.sent().into_iter().filter(|ins| *ins == VERIFY).count();
                     // The question, the PIN; log out and its check. Those of several
                     // steps ask again in each.
                     let several = matches!(*name, "recycle" | "personalize");
