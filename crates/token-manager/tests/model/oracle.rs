@@ -239,6 +239,8 @@ impl Model {
         }
         *unlocks -= 1;
         self.set_pin(new);
+        // The session asks for the tries.
+        self.begin();
         self.look();
         Ok(())
     }
