@@ -52,7 +52,11 @@ impl Session {
         let before = result?;
         let was_forced = self.token.pin_policy.force_change;
         self.note_locked();
-        self.pin_was_changed()?;
+        // The PIN is changed, whatever this computer can note of it: at worst it
+        // asks for a change once more.
+        if let Err(error) = self.pin_was_changed() {
+            tracing::warn!(%error, "that the PIN was changed could not be noted");
+        }
         Ok(PinChanged { before, was_forced })
     }
 
