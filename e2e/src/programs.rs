@@ -164,6 +164,7 @@ pub fn tokenctl_command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env("TOKENCTL_RECORD_DIR", records)
+        .env("TOKENCTL_SECRET_STORE", "none")
         .env_remove("TOKENCTL_VIRTUAL_DIR")
         .env_remove("NO_COLOR");
     command

@@ -11,12 +11,18 @@ pub(crate) const BUILD: &[&str] = &["build-essential", "pkg-config", "libpcsclit
 /// What the independent card (bindgen) needs to build.
 pub(crate) const INTEROP: &[&str] = &["clang", "libclang-dev"];
 
-/// PC/SC with the virtual reader, and other people's programs for PIV.
+/// PC/SC with the virtual reader, other people's programs for PIV, and a
+/// desktop's keyring and clipboard.
 pub(crate) const END_TO_END: &[&str] = &[
+    "dbus",
+    "gnome-keyring",
+    "libsecret-tools",
     "opensc",
     "openssl",
     "pcscd",
     "vsmartcard-vpcd",
+    "xclip",
+    "xvfb",
     "yubico-piv-tool",
 ];
 

@@ -547,6 +547,18 @@ pub(crate) struct RespondArgs {
     #[arg(long, value_name = "N")]
     pub(crate) passphrase_fd: Option<Descriptor>,
 
+    /// Put the response into the clipboard for SECONDS, or 30, instead of writing it.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "30",
+        value_parser = clap::value_parser!(u16).range(1..=600),
+        conflicts_with = "json"
+    )]
+    pub(crate) copy: Option<u16>,
+
     /// Refused: a key does not belong on the command line.
     #[arg(long, value_name = "KEY", hide = true)]
     pub(crate) key: Option<String>,

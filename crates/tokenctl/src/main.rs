@@ -4,6 +4,7 @@
 
 mod authority;
 mod cli;
+mod clipboard;
 mod commands;
 mod describe;
 mod error;
@@ -16,6 +17,8 @@ mod output;
 mod plan;
 mod run;
 mod secret;
+#[cfg(feature = "secret-store")]
+mod secret_store;
 mod signal;
 mod source;
 mod table;

@@ -50,6 +50,10 @@ pub(crate) fn manager(source: &Source, risks: RiskArgs) -> Result<Manager> {
     let manager = Manager::new(source.backend())
         .with_store(Arc::new(FileStore::new(record_directory()?)))
         .with_overrides(risks.overrides());
+    #[cfg(feature = "secret-store")]
+    if let Some(secrets) = crate::secret_store::DesktopStore::find() {
+        return Ok(manager.with_secrets(secrets));
+    }
     Ok(manager)
 }
 

@@ -1,6 +1,6 @@
 //! Where results go: stdout for people or programs, stderr for remarks.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
@@ -73,6 +73,17 @@ impl Output {
         let columns = columns_of(io::stderr()).unwrap_or(usize::MAX);
         let mut stderr = AutoStream::new(io::stderr(), self.color);
         let _ = write_wrapped(&mut stderr, first, text, columns);
+    }
+
+    /// Writes `text`, which is safe as it is, to stderr if that is a terminal:
+    /// what is written over again. Nothing with `--json`.
+    pub(crate) fn transient(&self, text: &str) {
+        if !self.json && io::stderr().is_terminal() {
+            let mut stderr = io::stderr();
+            let _ = stderr
+                .write_all(text.as_bytes())
+                .and_then(|()| stderr.flush());
+        }
     }
 
     /// A prompt on stderr, after which the person types.

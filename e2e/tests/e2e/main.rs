@@ -9,6 +9,7 @@
     reason = "tests: what fails here should fail at once"
 )]
 
+mod desktop;
 mod hotplug;
 mod independent_card;
 mod life;

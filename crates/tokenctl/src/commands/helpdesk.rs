@@ -7,6 +7,9 @@ use crescendo_ext::aca::XauthChallenge;
 use crescendo_ext::xauth::{XauthError, XauthKey};
 
 use crate::cli::{HelpdeskCommand, NewKeyFileArgs, RespondArgs};
+use zeroize::Zeroizing;
+
+use crate::clipboard;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::json;
 use crate::output::{self, Output};
@@ -58,6 +61,12 @@ fn respond(arguments: &RespondArgs, output: &Output) -> Result {
         let report = Report::new(Kind::NotSent, error.to_string());
         report.next("Is it the key of this token? A challenge of 16 digits is for 3DES, one of 32 for AES-128")
     })?;
+    if let Some(seconds) = arguments.copy {
+        // Without blanks or dashes: what it is pasted into may not take them.
+        let digits = Zeroizing::new(crate::hex::encode(response.as_bytes()));
+        let instead = "Leave --copy out, and the response is written to stdout";
+        return clipboard::lend(&digits, "The response", seconds, instead, output);
+    }
     if output.json {
         let body = json::HelpdeskRespond {
             algorithm: wanted.name(),

@@ -93,6 +93,8 @@ impl Tool {
         command
             .args(arguments)
             .env("TOKENCTL_VIRTUAL_DIR", self.path())
+            // The person's own keyring is left alone.
+            .env("TOKENCTL_SECRET_STORE", "none")
             .env("TOKENCTL_RECORD_DIR", self.file("records"))
             // No PC/SC service is ever there.
             .env("PCSCLITE_CSOCK_NAME", self.file("no-such-socket"))
