@@ -281,7 +281,7 @@ impl std::fmt::Display for Secret {
 #[non_exhaustive]
 pub enum NotSent {
     /// No try is left.
-    #[error("the {secret} is blocked; {}", secret.after_block())]
+    #[error("the {secret} is blocked. {}", secret.after_block())]
     Blocked {
         /// What is blocked.
         secret: Secret,

@@ -49,6 +49,7 @@ pub(crate) struct PresentPin {
 impl PinArgs {
     /// Tells the tries left and asks for the PIN.
     pub(crate) fn read(self, session: &mut Session, output: &Output) -> Result<PresentPin> {
+        pin::may_be_asked(session)?;
         pin::say_tries(session, output);
         let on_pad =
             self.pin_pad || (self.pin_fd.is_none() && !self.no_pin_pad && session.pin_pad().verify);
@@ -150,6 +151,19 @@ impl AuthorityArgs {
     /// Whether it is the admin key, and not the PIN.
     pub(crate) fn is_admin_key(&self) -> bool {
         self.admin_key || self.admin_key_fd.is_some() || self.admin_key_file.is_some()
+    }
+
+    /// Refuses, before anything is asked, to go by a PIN that the card would not
+    /// look at.
+    pub(crate) fn ready(&self, session: &Session) -> Result {
+        if self.is_admin_key() {
+            return Ok(());
+        }
+        pin::may_be_asked(session).map_err(|refused| {
+            let next = "Give --admin-key, or see to the PIN first (`tokenctl pin`); nothing was \
+                        sent and no try was spent";
+            refused.next(next).into()
+        })
     }
 
     /// Asks for the PIN or the admin key.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, execute};
-use token_manager::RecoverySecret;
+use token_manager::{RecoverySecret, Token};
 use zeroize::Zeroizing;
 
 use crate::commands::puk;
@@ -31,6 +31,8 @@ pub(crate) struct HandOverArgs {
 /// Hands secrets over, one after the other.
 pub(crate) struct Hands<'a> {
     arguments: &'a HandOverArgs,
+    /// Which token they are of.
+    token: String,
     file: Option<File>,
     failure: Option<Failure>,
 }
@@ -42,6 +44,7 @@ impl<'a> Hands<'a> {
             Some(path) if path.symlink_metadata().is_ok() => Err(exists(path).into()),
             _ => Ok(Hands {
                 arguments,
+                token: String::new(),
                 file: None,
                 failure: None,
             }),
@@ -60,12 +63,20 @@ impl<'a> Hands<'a> {
             .into())
     }
 
+    /// Names the token on the page that shows its secrets.
+    pub(crate) fn name(&mut self, token: &Token) {
+        self.token = match &token.identity.serial {
+            Some(serial) => format!(" of {}, serial number {serial}", token.identity.name),
+            None => format!(" of {} in {}", token.identity.name, token.reader),
+        };
+    }
+
     /// Hands a secret over; whether the person has taken it.
     pub(crate) fn take(&mut self, secret: &RecoverySecret) -> bool {
         let taken = match &self.arguments.save {
             Some(path) => self.save(secret, path),
             None => show(
-                &format!("The new {}", secret.name()),
+                &format!("The new {}{}", secret.name(), self.token),
                 &secret.reveal(),
                 "The token gets it next. Is it written down?",
                 "--save FILE",
@@ -182,7 +193,7 @@ impl Page {
             Ok(out) => Ok(Page(out)),
             Err(_) => Err(
                 Report::new(Kind::Usage, "there is no terminal to show it at")
-                    .next(format!("Give {option}; nothing was sent to the token"))
+                    .next(format!("Give {option}"))
                     .into(),
             ),
         }

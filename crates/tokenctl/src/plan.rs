@@ -170,4 +170,10 @@ pub(crate) fn say_where_it_stands(session: &Session, output: &Output) {
         text = format!("{text}; may be done: {begun}");
     }
     output.warning(text);
+    if done.iter().any(|step| step == "reset-card") && !done.iter().any(|step| step == "change-pin")
+    {
+        let next = "It is erased. Until it has a new PIN it has the one that it is delivered with, \
+                    which `tokenctl personalize --delivery-pin` presents.";
+        output.remark(&Text::from(next));
+    }
 }

@@ -74,16 +74,35 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
     }
 }
 
-/// What was given as the number of a file descriptor may be the secret that
-/// should have come through it: it is not repeated.
+/// What was given where nothing, a command or the number of a file descriptor
+/// belongs may be a secret that should have been typed: it is not repeated.
 fn without_secret(mut error: clap::Error) -> clap::Error {
-    let is_descriptor = matches!(
-        error.get(ContextKind::InvalidArg),
-        Some(ContextValue::String(argument)) if argument.contains("-fd ")
-    );
-    if is_descriptor && error.get(ContextKind::InvalidValue).is_some() {
-        let hidden = ContextValue::String("…".to_owned());
-        error.insert(ContextKind::InvalidValue, hidden);
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let argument = text(ContextKind::InvalidArg);
+    let hidden = match error.kind() {
+        ErrorKind::UnknownArgument if argument.is_some_and(|text| !text.starts_with('-')) => {
+            Some(ContextKind::InvalidArg)
+        }
+        // No command has a digit in its name, and most secrets have one.
+        ErrorKind::InvalidSubcommand
+            if text(ContextKind::InvalidSubcommand)
+                .is_some_and(|text| text.contains(|c: char| c.is_ascii_digit())) =>
+        {
+            Some(ContextKind::InvalidSubcommand)
+        }
+        ErrorKind::TooManyValues => Some(ContextKind::InvalidValue),
+        _ if argument.is_some_and(|text| text.contains("-fd "))
+            && text(ContextKind::InvalidValue).is_some() =>
+        {
+            Some(ContextKind::InvalidValue)
+        }
+        _ => None,
+    };
+    if let Some(kind) = hidden {
+        error.insert(kind, ContextValue::String("…".to_owned()));
     }
     error
 }

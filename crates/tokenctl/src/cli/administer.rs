@@ -181,7 +181,7 @@ pub(crate) struct PolicySetArgs {
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
 
-    /// Print what would be done, ask for nothing and send nothing.
+    /// Print what would be done, ask for nothing and change nothing.
     #[arg(long, help_heading = None)]
     pub(crate) dry_run: bool,
 

@@ -16,7 +16,7 @@ pub(crate) struct RecycleArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) confirm: Option<String>,
 
-    /// Print what would be done, ask for nothing and send nothing.
+    /// Print what would be done, ask for nothing and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -61,7 +61,7 @@ pub(crate) struct PersonalizeArgs {
     #[command(flatten)]
     pub(crate) hand_over: HandOverArgs,
 
-    /// Print what would be done, ask for nothing and send nothing.
+    /// Print what would be done, ask for nothing and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 

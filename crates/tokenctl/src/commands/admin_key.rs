@@ -35,6 +35,12 @@ fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result 
     }
     let mut session = manage::open(source, arguments.risks, output)?;
     pin::ready(&session, Action::ChangeAdminKey)?;
+    arguments.authority.ready(&session)?;
+    hands.name(session.token());
+    // A static challenge has another unlock code under each key.
+    if session.token().has_static_challenge() {
+        hands = hands.expecting()?;
+    }
     if arguments.delivery && !arguments.yes {
         let question = "Whoever has the token can then unblock and erase it, since everybody \
                         knows the delivery value. Put it back?";

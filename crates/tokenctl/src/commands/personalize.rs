@@ -36,12 +36,17 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
         hands = hands.expecting()?;
     }
     let mut session = manage::open(source, arguments.risks, output)?;
+    hands.name(session.token());
     plan::say_where_it_stands(&session, output);
     let setup = Setup::new(arguments, &session);
     let plan = setup.plan(&session)?;
     if arguments.dry_run {
         return plan::write(&plan, session.token(), output);
     }
+    if arguments.recycle {
+        authority.ready(&session)?;
+    }
+    let before = session.token().identity.id();
     recycle::say_which(&session, output);
     plan::remark(&plan, output);
     let secrets = Secrets::ask(&setup, &mut session, output)?;
@@ -80,6 +85,7 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
         "The token is set up, and its PIN is the new one."
     };
     output.remark(&Text::styled(done, GOOD));
+    recycle::say_new_id(before.as_deref(), &session, output);
     Ok(())
 }
 

@@ -6,10 +6,11 @@ use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
 use piv_apdu::secret::Pin;
 use token_manager::{
     Action, ActionError, Capability, LastTry, NotSent, PinChangeEntry, PinEntry, PinStatus,
-    Session, Unblocked,
+    ProfileState, Session, Unblocked,
 };
 
 use crate::cli::{PinChangeArgs, PinCommand, PinUnblockArgs, PinVerifyArgs};
+use crate::commands::puk;
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
@@ -74,6 +75,7 @@ fn verify(arguments: &PinVerifyArgs, source: &Source, output: &Output) -> Result
     let mut session = manage::open(source, manage::RiskArgs::default(), output)?;
     let reader = session.token().reader.clone();
     ready(&session, Action::Authenticate)?;
+    may_be_asked(&session)?;
     say_tries(&session, output);
     let on_pad = arguments.pin_pad
         || (arguments.pin_fd.is_none() && !arguments.no_pin_pad && session.pin_pad().verify);
@@ -195,6 +197,7 @@ fn with_puk(
     output: &Output,
 ) -> Result<Unblocked> {
     let reader = session.token().reader.clone();
+    puk::say_tries(session, output);
     let puk = secret::puk(arguments.puk_fd, "PUK", "--puk-fd")?;
     let new = new_pin(arguments, session, output)?;
     let mut last_try = last_try(arguments.last_try);
@@ -286,6 +289,20 @@ pub(crate) fn ready(session: &Session, action: Action) -> Result {
     Err(manage::action_failed(&refused, &session.token().reader).into())
 }
 
+/// Refuses at once a PIN that the card would not look at: none is asked for then.
+pub(crate) fn may_be_asked(session: &Session) -> std::result::Result<(), Report> {
+    let token = session.token();
+    let enforces = matches!(token.profile, ProfileState::OnToken(_));
+    let refused = match token.pin.status {
+        PinStatus::Blocked => NotSent::Blocked {
+            secret: token_manager::Secret::Pin,
+        },
+        _ if enforces && token.wants_pin_change() => NotSent::ForcePinChange,
+        _ => return Ok(()),
+    };
+    Err(manage::action_failed(&refused.into(), &token.reader))
+}
+
 /// The tries left, before a try is used.
 pub(crate) fn say_tries(session: &Session, output: &Output) {
     let status = describe::pin_text(&session.token().pin.status);
@@ -303,16 +320,15 @@ pub(crate) fn may_use_last_try(
     unattended: bool,
     reader: &str,
 ) -> Result<LastTry> {
-    let waits = matches!(error, ActionError::NotSent(NotSent::LastTry { .. }));
-    if waits && !unattended && secret::is_terminal() {
-        let question = "Only one try is left: if it is wrong, it is blocked. Use it?";
-        if secret::confirm(question, "--last-try")? {
+    let mut report = manage::action_failed(error, reader);
+    if let ActionError::NotSent(NotSent::LastTry { secret: which }) = error {
+        let question = format!(
+            "Only one try is left for the {which}: if it is wrong, the {which} is blocked. Use it?"
+        );
+        if !unattended && secret::is_terminal() && secret::confirm(&question, "--last-try")? {
             return Ok(LastTry::Use);
         }
-    }
-    let mut report = manage::action_failed(error, reader);
-    if waits {
-        report.next = Some("Give --last-try to agree to it".to_owned());
+        report.next = Some("Give --last-try to agree to it; no try was spent".to_owned());
     }
     Err(report.into())
 }

@@ -1,6 +1,7 @@
 //! `puk`: show the secret that unblocks the token, forget it, change the PUK.
 
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 
 use piv_apdu::secret::Puk;
 use token_manager::token_profile::RecoveryKind;
@@ -17,6 +18,9 @@ use crate::output::{self, Output};
 use crate::secret;
 use crate::source::{self, Source};
 use crate::text::{GOOD, Text};
+
+/// Bytes of a PUK: SP 800-73 has eight, and cards that take fewer pad from six.
+const PUK_LENGTHS: RangeInclusive<usize> = 6..=8;
 
 /// Does what was asked.
 pub(crate) fn run(command: &PukCommand, source: &Source, output: &Output) -> Result {
@@ -101,12 +105,7 @@ fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result
     let mut session = manage::open(source, arguments.risks, output)?;
     let reader = session.token().reader.clone();
     pin::ready(&session, Action::ChangePuk)?;
-    if let Some(left) = session.record().puk_tries_left {
-        let tries = if left == 1 { "try" } else { "tries" };
-        output.remark(&Text::from(format!(
-            "PUK: {left} {tries} left when it was last told"
-        )));
-    }
+    say_tries(&session, output);
     let old = secret::puk(arguments.puk_fd, "Present PUK", "--puk-fd")?;
     let new = new_puk(arguments)?;
     let kept = match session.record().recovery {
@@ -144,6 +143,17 @@ fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result
     )
 }
 
+/// The tries left of the PUK, which no card tells unasked: what it told last.
+pub(crate) fn say_tries(session: &Session, output: &Output) {
+    let told = match session.record().puk_tries_left {
+        Some(0) => "blocked when it was last told".to_owned(),
+        Some(1) => "1 try left when it was last told".to_owned(),
+        Some(left) => format!("{left} tries left when it was last told"),
+        None => "the tries left are told only when it is wrong".to_owned(),
+    };
+    output.remark(&Text::from(format!("PUK: {told}")));
+}
+
 /// That the card has the new PUK, and what is kept is still the old one.
 fn kept_the_old(failure: Failure) -> Failure {
     match failure {
@@ -163,15 +173,13 @@ fn kept_the_old(failure: Failure) -> Failure {
 
 /// The new PUK, typed twice at the terminal.
 fn new_puk(arguments: &PukChangeArgs) -> Result<Puk> {
-    let option = "--new-puk-fd";
-    loop {
-        let new = secret::puk(arguments.new_puk_fd, "New PUK", option)?;
-        if arguments.new_puk_fd.is_some()
-            || new == secret::puk(None, "New PUK again, the same", option)?
-        {
-            return Ok(new);
-        }
-    }
+    let rules = |typed: &[u8]| {
+        let fits = PUK_LENGTHS.contains(&typed.len());
+        let (least, most) = PUK_LENGTHS.into_inner();
+        vec![(format!("{least} to {most} characters"), fits)]
+    };
+    let new = secret::new_secret(arguments.new_puk_fd, "New PUK", "--new-puk-fd", &rules)?;
+    Ok(Puk::new(&new).map_err(|error| authority::unusable(&error.to_string()))?)
 }
 
 fn finish(session: &Session, action: &'static str, done: &str, output: &Output) -> Result {

@@ -18,6 +18,7 @@ use crate::text::{GOOD, NAME, Text};
 pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, arguments.risks, output)?;
     let name = source::token_name(session.token());
+    let before = name.id.clone();
     plan::say_where_it_stands(&session, output);
     let plan = session
         .plan_recycle()
@@ -25,6 +26,7 @@ pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> 
     if arguments.dry_run {
         return plan::write(&plan, session.token(), output);
     }
+    arguments.authority.ready(&session)?;
     say_which(&session, output);
     plan::remark(&plan, output);
     let confirmation = confirmation(arguments.confirm.as_ref(), &session)?;
@@ -49,8 +51,10 @@ pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> 
         output::document(&json::Document::new(body))?;
     }
     result?;
-    let text = "The token is erased. `tokenctl personalize` sets it up again.";
+    let text = "The token is erased, and has the PIN that it is delivered with. \
+                `tokenctl personalize --delivery-pin` sets it up.";
     output.remark(&Text::styled(text, GOOD));
+    say_new_id(before.as_deref(), &session, output);
     Ok(())
 }
 
@@ -60,6 +64,15 @@ pub(crate) fn say_which(session: &Session, output: &Output) {
     let id = session.confirmation();
     let which = Text::from(format!("{} in {}: ", token.identity.name, token.reader)).then(id, NAME);
     output.remark(&which);
+}
+
+/// An id may come from what was erased: says the one that the token has now.
+pub(crate) fn say_new_id(before: Option<&str>, session: &Session, output: &Output) {
+    if let Some(now) = session.token().identity.id()
+        && before.is_some_and(|before| before != now)
+    {
+        output.remark(&Text::from("Its id is now ").then(now, NAME).plain("."));
+    }
 }
 
 /// The token's id, as it was given or typed in full.

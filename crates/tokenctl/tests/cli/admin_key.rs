@@ -1,5 +1,8 @@
 //! `admin-key`: whether a key is the token's.
 
+#[cfg(target_os = "linux")]
+use std::process::Command;
+
 use virtual_token::Profile;
 
 use crate::tool::{Ran, Tool};
@@ -69,6 +72,47 @@ fn is_right(tool: &Tool, key: &str) -> bool {
         &format!("{key}\n"),
     );
     ran.json()["right"].as_bool().unwrap()
+}
+
+/// Its unlock code is another one then: without a way to hand that over, the PIN
+/// is not even presented.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_for_a_static_challenge_needs_a_way_to_hand_its_code_over() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    let fixed = ["policy", "set", "--challenge", "static", "--pin-fd", "0"];
+    tool.run_with_input(&fixed, "000000\n").code(0);
+    let set = [
+        "--virtual",
+        "admin-key",
+        "set",
+        "--pin-fd",
+        "0",
+        "--key-fd",
+        "0",
+    ];
+    let inner = tool.command(&set);
+    let mut wrapped = Command::new("setsid");
+    wrapped
+        .arg("--wait")
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    wrapped.envs(
+        inner
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let input = format!("271828\n{}\n", "A5".repeat(24));
+    let ran = assert_cmd::Command::from_std(wrapped)
+        .write_stdin(input)
+        .output()
+        .unwrap();
+    let ran = Ran::of(&ran).code(2);
+    assert!(
+        ran.stderr.contains("--save FILE --saved-is-taken"),
+        "{ran:#?}"
+    );
 }
 
 #[cfg(unix)]

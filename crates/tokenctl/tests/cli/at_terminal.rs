@@ -53,7 +53,9 @@ fn a_new_key_is_shown_on_a_page_of_its_own_and_set_only_after_a_yes() {
         session.exp_string("PIN: ").unwrap();
         session.send_line("00000000").unwrap();
         session.exp_string("\x1b[?1049h").unwrap();
-        session.exp_string("The new admin key (recovery)").unwrap();
+        session
+            .exp_string("The new admin key (recovery) of HID Crescendo C2300, serial number ")
+            .unwrap();
         session.exp_regex("([0-9A-F]{4}-){11}[0-9A-F]{4}").unwrap();
         session.exp_string("Is it written down?").unwrap();
         session.send_line(answer).unwrap();

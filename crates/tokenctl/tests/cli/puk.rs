@@ -190,6 +190,10 @@ fn a_secret_in_an_argument_is_refused_and_not_repeated() {
             &["change", "--puk-fd", secret],
             &["forget", "--management-key-fd", secret],
             &["show", "--pin-fd", secret, "--json"],
+            &["show", secret],
+            &["show", secret, "--json"],
+            &["show", &format!("--show={secret}")],
+            &[secret],
         ] {
             let ran = run(&tool, arguments, "").code(2);
             let said = format!("{}{}", ran.stdout, ran.stderr);

@@ -142,6 +142,66 @@ fn the_admin_key_erases_a_token_whose_pin_is_forgotten() {
     assert_eq!(certificates(&tool), 0);
 }
 
+/// A PIN that the card would not look at is not asked for, nor is anything else.
+#[test]
+fn a_blocked_pin_is_refused_at_once_and_the_admin_key_named() {
+    let tool = Tool::with(Profile::Crescendo2300);
+    let wrong = ["pin", "verify", "--last-try", "--pin-fd", "0"];
+    for _ in 0..6 {
+        tool.run_with_input(&wrong, "27182818\n");
+    }
+    for command in [
+        &["recycle", "--allow-managed"][..],
+        &[
+            "personalize",
+            "--recycle",
+            "--allow-managed",
+            "--save",
+            "x",
+            "--saved-is-taken",
+        ],
+        &["admin-key", "set", "--delivery", "--yes", "--allow-managed"],
+    ] {
+        let ran = tool.run(&[command, &["--json"]].concat()).code(11);
+        let error = ran.error();
+        assert_eq!(error["message"], "the PIN is blocked");
+        assert!(error["next"].as_str().unwrap().contains("--admin-key"));
+    }
+    tool.run(&["policy", "set", "--min", "5", "--allow-managed"])
+        .code(11);
+}
+
+#[test]
+fn a_pin_that_has_to_be_changed_is_not_asked_for_anything_else() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    let force = ["policy", "set", "--force-change", "--pin-fd", "0"];
+    tool.run_with_input(&force, "000000\n").code(0);
+    for command in [
+        &["pin", "verify"][..],
+        &["puk", "show", "--show"],
+        &["recycle"],
+    ] {
+        let ran = tool.run(command).code(12);
+        assert!(ran.stderr.contains("change the PIN"), "{ran:#?}");
+    }
+}
+
+#[test]
+fn the_id_that_a_token_has_after_it_is_told() {
+    let tool = Tool::with(Profile::Crescendo2300);
+    let before = id(&tool);
+    let arguments = ["--confirm", &before, "--pin-fd", "0"];
+    let ran = recycle(&tool, &arguments, "00000000\n").code(0);
+    let after = id(&tool);
+    assert_ne!(before, after);
+    assert!(
+        ran.stderr.contains(&format!("Its id is now {after}.")),
+        "{ran:#?}"
+    );
+    assert!(ran.stderr.contains("--delivery-pin"), "{ran:#?}");
+}
+
 #[test]
 fn what_cannot_be_recycled_is_refused_before_anything_is_asked() {
     let tool = Tool::with(Profile::Piv);
