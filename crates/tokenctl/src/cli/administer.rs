@@ -43,6 +43,18 @@ pub(crate) struct PukShowArgs {
     #[arg(long)]
     pub(crate) show: bool,
 
+    /// Put the secret into the clipboard for SECONDS, or 30, instead of showing it.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "30",
+        value_parser = clap::value_parser!(u16).range(1..=600),
+        conflicts_with_all = ["json", "show"]
+    )]
+    pub(crate) copy: Option<u16>,
+
     #[command(flatten)]
     pub(crate) pin: PinArgs,
 }

@@ -9,6 +9,7 @@ use token_manager::{Action, RecoveryPlace, RecoverySecret, Session};
 
 use crate::authority;
 use crate::cli::{PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs};
+use crate::clipboard;
 use crate::commands::pin;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::handover;
@@ -32,7 +33,8 @@ pub(crate) fn run(command: &PukCommand, source: &Source, output: &Output) -> Res
 }
 
 fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
-    if !arguments.show && (output.json || !secret::is_terminal()) {
+    let asks = !arguments.show && arguments.copy.is_none();
+    if asks && (output.json || !secret::is_terminal()) {
         let message = "a secret is written to stdout only if --show says so";
         return Err(Report::new(Kind::Usage, message)
             .next("Nothing was sent to the token")
@@ -54,6 +56,11 @@ fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
             value: &value,
         };
         return Ok(output::document(&json::Document::new(body))?);
+    }
+    if let Some(seconds) = arguments.copy {
+        let instead = "Leave --copy out, and it is shown";
+        let what = format!("The {}", secret.name());
+        return clipboard::lend(&value, &what, seconds, instead, output);
     }
     if arguments.show {
         // Past the buffer that text is written through: it is not wiped.

@@ -201,3 +201,24 @@ fn a_secret_in_an_argument_is_refused_and_not_repeated() {
         }
     }
 }
+
+#[test]
+fn copying_needs_a_clipboard_and_shows_nothing_without_one() {
+    let tool = keeping(Profile::Crescendo4000, RecoveryKind::Puk, PUK.as_bytes());
+    let pin = factory(Profile::Crescendo4000) + "\n";
+    let mut command = tool.command(&["--virtual", "puk", "show", "--copy", "--pin-fd", "0"]);
+    command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+    let output = assert_cmd::Command::from_std(command)
+        .write_stdin(pin.clone())
+        .output()
+        .unwrap();
+    let ran = Ran::of(&output);
+    if cfg!(target_os = "linux") {
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert!(ran.stderr.contains("clipboard"), "{ran:?}");
+    }
+    assert!(!format!("{ran:?}").contains(PUK));
+    // It goes with neither of the other two ways.
+    run(&tool, &["show", "--copy", "--show", "--pin-fd", "0"], &pin).code(2);
+    run(&tool, &["show", "--copy", "--json", "--pin-fd", "0"], &pin).code(2);
+}

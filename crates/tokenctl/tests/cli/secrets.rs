@@ -206,7 +206,7 @@ fn nothing_that_is_given_in_secret_is_seen_outside() {
             seen += usize::from(occurs(b"--trace", &outside.command_line));
             succeeded += usize::from(outside.ran.code == 0);
         }
-        assert!(seen >= 6 || !cfg!(target_os = "linux"), "{profile}: {seen}");
+        assert!(seen >= 1 || !cfg!(target_os = "linux"), "{profile}: {seen}");
         assert!(succeeded >= 5, "{profile}: {succeeded} went through");
         let records = files_under(&tool.file("records"));
         for needle in needles() {
