@@ -152,3 +152,21 @@ fn a_change_that_changes_nothing_makes_no_folder() {
         .unwrap();
     assert_eq!(store.read(&key).unwrap(), record);
 }
+
+#[cfg(unix)]
+#[test]
+fn the_folder_and_its_files_are_their_owner_s_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("records");
+    let desk = Desk::new(Profile::Crescendo2300, Content::Empty);
+    let session = desk.open();
+    let key = session.key().unwrap();
+    let mut record = HostRecord::new();
+    record.recovery = Some(RecoveryPlace::Nowhere);
+    FileStore::new(&folder).write(key, &record).unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&folder) & 0o777, 0o700);
+    let file = folder.join(format!("{key}.json"));
+    assert_eq!(mode(&file) & 0o777, 0o600);
+}

@@ -38,7 +38,7 @@ impl FileStore {
     fn lock(&self) -> Result<fs::File, StoreError> {
         let path = self.directory.join(".lock");
         let open = || {
-            fs::create_dir_all(&self.directory)?;
+            make_directory(&self.directory)?;
             let file = fs::File::options()
                 .create(true)
                 .truncate(false)
@@ -54,7 +54,7 @@ impl FileStore {
     }
 
     fn replace(&self, path: &Path, text: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
+        make_directory(&self.directory)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".record-");
         // Made by tempfile with mode 0600 on Unix.
@@ -120,6 +120,15 @@ impl HostStore for FileStore {
         self.replace(&path, &text)
             .map_err(|error| io_error(&path, "written", error))
     }
+}
+
+/// Makes the folder if it is not there; on Unix for its owner only, since even
+/// the names of the files tell which tokens somebody has.
+fn make_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {

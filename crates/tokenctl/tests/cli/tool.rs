@@ -100,6 +100,7 @@ impl Tool {
             .env("PCSCLITE_CSOCK_NAME", self.file("no-such-socket"))
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
+            .env_remove("CI")
             .stdin(Stdio::null());
         command
     }
