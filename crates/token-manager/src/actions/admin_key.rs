@@ -255,13 +255,10 @@ pub(crate) fn secrets_of(
 /// PUT XAUTH KEY in the ACA, with an authority presented; then GET CHALLENGE and
 /// EXTERNAL AUTHENTICATE, to see that it is there.
 pub(crate) fn put_key(job: &mut Job<'_>, command: &PutXauthKey) -> Result<(), ActionError> {
-    let during = match job.aftermath() {
-        Aftermath::Resumable => Aftermath::Resumable,
-        _ => Aftermath::KeyOldOrNew,
-    };
-    job.at("select-aca", job.aftermath()).select_aca()?;
-    job.at("put-admin-key", during).demand(command)?;
-    job.at("check-admin-key", during);
+    job.step("select-aca").select_aca()?;
+    job.risking("put-admin-key", Aftermath::KeyOldOrNew)
+        .demand(command)?;
+    job.step("check-admin-key");
     match authenticate_admin(job, &command.key) {
         Err(ActionError::Wrong { .. } | ActionError::NotSent(_)) => {
             Err(job.not_confirmed("it does not take the new admin key"))

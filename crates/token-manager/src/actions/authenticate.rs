@@ -133,7 +133,7 @@ pub(crate) fn verify(
 
 /// The PIN's state, from the PIV application; refuses if no try may be used.
 pub(crate) fn tries(job: &mut Job<'_>, last_try: LastTry) -> Result<PinStatus, ActionError> {
-    job.at("tries-left", job.aftermath()).select_piv()?;
+    job.step("tries-left").select_piv()?;
     let status = job.pin_status()?;
     may_try(Secret::Pin, &status, last_try)?;
     Ok(status)
@@ -143,11 +143,7 @@ pub(crate) fn tries(job: &mut Job<'_>, last_try: LastTry) -> Result<PinStatus, A
 /// PIV.
 pub(crate) fn present(job: &mut Job<'_>, pin: PinEntry<'_>) -> Result<(), ActionError> {
     let before = job.aftermath();
-    let during = match before {
-        Aftermath::Unchanged => Aftermath::TryUncertain,
-        other => other,
-    };
-    job.at("verify-pin", during);
+    job.risking("verify-pin", Aftermath::TryUncertain);
     let answer = match (pin, job.family()) {
         (PinEntry::Typed(pin), Some(_)) => job.send(&VerifyPin { pin: pin.padded() })?,
         (PinEntry::Typed(pin), None) => {
@@ -163,21 +159,12 @@ pub(crate) fn present(job: &mut Job<'_>, pin: PinEntry<'_>) -> Result<(), Action
 
 /// What a status word that answered a PIN means.
 pub(crate) fn refused_pin(job: &Job<'_>, status: StatusWord) -> ActionError {
-    let secret = Secret::Pin;
-    match (status, status.tries_left()) {
-        (StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) | (_, Some(0)) => {
-            ActionError::Blocked { secret }
-        }
-        (_, tries_left @ Some(_)) => ActionError::Wrong { secret, tries_left },
-        (StatusWord::VERIFICATION_FAILED, None) => ActionError::Wrong {
-            secret,
-            tries_left: None,
-        },
+    match status {
         // No try was spent. Of the families only the C4000 enforces a forced change.
-        (StatusWord::CONDITIONS_NOT_SATISFIED, None) if job.family() == Some(Family::C4000) => {
+        StatusWord::CONDITIONS_NOT_SATISFIED if job.family() == Some(Family::C4000) => {
             NotSent::ForcePinChange.into()
         }
-        _ => job.refused(status),
+        _ => job.refused_secret(Secret::Pin, status),
     }
 }
 

@@ -114,11 +114,7 @@ pub(crate) fn send_change(
     job: &mut Job<'_>,
     entry: PinChangeEntry<'_>,
 ) -> Result<Result<(), StatusWord>, ActionError> {
-    let during = match job.aftermath() {
-        Aftermath::Resumable => Aftermath::Resumable,
-        _ => Aftermath::PinOldOrNew,
-    };
-    job.at("change-pin", during);
+    job.risking("change-pin", Aftermath::PinOldOrNew);
     match (entry, job.family()) {
         (PinChangeEntry::Typed { old, new }, Some(_)) => job.send(&ChangePin {
             old: old.padded(),

@@ -3,7 +3,6 @@
 use piv_apdu::command::ChangeReferenceData;
 use piv_apdu::key::KeyReference;
 use piv_apdu::secret::Puk;
-use piv_apdu::status::StatusWord;
 use token_profile::RecoveryKind;
 
 use super::entry::{may_be_puk, may_try};
@@ -124,31 +123,11 @@ fn change(job: &mut Job<'_>, old: &Puk, new: &Puk) -> Result<(), ActionError> {
 
 /// CHANGE REFERENCE DATA of the PUK, with the PIV application selected.
 pub(crate) fn send_change(job: &mut Job<'_>, old: &Puk, new: &Puk) -> Result<(), ActionError> {
-    let during = match job.aftermath() {
-        Aftermath::Resumable => Aftermath::Resumable,
-        _ => Aftermath::PukOldOrNew,
-    };
-    job.at("change-puk", during);
+    job.risking("change-puk", Aftermath::PukOldOrNew);
     job.send(&ChangeReferenceData {
         reference: KeyReference::PUK,
         old: old.padded(),
         new: new.padded(),
     })?
-    .map_err(|status| refused_puk(job, status))
-}
-
-/// What a status word that answered a PUK means.
-pub(crate) fn refused_puk(job: &Job<'_>, status: StatusWord) -> ActionError {
-    let secret = Secret::Puk;
-    match (status, status.tries_left()) {
-        (StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) | (_, Some(0)) => {
-            ActionError::Blocked { secret }
-        }
-        (_, tries_left @ Some(_)) => ActionError::Wrong { secret, tries_left },
-        (StatusWord::VERIFICATION_FAILED, None) => ActionError::Wrong {
-            secret,
-            tries_left: None,
-        },
-        _ => job.refused(status),
-    }
+    .map_err(|status| job.refused_secret(Secret::Puk, status))
 }

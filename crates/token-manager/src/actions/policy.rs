@@ -284,12 +284,8 @@ pub(crate) fn write_profile(
     profile: &ManagementProfile,
 ) -> Result<ManagementProfile, ActionError> {
     let tag = ObjectTag::new(OBJECT_TAG);
-    job.at("select-piv", job.aftermath()).select_piv()?;
-    let during = match job.aftermath() {
-        Aftermath::Resumable => Aftermath::Resumable,
-        _ => Aftermath::ObjectOldOrNew,
-    };
-    job.at("write-policy", during);
+    job.step("select-piv").select_piv()?;
+    job.risking("write-policy", Aftermath::ObjectOldOrNew);
     match job.send(&PutData::new(tag, &profile.encode()))? {
         Ok(()) => {}
         // Of what the profile refuses so, the host has checked all but the PIN.
@@ -298,7 +294,7 @@ pub(crate) fn write_profile(
         }
         Err(status) => return Err(job.refused(status)),
     }
-    job.at("read-back", during);
+    job.step("read-back");
     let content = job.demand(&GetData::new(tag))?;
     let found = ManagementProfile::decode(&content)
         .map_err(|error| job.not_confirmed(error.to_string()))?;

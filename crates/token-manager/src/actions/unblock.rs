@@ -8,7 +8,6 @@ use piv_apdu::command::ResetRetryCounter;
 use piv_apdu::secret::{Pin, Puk};
 use piv_apdu::status::StatusWord;
 
-use super::change_puk::refused_puk;
 use super::entry::{may_be_puk, may_become_pin};
 use crate::capability::Action;
 use crate::error::Unreadable;
@@ -212,7 +211,7 @@ fn reset_retry_counter(
         puk: puk.padded(),
         new: new.padded(),
     })?
-    .map_err(|status| refused_puk(job, status))
+    .map_err(|status| job.refused_secret(Secret::Puk, status))
 }
 
 /// GET CHALLENGE and EXTERNAL AUTHENTICATE with the constant response.
@@ -236,7 +235,7 @@ pub(crate) fn answer_with_code(
 
 /// SELECT of the ACA, GET CHALLENGE.
 pub(crate) fn challenge(job: &mut Job<'_>) -> Result<XauthChallenge, ActionError> {
-    job.at("challenge", job.aftermath()).select_aca()?;
+    job.step("challenge").select_aca()?;
     let family = job.family().unwrap_or(Family::C2300);
     job.demand(&GetChallenge { family })
 }
@@ -252,7 +251,7 @@ pub(crate) fn authenticate_admin(job: &mut Job<'_>, key: &XauthKey) -> Result<()
 
 /// EXTERNAL AUTHENTICATE, in the application that has given the challenge.
 fn external_authenticate(job: &mut Job<'_>, response: &XauthCryptogram) -> Result<(), ActionError> {
-    job.at("external-authenticate", job.aftermath());
+    job.step("external-authenticate");
     let command = ExternalAuthenticate {
         cryptogram: response.clone(),
     };

@@ -80,6 +80,21 @@ impl<'c> Job<'c> {
         self
     }
 
+    /// Says which step comes next; what a loss there would mean is as before.
+    pub(crate) fn step(&mut self, step: &'static str) -> &mut Self {
+        self.step = step;
+        self
+    }
+
+    /// Says which step comes next and what a loss there would mean, unless more
+    /// is at stake already.
+    pub(crate) fn risking(&mut self, step: &'static str, aftermath: Aftermath) -> &mut Self {
+        if self.aftermath == Aftermath::Unchanged {
+            self.aftermath = aftermath;
+        }
+        self.step(step)
+    }
+
     /// In what state the token would be if the connection were lost.
     pub(crate) fn aftermath(&self) -> Aftermath {
         self.aftermath
@@ -119,6 +134,21 @@ impl<'c> Job<'c> {
         command: &C,
     ) -> Result<C::Answer, ActionError> {
         self.send(command)?.map_err(|status| self.refused(status))
+    }
+
+    /// What a status word that answered a secret with a counter means.
+    pub(crate) fn refused_secret(&self, secret: Secret, status: StatusWord) -> ActionError {
+        match (status, status.tries_left()) {
+            (StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) | (_, Some(0)) => {
+                ActionError::Blocked { secret }
+            }
+            (_, tries_left @ Some(_)) => ActionError::Wrong { secret, tries_left },
+            (StatusWord::VERIFICATION_FAILED, None) => ActionError::Wrong {
+                secret,
+                tries_left: None,
+            },
+            _ => self.refused(status),
+        }
     }
 
     /// That the card refused the step under way.
@@ -235,7 +265,7 @@ impl<'c> Job<'c> {
         &mut self,
         key: &ManagementKey,
     ) -> Result<(), ActionError> {
-        self.at("management-key", self.aftermath).select_piv()?;
+        self.step("management-key").select_piv()?;
         let wrong = || ActionError::Wrong {
             secret: Secret::ManagementKey,
             tries_left: None,

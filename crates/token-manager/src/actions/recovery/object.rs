@@ -22,8 +22,8 @@ pub(super) enum Kept {
 
 /// SELECT of the PIV application and GET DATA; the PIN has to be verified.
 pub(super) fn read_record(job: &mut Job<'_>) -> Result<Kept, ActionError> {
-    job.at("select-piv", job.aftermath()).select_piv()?;
-    job.at("read-recovery", job.aftermath());
+    job.step("select-piv").select_piv()?;
+    job.step("read-recovery");
     let content = match job.send(&GetData::new(OBJECT))? {
         Ok(content) => content,
         Err(StatusWord::FILE_NOT_FOUND) => return Ok(Kept::Nothing),
@@ -76,11 +76,6 @@ pub(super) fn erase_record(job: &mut Job<'_>) -> Result<(), ActionError> {
 }
 
 fn put(job: &mut Job<'_>, step: &'static str, content: &[u8]) -> Result<(), ActionError> {
-    let during = match job.aftermath() {
-        Aftermath::Unchanged => Aftermath::ObjectOldOrNew,
-        // More than the object is at stake.
-        other => other,
-    };
-    job.at(step, during);
+    job.risking(step, Aftermath::ObjectOldOrNew);
     job.demand(&PutData::new(OBJECT, content))
 }
