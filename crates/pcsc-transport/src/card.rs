@@ -474,14 +474,15 @@ impl Transaction<'_> {
 
     /// Locks what was unlocked through this card, as [`Card::lock`] does, and
     /// ends the transaction: nobody finds the card unlocked in between. Sends
-    /// nothing if nothing was unlocked.
+    /// nothing if nothing was unlocked. If that fails, it is tried once more in a
+    /// transaction of its own.
     ///
     /// # Errors
     ///
     /// [`TransportError::Link`] if it could not be locked; the transaction is
     /// over all the same. A card that is gone, or was reset, is locked: no error.
     pub fn end_locked(self) -> Result<(), TransportError> {
-        Ok(self.card.end_locked()?)
+        Ok(self.card.end_locked().or_else(|_| self.card.leave())?)
     }
 
     /// Ends the transaction and resets the card: nothing is selected or

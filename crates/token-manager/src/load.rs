@@ -140,7 +140,16 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
     let problems = asking.problems;
 
     let family = crescendo.as_ref().map(Identity::family);
-    let facts = facts(&info, family, &pin, properties.as_ref(), &vendor, &content);
+    let profile = content.profile();
+    let facts = facts(
+        &info,
+        family,
+        &pin,
+        properties.as_ref(),
+        &vendor,
+        &content,
+        &profile,
+    );
     let guid = content.chuid().map(|chuid| chuid.guid);
     let application = application.unwrap_or_default();
     let label = application.label.filter(|label| !label.trim().is_empty());
@@ -159,7 +168,6 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         algorithms: application.algorithms,
         applet_version: vendor.applet_version,
     };
-    let profile = content.profile();
     let mut token = Token {
         reader: info.reader,
         interface: info.interface,
@@ -191,8 +199,8 @@ fn facts(
     properties: Option<&PivProperties>,
     vendor: &VendorParts,
     content: &Content,
+    profile: &ProfileState,
 ) -> Facts {
-    let profile = content.profile();
     Facts {
         family,
         interface: info.interface,
@@ -206,7 +214,7 @@ fn facts(
         management_key: management_key(properties),
         oath: vendor.oath,
         card_policy: vendor.pin_policy.clone(),
-        project_profile: profile != ProfileState::None,
+        project_profile: *profile != ProfileState::None,
         personalized: profile
             .profile()
             .is_some_and(|profile| profile.personalized),

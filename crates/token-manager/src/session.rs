@@ -106,6 +106,15 @@ impl Manager {
         self.secrets.as_ref()
     }
 
+    /// Erases what this computer's secret store keeps for a token, if there is a
+    /// store.
+    pub(crate) fn forget_secret(&self, token: Option<&TokenKey>) -> Result<(), ActionError> {
+        if let (Some(secrets), Some(token)) = (self.secrets(), token) {
+            secrets.remove(token)?;
+        }
+        Ok(())
+    }
+
     /// Sets the risks that were agreed to.
     #[must_use]
     pub fn with_overrides(mut self, overrides: Overrides) -> Self {
@@ -315,9 +324,9 @@ impl Session {
         self.card.losses() != self.read_at
     }
 
-    /// Locks what an action has unlocked. The action's own result counts for
-    /// more than whether this worked: a card that is gone is locked, and
-    /// anything else is tried again when the session ends.
+    /// Locks what a guard was to hold, or has held, open. That this may not work
+    /// is no failure of the action: a card that is gone is locked, and anything
+    /// else is tried again when the session ends.
     pub(crate) fn lock_again(&mut self) {
         if let Err(error) = self.card.lock() {
             tracing::warn!(%error, "the token could not be locked again");

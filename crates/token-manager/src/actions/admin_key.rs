@@ -66,7 +66,6 @@ impl Session {
         let mut job = self.job(Action::ChangeAdminKey)?;
         let result = authenticate_admin(&mut job, key);
         job.end();
-        self.lock_again();
         match result {
             Ok(()) => Ok(KeyCheck::Right),
             Err(ActionError::Wrong { .. }) => Ok(KeyCheck::Wrong),
@@ -87,7 +86,6 @@ impl Session {
         let mut job = self.job(Action::AuthenticateManagementKey)?;
         let result = job.authenticate_management(key);
         job.end();
-        self.lock_again();
         match result {
             Ok(()) => Ok(KeyCheck::Right),
             Err(ActionError::Wrong {
@@ -163,7 +161,6 @@ impl Session {
         if matches!(authority, Authority::Pin(_)) {
             self.note_verification(&verified);
         }
-        self.lock_again();
         self.note_locked();
         verified?;
         let replaced = result.unwrap_or(Err(ActionError::AuthenticationLost))?;

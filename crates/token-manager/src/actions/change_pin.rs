@@ -48,7 +48,6 @@ impl Session {
         let result = change(&mut job, entry, last_try);
         job.end();
         self.note_verification(&result);
-        self.lock_again();
         let before = result?;
         let was_forced = self.token.pin_policy.force_change;
         self.note_locked();

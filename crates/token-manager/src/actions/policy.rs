@@ -223,7 +223,6 @@ impl Session {
         let written = (on_token && verified.is_ok()).then(|| write_profile(&mut job, &profile));
         job.end();
         self.note_verification(&verified);
-        self.lock_again();
         self.note_locked();
         let before = Some(verified?);
         match written {

@@ -131,7 +131,6 @@ impl Session {
             let mut job = self.job(Action::ViewPuk)?;
             let checked = still_holds(&mut job, &secret, fixed);
             job.end();
-            self.lock_again();
             return checked.map(|()| secret);
         }
         let puk_outdated = self.record.kept_puk_outdated;
@@ -225,10 +224,7 @@ impl Session {
 
     /// Erases what this computer's store keeps for the token, if there is a store.
     pub(super) fn forget_on_host(&self) -> Result<(), ActionError> {
-        if let (Some(secrets), Some(key)) = (self.manager.secrets(), &self.key) {
-            secrets.remove(key)?;
-        }
-        Ok(())
+        self.manager.forget_secret(self.key.as_ref())
     }
 
     /// One transaction: VERIFY, then `act`. The token is locked after.
@@ -245,7 +241,6 @@ impl Session {
         let result = verified.is_ok().then(|| act(&mut job));
         job.end();
         self.note_verification(&verified);
-        self.lock_again();
         self.note_locked();
         verified?;
         result.unwrap_or(Err(ActionError::AuthenticationLost))

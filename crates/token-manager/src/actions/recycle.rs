@@ -54,10 +54,7 @@ impl Session {
     pub fn plan_recycle(&self) -> Result<Plan, ActionError> {
         self.ensure(Action::Recycle)?;
         let mut plan = Plan::new(Action::Recycle)
-            .step(Step::new(
-                READ_AGAIN,
-                "read the token again, and see that it still is the same one",
-            ))
+            .step(read_again_step())
             .step(self.reset_step())
             .step(verify_step())
             .step(forget_step());
@@ -296,7 +293,6 @@ impl Session {
         if matches!(authority, Authority::Pin(_)) && result.is_err() {
             self.note_verification(&result);
         }
-        self.lock_again();
         result
     }
 
@@ -320,7 +316,8 @@ impl Session {
 
     /// Forgets what this host keeps about an erased token.
     fn forget_records(&mut self, mut progress: Progress<'_>) -> Result<(), ActionError> {
-        self.forget_secret(&progress)
+        self.manager
+            .forget_secret(progress.key())
             .map_err(|error| progress.failed(FORGET, error))?;
         progress.done(FORGET);
         progress.finish(|record| *record = HostRecord::new())?;
@@ -336,7 +333,7 @@ impl Session {
         if progress.was_done(FORGET) {
             return Ok(());
         }
-        let removed = self.forget_secret(progress);
+        let removed = self.manager.forget_secret(progress.key());
         progress.step(FORGET, || removed)?;
         progress.amend(|record| {
             record.profile = None;
@@ -346,14 +343,13 @@ impl Session {
         })?;
         self.consult_record()
     }
+}
 
-    /// Forgets the recovery secret of an erased token.
-    fn forget_secret(&self, progress: &Progress<'_>) -> Result<(), ActionError> {
-        if let (Some(secrets), Some(key)) = (self.manager.secrets(), progress.key()) {
-            secrets.remove(key)?;
-        }
-        Ok(())
-    }
+pub(super) fn read_again_step() -> Step {
+    Step::new(
+        READ_AGAIN,
+        "read the token again, and see that it still is the same one",
+    )
 }
 
 pub(super) fn verify_step() -> Step {

@@ -177,10 +177,9 @@ impl Session {
         }
     }
 
-    /// Locks the token and looks at the tries, which are all back. A token that
-    /// is lost by now is unblocked all the same.
+    /// Looks at the tries, which are all back. A token that is lost by now is
+    /// unblocked all the same.
     fn unblocked(&mut self, result: Result<(), ActionError>) -> Result<Unblocked, ActionError> {
-        self.lock_again();
         // It may not be blocked any more, also where that is not certain.
         if !matches!(
             result,

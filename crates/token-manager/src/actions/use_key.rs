@@ -49,7 +49,6 @@ impl Session {
         };
         job.end();
         self.note_verification(&verified);
-        self.lock_again();
         self.note_locked();
         verified?;
         answer.unwrap_or(Err(ActionError::AuthenticationLost))

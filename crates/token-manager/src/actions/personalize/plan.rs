@@ -7,7 +7,7 @@ use super::{
     CHANGE_PIN, CHANGE_PUK, HAND_OVER, KEEP_RECOVERY, PUT_KEY, PersonalizeOptions, READ_BACK,
     WRITE_CHALLENGE, WRITE_POLICY,
 };
-use crate::actions::recycle::{READ_AGAIN, forget_step, verify_step};
+use crate::actions::recycle::{forget_step, read_again_step, verify_step};
 use crate::capability::Action;
 use crate::failure::ActionError;
 use crate::plan::{Plan, Step};
@@ -23,10 +23,7 @@ impl Session {
         self.check_personalize(options)?;
         let crescendo = self.family().is_some();
         let profile = self.keeps_profile_on_token();
-        let mut plan = Plan::new(Action::Personalize).step(Step::new(
-            READ_AGAIN,
-            "read the token again, and see that it still is the same one",
-        ));
+        let mut plan = Plan::new(Action::Personalize).step(read_again_step());
         if options.recycle_first.is_some() {
             plan = plan
                 .step(self.reset_step())

@@ -76,7 +76,6 @@ impl Session {
             self.note_puk(&result);
         }
         self.note_verification(&result);
-        self.lock_again();
         self.note_locked();
         result?;
 
@@ -90,7 +89,6 @@ impl Session {
                 progress.step(WRITE_POLICY, || write_profile(&mut job, &wanted).map(drop))
             });
             job.end();
-            self.lock_again();
             result?;
         }
         Ok(new.recovery.kind())
@@ -167,7 +165,6 @@ impl Session {
         };
         job.end();
         self.note_verification(&result);
-        self.lock_again();
         self.note_locked();
         let challenge = result?;
         Ok((challenge.algorithm(), fixed.then_some(challenge)))
