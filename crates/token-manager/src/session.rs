@@ -282,9 +282,15 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses an action that the token can't do, or that was not agreed to.
-    /// That it needs a PIN is no reason: whoever calls brings one.
-    pub(crate) fn ensure(&self, action: Action) -> Result<(), ActionError> {
+    /// Refuses an action that the token can't do, or that was not agreed to, as
+    /// every action does before anything else: for a frontend that asks a person
+    /// for a secret first. That it needs a PIN is no reason: whoever calls brings
+    /// one. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] with
+    /// [`NotSent::Blocked`] if the PIN is known to be blocked.
+    pub fn ensure(&self, action: Action) -> Result<(), ActionError> {
         match self.token.capabilities.get(action) {
             Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => Ok(()),
             Capability::Unavailable(Reason::PinBlocked) => Err(NotSent::Blocked {

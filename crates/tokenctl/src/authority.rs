@@ -82,17 +82,13 @@ impl PresentPin {
         output: &Output,
         mut act: impl FnMut(&mut Session, PinEntry<'_>, LastTry) -> std::result::Result<T, ActionError>,
     ) -> Result<T> {
-        let mut last_try = pin::last_try(self.arguments.last_try);
-        loop {
-            match act(session, self.entry(output), last_try) {
-                Ok(done) => return Ok(done),
-                Err(error) => {
-                    let unattended = self.arguments.pin_fd.is_some();
-                    let reader = &session.token().reader;
-                    last_try = pin::may_use_last_try(&error, unattended, reader)?;
-                }
-            }
-        }
+        let unattended = self.arguments.pin_fd.is_some();
+        pin::attempt(
+            session,
+            self.arguments.last_try,
+            unattended,
+            |session, last_try| act(session, self.entry(output), last_try),
+        )
     }
 }
 

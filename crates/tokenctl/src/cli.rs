@@ -13,6 +13,7 @@ pub(crate) use administer::{
 
 pub(crate) use lifecycle::{PersonalizeArgs, RecycleArgs};
 
+use crate::authority::PinArgs;
 use crate::manage::RiskArgs;
 use crate::secret::Descriptor;
 
@@ -310,7 +311,7 @@ pub(crate) enum PinCommand {
         tokenctl pin verify\n  \
         tokenctl pin verify --pin-fd 0 < pin.txt\n\n\
         A wrong PIN costs a try. What cannot be the PIN is not sent, and costs none.")]
-    Verify(PinVerifyArgs),
+    Verify(PinArgs),
 
     /// Change the PIN, knowing the present one.
     #[command(after_help = "Examples:\n  \
@@ -327,27 +328,6 @@ pub(crate) enum PinCommand {
         tokenctl pin unblock --unlock-code   With the fixed code of a static challenge\n\n\
         From file descriptors: PUK, code or key, then the new PIN, then the response.")]
     Unblock(PinUnblockArgs),
-}
-
-/// What `pin verify` takes.
-#[derive(Debug, Args)]
-pub(crate) struct PinVerifyArgs {
-    /// Read the PIN from this file descriptor.
-    #[arg(long, value_name = "N")]
-    pub(crate) pin_fd: Option<Descriptor>,
-
-    /// Have the PIN typed on the reader's own PIN pad; this is the default where there is
-    /// one and the PIN is made of digits.
-    #[arg(long, conflicts_with = "pin_fd")]
-    pub(crate) pin_pad: bool,
-
-    /// Type the PIN here although the reader has a PIN pad.
-    #[arg(long, conflicts_with = "pin_pad")]
-    pub(crate) no_pin_pad: bool,
-
-    /// Agree to use the last try.
-    #[arg(long)]
-    pub(crate) last_try: bool,
 }
 
 /// What `pin change` takes.

@@ -168,10 +168,6 @@ pub(crate) fn confirm(question: &str, option: &str) -> Result<bool> {
 
 /// Asks to type a word, so that nobody confirms by habit what cannot be
 /// undone. Always at the terminal.
-#[allow(
-    dead_code,
-    reason = "for the actions that erase, which are on their way"
-)]
 pub(crate) fn confirm_typing(question: &str, word: &str, option: &str) -> Result<bool> {
     Ok(visible_line(question, &agree_with(option))? == word)
 }

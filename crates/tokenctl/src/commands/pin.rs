@@ -2,17 +2,18 @@
 
 use std::io::Write as _;
 
-use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
+use crescendo_ext::xauth::XauthCryptogram;
 use piv_apdu::secret::Pin;
 use token_manager::{
-    Action, ActionError, Capability, LastTry, NotSent, PinChangeEntry, PinEntry, PinStatus,
-    ProfileState, Session, Unblocked,
+    Action, ActionError, LastTry, NotSent, PinChangeEntry, PinStatus, ProfileState, Session,
+    Unblocked,
 };
 
-use crate::cli::{PinChangeArgs, PinCommand, PinUnblockArgs, PinVerifyArgs};
+use crate::authority::{self, PinArgs};
+use crate::cli::{PinChangeArgs, PinCommand, PinUnblockArgs};
 use crate::commands::puk;
 use crate::describe;
-use crate::error::{Kind, Report, Result};
+use crate::error::{Report, Result};
 use crate::json;
 use crate::manage;
 use crate::output::{self, Fields, Output};
@@ -27,7 +28,7 @@ const LABEL: usize = 10;
 pub(crate) fn run(command: &PinCommand, source: &Source, output: &Output) -> Result {
     match command {
         PinCommand::Status => status(source, output),
-        PinCommand::Verify(arguments) => verify(arguments, source, output),
+        PinCommand::Verify(arguments) => verify(*arguments, source, output),
         PinCommand::Change(arguments) => change(arguments, source, output),
         PinCommand::Unblock(arguments) => unblock(arguments, source, output),
     }
@@ -71,27 +72,15 @@ fn status(source: &Source, output: &Output) -> Result {
     Ok(())
 }
 
-fn verify(arguments: &PinVerifyArgs, source: &Source, output: &Output) -> Result {
+fn verify(arguments: PinArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, manage::RiskArgs::default(), output)?;
     let reader = session.token().reader.clone();
     ready(&session, Action::Authenticate)?;
-    may_be_asked(&session)?;
-    say_tries(&session, output);
-    let on_pad = arguments.pin_pad
-        || (arguments.pin_fd.is_none() && !arguments.no_pin_pad && session.pin_pad().verify);
-    let pin = if on_pad {
-        None
-    } else {
-        Some(secret::pin(arguments.pin_fd, "PIN", "--pin-fd")?)
-    };
-    let entry = entry(pin.as_ref(), output);
-    let mut last_try = last_try(arguments.last_try);
-    let before = loop {
-        match session.authenticate(entry, last_try) {
-            Ok(open) => break open.verification().before.clone(),
-            Err(error) => last_try = may_use_last_try(&error, arguments.pin_fd.is_some(), &reader)?,
-        }
-    };
+    let pin = arguments.read(&mut session, output)?;
+    let before = pin.attempt(&mut session, output, |session, pin, last_try| {
+        let open = session.authenticate(pin, last_try)?;
+        Ok(open.verification().before.clone())
+    })?;
     let after = session
         .refresh_pin_status()
         .map_err(|error| manage::action_failed(&error, &reader))?;
@@ -107,7 +96,6 @@ fn verify(arguments: &PinVerifyArgs, source: &Source, output: &Output) -> Result
 
 fn change(arguments: &PinChangeArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, arguments.risks, output)?;
-    let reader = session.token().reader.clone();
     ready(&session, Action::ChangePin)?;
     say_tries(&session, output);
     output.remark(&Text::from(secret::policy_line(session.policy())));
@@ -130,13 +118,13 @@ fn change(arguments: &PinChangeArgs, source: &Source, output: &Output) -> Result
         output.remark(&Text::from("Type both PINs on the reader."));
         PinChangeEntry::PinPad
     };
-    let mut last_try = last_try(arguments.last_try);
-    let changed = loop {
-        match session.change_pin(entry, last_try) {
-            Ok(changed) => break changed,
-            Err(error) => last_try = may_use_last_try(&error, arguments.pin_fd.is_some(), &reader)?,
-        }
-    };
+    let unattended = arguments.pin_fd.is_some();
+    let changed = attempt(
+        &mut session,
+        arguments.last_try,
+        unattended,
+        |session, last_try| session.change_pin(entry, last_try),
+    )?;
     finish(
         &session,
         Action::ChangePin,
@@ -196,17 +184,16 @@ fn with_puk(
     session: &mut Session,
     output: &Output,
 ) -> Result<Unblocked> {
-    let reader = session.token().reader.clone();
     puk::say_tries(session, output);
     let puk = secret::puk(arguments.puk_fd, "PUK", "--puk-fd")?;
     let new = new_pin(arguments, session, output)?;
-    let mut last_try = last_try(arguments.last_try);
-    loop {
-        match session.unblock_with_puk(&puk, &new, last_try) {
-            Ok(unblocked) => return Ok(unblocked),
-            Err(error) => last_try = may_use_last_try(&error, arguments.puk_fd.is_some(), &reader)?,
-        }
-    }
+    let unattended = arguments.puk_fd.is_some();
+    attempt(
+        session,
+        arguments.last_try,
+        unattended,
+        |session, last_try| session.unblock_with_puk(&puk, &new, last_try),
+    )
 }
 
 fn by_challenge(
@@ -217,8 +204,7 @@ fn by_challenge(
     let reader = session.token().reader.clone();
     let failed = |error: ActionError| manage::action_failed(&error, &reader);
     if arguments.key || arguments.key_fd.is_some() {
-        let key = secret::text(arguments.key_fd, "Admin key (hexadecimal)", "--key-fd")?;
-        let key = XauthKey::from_hex(&key).map_err(|error| not_sent(&error.to_string()))?;
+        let key = authority::admin_key(arguments.key_fd, "Admin key", "--key-fd")?;
         let new = new_pin(arguments, session, output)?;
         return Ok(session.unblock_with_key(&key, &new).map_err(failed)?);
     }
@@ -226,8 +212,8 @@ fn by_challenge(
     let by_hand = arguments.challenge || arguments.response_fd.is_some();
     if with_code || (session.token().has_static_challenge() && !by_hand) {
         let code = secret::text(arguments.code_fd, "Unlock code", "--code-fd")?;
-        let code =
-            XauthCryptogram::from_hex(&code).map_err(|error| not_sent(&error.to_string()))?;
+        let code = XauthCryptogram::from_hex(&code)
+            .map_err(|error| authority::unusable(&error.to_string()))?;
         let new = new_pin(arguments, session, output)?;
         return Ok(session.unblock_with_code(&code, &new).map_err(failed)?);
     }
@@ -252,8 +238,8 @@ fn by_challenge(
         ));
     }
     let response = secret::text(arguments.response_fd, "Response", "--response-fd")?;
-    let response =
-        XauthCryptogram::from_hex(&response).map_err(|error| not_sent(&error.to_string()))?;
+    let response = XauthCryptogram::from_hex(&response)
+        .map_err(|error| authority::unusable(&error.to_string()))?;
     Ok(session
         .unblock_with_response(&challenge, &response, &new)
         .map_err(failed)?)
@@ -264,29 +250,11 @@ fn new_pin(arguments: &PinUnblockArgs, session: &Session, output: &Output) -> Re
     secret::new_pin(arguments.new_pin_fd, session.policy(), "--new-pin-fd")
 }
 
-fn entry<'a>(pin: Option<&'a Pin>, output: &Output) -> PinEntry<'a> {
-    if let Some(pin) = pin {
-        PinEntry::Typed(pin)
-    } else {
-        output.remark(&Text::from("Type the PIN on the reader."));
-        PinEntry::PinPad
-    }
-}
-
 /// Refuses at once what the token can't do, before anything is asked.
 pub(crate) fn ready(session: &Session, action: Action) -> Result {
-    let refused = match session.token().capabilities.get(action) {
-        Capability::Unavailable(token_manager::Reason::NeedsAuthentication)
-        | Capability::Available => return Ok(()),
-        Capability::Unavailable(token_manager::Reason::PinBlocked) => NotSent::Blocked {
-            secret: token_manager::Secret::Pin,
-        }
-        .into(),
-        Capability::Unavailable(reason) | Capability::Unknown(reason) => {
-            ActionError::Unavailable { action, reason }
-        }
-    };
-    Err(manage::action_failed(&refused, &session.token().reader).into())
+    session
+        .ensure(action)
+        .map_err(|error| manage::action_failed(&error, &session.token().reader).into())
 }
 
 /// Refuses at once a PIN that the card would not look at: none is asked for then.
@@ -313,6 +281,26 @@ pub(crate) fn last_try(agreed: bool) -> LastTry {
     if agreed { LastTry::Use } else { LastTry::Spare }
 }
 
+/// Does what presents a secret that has a counter; asks first if that takes the
+/// last try, which `agreed` says that it may.
+pub(crate) fn attempt<T>(
+    session: &mut Session,
+    agreed: bool,
+    unattended: bool,
+    mut act: impl FnMut(&mut Session, LastTry) -> std::result::Result<T, ActionError>,
+) -> Result<T> {
+    let mut last_try = last_try(agreed);
+    loop {
+        match act(session, last_try) {
+            Ok(done) => return Ok(done),
+            Err(error) => {
+                let reader = &session.token().reader;
+                last_try = may_use_last_try(&error, unattended, reader)?;
+            }
+        }
+    }
+}
+
 /// Asks whether the last try may be used, where that is what an action waits
 /// for and there is somebody to ask; passes every other failure on.
 pub(crate) fn may_use_last_try(
@@ -331,10 +319,6 @@ pub(crate) fn may_use_last_try(
         report.next = Some("Give --last-try to agree to it; no try was spent".to_owned());
     }
     Err(report.into())
-}
-
-fn not_sent(why: &str) -> Report {
-    Report::new(Kind::NotSent, why.to_owned()).next("Nothing was sent and no try was spent")
 }
 
 /// Says how it went.

@@ -110,7 +110,6 @@ fn forget(arguments: &PukForgetArgs, source: &Source, output: &Output) -> Result
 
 fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, arguments.risks, output)?;
-    let reader = session.token().reader.clone();
     pin::ready(&session, Action::ChangePuk)?;
     say_tries(&session, output);
     let old = secret::puk(arguments.puk_fd, "Present PUK", "--puk-fd")?;
@@ -124,16 +123,13 @@ fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result
         }
         _ => None,
     };
-    let mut last_try = pin::last_try(arguments.pin.last_try);
-    loop {
-        match session.change_puk(&old, &new, last_try) {
-            Ok(()) => break,
-            Err(error) => {
-                let unattended = arguments.puk_fd.is_some();
-                last_try = pin::may_use_last_try(&error, unattended, &reader)?;
-            }
-        }
-    }
+    let unattended = arguments.puk_fd.is_some();
+    pin::attempt(
+        &mut session,
+        arguments.pin.last_try,
+        unattended,
+        |session, last_try| session.change_puk(&old, &new, last_try),
+    )?;
     if let Some((place, pin, management)) = &kept {
         let secret = RecoverySecret::new(RecoveryKind::Puk, new.as_bytes())
             .map_err(|error| authority::unusable(&error.to_string()))?;
