@@ -22,10 +22,10 @@ use crescendo_ext::xauth::XauthKey;
 use piv_apdu::secret::{Pin, Puk};
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
 use token_manager::{
-    Action, ActionError, Authority, Enforcer, LastTry, Manager, PersonalizeOptions, PinChangeEntry,
-    PinEntry, PresentSecrets, RecoveryPlace, Session,
+    Action, ActionError, Authority, Enforcer, LastTry, Manager, PersonalizeOptions, PinEntry,
+    PresentSecrets, RecoveryPlace, Session,
 };
-use toolkit_examples::{block_the_pin, helpdesk, refused_on_the_host, spare_token};
+use toolkit_examples::{block_the_pin, change_pin, helpdesk, refused_on_the_host, spare_token};
 use virtual_token::{Content, Profile};
 
 fn main() -> Result<()> {
@@ -145,19 +145,6 @@ fn personalize(token: &mut Session, pin: &Pin) -> Result<XauthKey> {
     )?;
     println!("  done, PIN: {}", personalized.pin);
     key.context("a Crescendo should get an admin key")
-}
-
-fn change_pin(token: &mut Session, old: &Pin, new: &[u8]) -> Result<Pin> {
-    let new = Pin::new(new)?;
-    let entry = PinChangeEntry::Typed { old, new: &new };
-    let changed = token.change_pin(entry, LastTry::Spare)?;
-    let why = if changed.was_forced {
-        ", as it had to be"
-    } else {
-        ""
-    };
-    println!("  changed{why}");
-    Ok(new)
 }
 
 /// Changes the policy that is in force. The PIN confirms it.

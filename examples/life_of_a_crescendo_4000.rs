@@ -27,10 +27,12 @@ use piv_apdu::secret::{Pin, Puk};
 use piv_apdu::status::StatusWord;
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy, RecoveryKind};
 use token_manager::{
-    ActionError, Authority, Enforcer, LastTry, Manager, NotSent, PersonalizeOptions,
-    PinChangeEntry, PinEntry, PolicyRefusal, PresentSecrets, RecoveryPlace, Session,
+    ActionError, Authority, Enforcer, LastTry, Manager, NotSent, PersonalizeOptions, PinEntry,
+    PolicyRefusal, PresentSecrets, RecoveryPlace, Session,
 };
-use toolkit_examples::{Spare, block_the_pin, helpdesk, refused_on_the_host, spare_token};
+use toolkit_examples::{
+    Spare, block_the_pin, change_pin, helpdesk, refused_on_the_host, spare_token,
+};
 use virtual_token::{Content, Profile};
 
 #[allow(
@@ -203,19 +205,6 @@ fn personalize(token: &mut Session, policy: &Policy, pin: &Pin) -> Result<Secret
         puk: puk.context("it should get a PUK")?,
         unlock_code,
     })
-}
-
-fn change_pin(token: &mut Session, old: &Pin, new: &[u8]) -> Result<Pin> {
-    let new = Pin::new(new)?;
-    let entry = PinChangeEntry::Typed { old, new: &new };
-    let changed = token.change_pin(entry, LastTry::Spare)?;
-    let why = if changed.was_forced {
-        ", as it had to be"
-    } else {
-        ""
-    };
-    println!("  changed{why}");
-    Ok(new)
 }
 
 /// Changes the policy that is in force. The PIN confirms it.

@@ -20,10 +20,9 @@ use piv_apdu::secret::{Pin, Puk};
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
 use token_manager::{
     Action, ActionError, Authority, Enforcer, LastTry, Manager, MemorySecretStore, Overrides,
-    PersonalizeOptions, PinChangeEntry, PinEntry, PresentSecrets, Reason, RecoveryPlace, Session,
-    SetKey,
+    PersonalizeOptions, PinEntry, PresentSecrets, Reason, RecoveryPlace, Session, SetKey,
 };
-use toolkit_examples::{block_the_pin, refused_on_the_host, secret_line, spare_token};
+use toolkit_examples::{block_the_pin, change_pin, refused_on_the_host, secret_line, spare_token};
 use virtual_token::{Content, Profile};
 
 fn main() -> Result<()> {
@@ -161,19 +160,6 @@ fn personalize(token: &mut Session, present: (&Pin, &Puk), pin: &Pin) -> Result<
     )?;
     println!("  done, PIN: {}", personalized.pin);
     puk.context("it should get a PUK")
-}
-
-fn change_pin(token: &mut Session, old: &Pin, new: &[u8]) -> Result<Pin> {
-    let new = Pin::new(new)?;
-    let entry = PinChangeEntry::Typed { old, new: &new };
-    let changed = token.change_pin(entry, LastTry::Spare)?;
-    let why = if changed.was_forced {
-        ", as it had to be"
-    } else {
-        ""
-    };
-    println!("  changed{why}");
-    Ok(new)
 }
 
 /// Changes the policy that is in force. The PIN confirms it.

@@ -124,6 +124,23 @@ pub fn block_the_pin(token: &mut Session) -> Result<()> {
     }
 }
 
+/// Changes the PIN. Gives the new one.
+///
+/// # Errors
+/// If the token or the policy does not take it.
+pub fn change_pin(token: &mut Session, old: &Pin, new: &[u8]) -> Result<Pin> {
+    let new = Pin::new(new)?;
+    let entry = PinChangeEntry::Typed { old, new: &new };
+    let changed = token.change_pin(entry, LastTry::Spare)?;
+    let why = if changed.was_forced {
+        ", as it had to be"
+    } else {
+        ""
+    };
+    println!("  changed{why}");
+    Ok(new)
+}
+
 /// Asks for a new PIN that breaks the policy; the host sees that, and nothing
 /// is sent.
 ///
