@@ -144,6 +144,13 @@ impl Card {
         result
     }
 
+    fn exchange_first(&mut self, command: &Command) -> Result<Response, TransportError> {
+        self.state.sending(command);
+        let result = Exchanger::new(&mut *self.link, &mut self.round_trips).run_first(command);
+        self.learn(command, &result);
+        result
+    }
+
     fn raw(&mut self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, TransportError> {
         let command = Command::decode(bytes).ok();
         if let Some(command) = &command {
@@ -366,6 +373,18 @@ impl Transaction<'_> {
     /// sent again.
     pub fn exchange(&mut self, command: &Command) -> Result<Response, TransportError> {
         self.card.exchange(command)
+    }
+
+    /// Sends a command that reads something, in the short form, and returns the
+    /// first block of the answer: at most 256 bytes, and status word 61xx if
+    /// there is more, which is not fetched. One APDU (two with T=0) to see
+    /// whether a long object still begins as it did.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`].
+    pub fn exchange_first(&mut self, command: &Command) -> Result<Response, TransportError> {
+        self.card.exchange_first(command)
     }
 
     /// Sends a typed command and decodes its answer.

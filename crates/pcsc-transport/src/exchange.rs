@@ -104,6 +104,19 @@ impl<'a> Exchanger<'a> {
         self.collect(command.cla(), first)
     }
 
+    /// Sends the command once, in the short form, and leaves the rest of a long
+    /// answer where it is: the status word then is 61xx.
+    pub(crate) fn run_first(mut self, command: &Command) -> Result<Response, TransportError> {
+        let first = self.send_short(command)?;
+        match first.status().more_data() {
+            // With T=0 the first block is announced before it comes.
+            Some(available) if first.data().is_empty() => {
+                self.get_response(command.cla(), available)
+            }
+            _ => Ok(first),
+        }
+    }
+
     /// The command as it goes out in extended form, or `None` if it goes out
     /// short: because it fits, or because reader or card cannot.
     fn extended_form(&self, command: &Command) -> Option<Command> {

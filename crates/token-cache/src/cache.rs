@@ -1,0 +1,171 @@
+//! The tiers together.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use piv_apdu::atr::Atr;
+
+use crate::disk::DiskTier;
+use crate::identity::Name;
+use crate::item::Item;
+use crate::memory::MemoryTier;
+use crate::snapshot::Snapshot;
+use crate::tier::{Counts, Generation, Tier};
+
+/// What is remembered about tokens, in no tier, one, or several. Cheap to clone;
+/// clones share their tiers.
+///
+/// Nothing here fails: what can't be read is not there.
+#[derive(Clone, Default)]
+pub struct Cache {
+    /// The nearest first. The last one, which others may share, decides which
+    /// generation is the present one.
+    tiers: Vec<Arc<dyn Tier>>,
+}
+
+/// What is held of one token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Held {
+    /// The snapshot, from the nearest tier.
+    pub snapshot: Arc<Snapshot>,
+    /// The tiers that hold it, by [`Tier::place`].
+    pub places: Vec<String>,
+    /// How often it was of use.
+    pub counts: Counts,
+}
+
+impl Cache {
+    /// Remembers nothing.
+    pub fn off() -> Self {
+        Self::default()
+    }
+
+    /// Remembers in the memory of this process as well.
+    #[must_use]
+    pub fn with_memory(self) -> Self {
+        self.with_tier(Arc::new(MemoryTier::new()))
+    }
+
+    /// Remembers in a folder of the user's as well, which is made when there is
+    /// something to write.
+    #[must_use]
+    pub fn with_disk(self, directory: &Path) -> Self {
+        self.with_tier(Arc::new(DiskTier::new(directory)))
+    }
+
+    /// Remembers in this tier as well, behind those that are there.
+    #[must_use]
+    pub fn with_tier(mut self, tier: Arc<dyn Tier>) -> Self {
+        self.tiers.push(tier);
+        self
+    }
+
+    /// Whether it remembers nothing at all.
+    pub fn is_off(&self) -> bool {
+        self.tiers.is_empty()
+    }
+
+    /// The present generation of a token. To be asked for in the transaction in
+    /// which the token is read, for the snapshot that is made of it.
+    pub fn generation(&self, token: &Name) -> Generation {
+        let decides = self.tiers.last();
+        decides.map_or_else(Generation::default, |it| it.generation(token))
+    }
+
+    /// What is remembered of a token.
+    pub fn read(&self, token: &Name) -> Option<Arc<Snapshot>> {
+        let present = self.generation(token);
+        let mut found = self.tiers.iter().filter_map(|tier| tier.read(token));
+        found.find(|it| it.generation() == present)
+    }
+
+    /// What is remembered of all tokens with this ATR: one of them may be the one
+    /// that is in the reader.
+    pub fn with_atr(&self, atr: &Atr) -> Vec<Arc<Snapshot>> {
+        let mut found: Vec<Arc<Snapshot>> = Vec::new();
+        for snapshot in self.tiers.iter().flat_map(|tier| tier.with_atr(atr)) {
+            let name = snapshot.identity().name();
+            let is_new = found.iter().all(|it| it.identity().name() != name);
+            if is_new && snapshot.generation() == self.generation(name) {
+                found.push(snapshot);
+            }
+        }
+        found
+    }
+
+    /// Remembers a snapshot, unless the token was changed since its generation
+    /// was asked for.
+    pub fn store(&self, snapshot: Snapshot) {
+        if snapshot.generation() != self.generation(snapshot.identity().name()) {
+            return;
+        }
+        let snapshot = Arc::new(snapshot);
+        for tier in &self.tiers {
+            tier.write(&snapshot);
+        }
+    }
+
+    /// Forgets the answers that a change is about to make stale. To be called
+    /// inside of the transaction that makes the change, before its first
+    /// command. False if they may still be there since the place can't be
+    /// written to.
+    pub fn forget(&self, token: &Name, forgotten: impl Fn(Item) -> bool) -> bool {
+        let next = Generation::fresh();
+        let mut all = true;
+        for tier in self.tiers.iter().rev() {
+            all &= tier.forget(token, &forgotten, next);
+        }
+        all
+    }
+
+    /// Forgets all about a token, in every tier. False if it may still be there
+    /// since the place can't be written to.
+    pub fn clear(&self, token: &Name) -> bool {
+        let next = Generation::fresh();
+        let mut all = true;
+        for tier in self.tiers.iter().rev() {
+            all &= tier.clear(token, next);
+        }
+        all
+    }
+
+    /// Notes how often a token's snapshot was of use.
+    pub fn count(&self, token: &Name, more: Counts) {
+        if let Some(tier) = self.tiers.last() {
+            tier.count(token, more);
+        }
+    }
+
+    /// What is held of each token, in the order of their names.
+    pub fn held(&self) -> Vec<Held> {
+        let mut names: Vec<Name> = self.tiers.iter().flat_map(|tier| tier.names()).collect();
+        names.sort();
+        names.dedup();
+        let held = names.iter().filter_map(|name| self.held_of(name));
+        held.collect()
+    }
+
+    fn held_of(&self, token: &Name) -> Option<Held> {
+        let snapshot = self.read(token)?;
+        let holding = self.tiers.iter().filter(|tier| {
+            let held = tier.read(token);
+            held.is_some_and(|it| it.generation() == snapshot.generation())
+        });
+        let places = holding.map(|tier| tier.place()).collect();
+        let counts = self.tiers.last().map(|tier| tier.counts(token));
+        Some(Held {
+            snapshot,
+            places,
+            counts: counts.unwrap_or_default(),
+        })
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = self.tiers.iter().map(|tier| tier.place());
+        f.debug_list().entries(places).finish()
+    }
+}
