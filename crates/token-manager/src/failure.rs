@@ -115,7 +115,7 @@ pub enum ActionError {
     /// put there. It was left as it is.
     #[error(
         "{action}: what is in the token's {object} was not put there by this software, so it was \
-         not written over. Nothing was changed; choose another place"
+         not written over and is as it was. Choose another place"
     )]
     ForeignContent {
         /// What was asked for.

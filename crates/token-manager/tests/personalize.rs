@@ -215,13 +215,15 @@ fn a_token_is_set_up_in_a_known_number_of_commands() {
         let again = session.token().round_trips;
         let own = session.round_trips() - before - load - again;
         let expected = match profile {
-            // Tries, PUK, PIN, VERIFY; logged out, and asked whether it is.
-            Profile::Piv => 6,
-            // Challenge 2; tries 2, VERIFY 2, key and its check 3, PIN 1, VERIFY 1.
-            Profile::Crescendo2300 | Profile::CrescendoKey => 11,
+            // Tries, VERIFY; tries, VERIFY, PUK, PIN, VERIFY; each time logged out,
+            // and asked whether it is.
+            Profile::Piv => 11,
+            // Tries 1, VERIFY 2; challenge 2; tries 2, VERIFY 2, key and its check 3,
+            // PIN 1, VERIFY 1.
+            Profile::Crescendo2300 | Profile::CrescendoKey => 14,
             // And the PUK with two SELECTs; the policy in a transaction of its
             // own: tries 2, VERIFY 2, SELECT, PUT DATA, GET DATA.
-            Profile::Crescendo4000 => 21,
+            Profile::Crescendo4000 => 24,
         };
         assert_eq!(own, expected, "{profile}");
         assert_personalized(&case, &desk, &hands, profile.name());
@@ -511,18 +513,89 @@ fn wrong_secrets_are_told_and_leave_no_trace() {
             matches!(error, ActionError::Wrong { secret: told, .. } if told == secret),
             "{error}"
         );
-        let journal = desk.open().record().journal.clone();
-        if secret == Secret::Puk {
-            assert!(journal.is_none());
-        } else {
-            // The PUK is the new one already; with the right PIN it goes on.
-            assert_eq!(journal.unwrap().done, ["change-puk"]);
-            let case = Case::new(profile);
-            let done = run(&case, &mut desk.open(), &mut hands).unwrap();
-            assert!(done.finished_earlier_run);
-            assert_personalized(&case, &desk, &hands, "after a wrong PIN");
+        assert!(desk.open().record().journal.is_none(), "{secret:?}");
+        // A wrong PIN is found before a PUK is made.
+        assert_eq!(hands.puks.len(), usize::from(secret == Secret::Puk));
+    }
+    let case = Case::new(profile);
+    let mut hands = Hands::default();
+    run(&case, &mut desk.open(), &mut hands).unwrap();
+    assert_personalized(&case, &desk, &hands, "after wrong secrets");
+}
+
+/// What would only show behind the PIN is looked at before anything is handed
+/// over or changed.
+#[test]
+fn a_token_without_room_for_the_recovery_secret_is_left_as_it_was() {
+    for profile in Profile::ALL {
+        for fixed in [false, true] {
+            if fixed && profile != Profile::Crescendo4000 {
+                continue;
+            }
+            // It has somebody's printed information.
+            let desk = Desk::new(profile, Content::Personal).daring();
+            let before = desk.picture();
+            let (old, puk, management) =
+                (factory(profile), Puk::new(PUK).unwrap(), management_key());
+            let mut options = PersonalizeOptions::new(PresentSecrets::Typed {
+                pin: &old,
+                puk: Some(&puk),
+            });
+            options.recovery = RecoveryPlace::Token;
+            if fixed {
+                options.policy.challenge = ChallengeType::Static;
+            }
+            let piv = profile == Profile::Piv;
+            let error = desk
+                .open()
+                .personalize(
+                    &options,
+                    &pin(NEW_PIN),
+                    piv.then_some(Authority::ManagementKey(&management)),
+                    &mut |_| panic!("{profile}: a secret was handed over"),
+                    LastTry::Spare,
+                    &mut |_| {},
+                )
+                .unwrap_err();
+            assert!(
+                matches!(error, ActionError::ForeignContent { .. }),
+                "{profile}: {error}"
+            );
+            assert_eq!(desk.picture(), before, "{profile}");
+            assert!(desk.open().record().is_empty(), "{profile}");
         }
     }
+}
+
+#[test]
+fn a_wrong_management_key_is_found_before_anything_is_changed() {
+    let desk = Desk::new(Profile::Piv, Content::Empty).daring();
+    let before = desk.picture();
+    let (old, puk) = (factory(Profile::Piv), Puk::new(PUK).unwrap());
+    let algorithm = piv_apdu::management::ManagementAlgorithm::Aes256;
+    let wrong = piv_apdu::management::ManagementKey::new(algorithm, &[9; 32]).unwrap();
+    let mut options = PersonalizeOptions::new(PresentSecrets::Typed {
+        pin: &old,
+        puk: Some(&puk),
+    });
+    options.recovery = RecoveryPlace::Token;
+    let error = desk
+        .open()
+        .personalize(
+            &options,
+            &pin(NEW_PIN),
+            Some(Authority::ManagementKey(&wrong)),
+            &mut |_| panic!("a secret was handed over"),
+            LastTry::Spare,
+            &mut |_| {},
+        )
+        .unwrap_err();
+    let secret = Secret::ManagementKey;
+    assert!(
+        matches!(error, ActionError::Wrong { secret: told, .. } if told == secret),
+        "{error}"
+    );
+    assert_eq!(desk.picture(), before);
 }
 
 /// Every interruption, in each way to lose a card, of each composition: the

@@ -107,6 +107,7 @@ impl Session {
     ///
     /// | step | Crescendo | plain PIV |
     /// |---|---|---|
+    /// | whether the PIN is right, and what is to be kept has room | VERIFY; GET DATA of `5FC109` if it is to be kept there | VERIFY, authentication with the management key if given, GET DATA |
     /// | recovery secrets are made and handed over | admin key, and a PUK where the project's profile has one | PUK |
     /// | the token gets them | VERIFY, PUT XAUTH KEY, GET CHALLENGE and EXTERNAL AUTHENTICATE to check it; CHANGE REFERENCE DATA of the PUK | CHANGE REFERENCE DATA of the PUK |
     /// | the PIN becomes the person's | CHANGE PIN, VERIFY | CHANGE REFERENCE DATA, VERIFY |

@@ -12,7 +12,7 @@ use piv_apdu::status::StatusWord;
 use token_profile::{RecoveryError, RecoveryKind, RecoveryRecord};
 
 use self::object::{Kept, erase_record, read_record};
-pub(crate) use self::object::{replace_record, write_record};
+pub(crate) use self::object::{leave_foreign_content, replace_record, write_record};
 pub use self::secret::RecoverySecret;
 
 use super::authenticate::verify;

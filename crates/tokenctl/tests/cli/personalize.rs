@@ -122,19 +122,40 @@ fn a_plain_piv_card_is_set_up_with_its_pin_and_puk() {
         .code(0);
 }
 
-/// It says where it stands, and goes on from there.
+/// The object is taken: others' content is never written over, and that is found
+/// before anything is done.
 #[test]
-fn what_stopped_half_way_is_finished_by_another_run() {
+fn a_card_without_room_for_the_puk_is_left_as_it_was() {
     let tool = Tool::with(Profile::Piv);
-    // The object is taken: others' content is never written over.
     let options = [&PIV[..], &["--keep", "token"]].concat();
     let input = format!("123456\n12345678\n{NEW_PIN}\n{MANAGEMENT_KEY}\n");
     let (ran, file) = personalize(&tool, "new", &options, &input);
     let ran = ran.code(1);
     assert!(ran.stderr.contains("not written over"), "{ran:#?}");
-    assert!(ran.stderr.contains("Some steps are done"), "{ran:#?}");
-    assert!(!ran.stderr.contains("Nothing was changed"), "{ran:#?}");
-    let puk = saved(&file, "puk").unwrap();
+    assert!(!ran.stderr.contains("Some steps are done"), "{ran:#?}");
+    assert!(saved(&file, "puk").is_none());
+    assert!(opens(&tool, "123456"));
+    let change = ["puk", "change", "--puk-fd", "0", "--new-puk-fd", "0"];
+    tool.run_with_input(&change, "12345678\n31415926\n").code(0);
+}
+
+/// It says where it stands, and goes on from there.
+#[test]
+fn what_stopped_half_way_is_finished_by_another_run() {
+    let tool = Tool::with(Profile::Piv);
+    // As a run that was killed between the PUK and the PIN leaves it.
+    let puk = "31415926";
+    let change = ["puk", "change", "--puk-fd", "0", "--new-puk-fd", "0"];
+    tool.run_with_input(&change, &format!("12345678\n{puk}\n"))
+        .code(0);
+    let record = std::fs::read_dir(tool.file("records"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|it| it == "json"))
+        .unwrap();
+    let journal =
+        r#"{"version":1,"journal":{"action":"personalize","begun":"","done":["change-puk"]}}"#;
+    std::fs::write(record, journal).unwrap();
 
     let input = format!("123456\n12345678\n{NEW_PIN}\n{puk}\n");
     let again = [

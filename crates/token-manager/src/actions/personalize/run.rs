@@ -10,12 +10,12 @@ use super::{
     WRITE_CHALLENGE, WRITE_POLICY,
 };
 use crate::actions::admin_key::{put_key, secrets_of};
-use crate::actions::authenticate::{present, refused_pin, tries};
+use crate::actions::authenticate::{present, refused_pin, tries, verify};
 use crate::actions::entry::{PinChangeEntry, PinEntry, may_be_puk};
 use crate::actions::hand_over::{HandOver, hand_over, random_key, random_puk, to_hand_over};
 use crate::actions::policy::write_profile;
 use crate::actions::progress::Progress;
-use crate::actions::recovery::{RecoverySecret, erase_ours, write_record};
+use crate::actions::recovery::{RecoverySecret, erase_ours, leave_foreign_content, write_record};
 use crate::actions::unblock::challenge;
 use crate::actions::{change_pin, change_puk};
 use crate::capability::Action;
@@ -61,16 +61,13 @@ impl Session {
             progress.skipped(WRITE_POLICY, DONE_BEFORE);
             return Ok(RecoveryKind::Puk);
         }
-        let mut candidates = Vec::with_capacity(2);
-        if progress.was_begun(CHANGE_PIN) {
-            candidates.push(setup.new_pin);
-        }
-        candidates.push(&setup.present_pin);
-        let new = self.new_secrets(setup, &mut candidates, take, progress)?;
-
         self.may_try_puk(setup.last_try)?;
+        let handed_puk = handed_puk(setup, progress)?;
+        let right = self.look_first(setup, progress)?;
+        let new = self.new_secrets(setup, right, handed_puk, take, progress)?;
+
         let mut job = self.job(Action::Personalize)?;
-        let result = change_secrets(&mut job, setup, &mut candidates, &new, progress);
+        let result = change_secrets(&mut job, setup, right, &new, progress);
         job.end();
         if new.puk.is_some() {
             self.note_puk(&result);
@@ -85,7 +82,8 @@ impl Session {
         if self.keeps_profile_on_token() {
             let mut job = self.job(Action::Personalize)?;
             job.at("verify-pin", Aftermath::Resumable);
-            let result = open(&mut job, &[setup.new_pin], setup.last_try).and_then(|_| {
+            let pin = PinEntry::Typed(setup.new_pin);
+            let result = verify(&mut job, pin, setup.last_try).and_then(|_| {
                 progress.step(WRITE_POLICY, || write_profile(&mut job, &wanted).map(drop))
             });
             job.end();
@@ -94,19 +92,37 @@ impl Session {
         Ok(new.recovery.kind())
     }
 
-    /// Makes the new secrets and hands them over; of the PINs that the token may
-    /// have, only the right one is left if that had to be found out.
-    fn new_secrets<'p>(
+    /// Before anything is made, handed over or changed: which PIN the token has,
+    /// whether the management key is its own, and whether there is room for what
+    /// is to be kept on it. All of that is known only behind the PIN.
+    fn look_first<'p>(
         &mut self,
-        setup: &Setup<'p>,
-        candidates: &mut Vec<&'p Pin>,
+        setup: &'p Setup<'p>,
+        progress: &mut Progress<'_>,
+    ) -> Result<&'p Pin, ActionError> {
+        let mut job = self.job(Action::Personalize)?;
+        job.at("verify-pin", progress.aftermath());
+        let result = look(&mut job, setup, progress);
+        job.end();
+        self.note_verification(&result);
+        self.note_locked();
+        result
+    }
+
+    /// Makes the new secrets and hands them over, but for a PUK that an
+    /// interrupted run has handed over. `right` is the PIN that the token has.
+    fn new_secrets(
+        &mut self,
+        setup: &Setup<'_>,
+        right: &Pin,
+        handed_puk: Option<Puk>,
         take: &mut HandOver<'_>,
         progress: &mut Progress<'_>,
     ) -> Result<NewSecrets, ActionError> {
         let mut handed = Vec::new();
         let mut key = None;
         if self.family().is_some() {
-            let (algorithm, code) = self.challenge_for_key(setup, candidates, progress)?;
+            let (algorithm, code) = self.challenge_for_key(setup, right, progress)?;
             let new = random_key(algorithm)?;
             handed = match &code {
                 Some(challenge) => secrets_of(&new, challenge, true)?,
@@ -114,20 +130,10 @@ impl Session {
             };
             key = Some(PutXauthKey { key: new });
         }
-        let mut puk = None;
-        if setup.present_puk.is_some() {
-            // What was handed over stays what it is to become: so the PUK is one
-            // of two, however often this is interrupted.
-            let new = if progress.was_begun(CHANGE_PUK) {
-                let given = setup.options.interrupted_puk;
-                let given = given.ok_or(NotSent::InterruptedPuk)?;
-                may_be_puk(given)?;
-                given.clone()
-            } else {
-                let new = random_puk()?;
-                handed.push(to_hand_over(RecoveryKind::Puk, new.as_bytes())?);
-                new
-            };
+        let mut puk = handed_puk;
+        if setup.present_puk.is_some() && puk.is_none() {
+            let new = random_puk()?;
+            handed.push(to_hand_over(RecoveryKind::Puk, new.as_bytes())?);
             puk = Some(new);
         }
         for secret in &handed {
@@ -145,10 +151,10 @@ impl Session {
 
     /// The algorithm that the new key has to have, and the challenge if it is
     /// static: the token draws that one first.
-    fn challenge_for_key<'p>(
+    fn challenge_for_key(
         &mut self,
-        setup: &Setup<'p>,
-        candidates: &mut Vec<&'p Pin>,
+        setup: &Setup<'_>,
+        right: &Pin,
         progress: &mut Progress<'_>,
     ) -> Result<(crescendo_ext::xauth::XauthAlgorithm, Option<XauthChallenge>), ActionError> {
         let fixed = setup.options.policy.challenge == ChallengeType::Static;
@@ -159,7 +165,7 @@ impl Session {
         let mut job = self.job(Action::Personalize)?;
         job.at("challenge", progress.aftermath());
         let result = if fixed {
-            fixed_challenge(&mut job, setup, candidates, &stored, progress)
+            fixed_challenge(&mut job, setup, right, &stored, progress)
         } else {
             challenge(&mut job)
         };
@@ -204,6 +210,18 @@ impl Session {
     }
 }
 
+/// The PUK that an interrupted run has handed over. It stays what it is to become:
+/// so the PUK is one of two, however often this is interrupted.
+fn handed_puk(setup: &Setup<'_>, progress: &Progress<'_>) -> Result<Option<Puk>, ActionError> {
+    if setup.present_puk.is_none() || !progress.was_begun(CHANGE_PUK) {
+        return Ok(None);
+    }
+    let given = setup.options.interrupted_puk;
+    let given = given.ok_or(NotSent::InterruptedPuk)?;
+    may_be_puk(given)?;
+    Ok(Some(given.clone()))
+}
+
 fn wanted(policy: &Policy) -> ManagementProfile {
     ManagementProfile {
         policy: policy.clone(),
@@ -221,44 +239,47 @@ fn holds(profile: &ProfileState, wanted: &ManagementProfile) -> bool {
     }
 }
 
-/// Presents the PIN, or of several that it may be the first one that is right;
-/// gives its place. No second one is presented as the last try.
-fn open(job: &mut Job<'_>, candidates: &[&Pin], last_try: LastTry) -> Result<usize, ActionError> {
-    tries(job, last_try)?;
+/// Presents the PIN, or after an interrupted change of it first the new one, and
+/// notes which it is. Then the management key, if there is one, and a look at the
+/// object that the recovery secret is to go into.
+fn look<'p>(
+    job: &mut Job<'_>,
+    setup: &'p Setup<'p>,
+    progress: &mut Progress<'_>,
+) -> Result<&'p Pin, ActionError> {
+    tries(job, setup.last_try)?;
     if job.family().is_some() {
         job.select_aca()?;
     }
-    let mut result = Err(ActionError::AuthenticationLost);
-    for (place, pin) in candidates.iter().enumerate() {
-        result = present(job, PinEntry::Typed(pin)).map(|()| place);
-        if !result
-            .as_ref()
-            .is_err_and(|error| may_go_on(error, last_try))
-        {
-            break;
-        }
-    }
-    result
-}
-
-/// As [`open`], and notes what that says about an interrupted change of the
-/// PIN: before a step after it is begun. `true` if it is the new one.
-fn open_and_note<'p>(
-    job: &mut Job<'_>,
-    setup: &Setup<'p>,
-    candidates: &mut Vec<&'p Pin>,
-    progress: &mut Progress<'_>,
-) -> Result<bool, ActionError> {
-    let right = open(job, candidates, setup.last_try)?;
-    let right = candidates.get(right).copied().unwrap_or(setup.new_pin);
-    *candidates = vec![right];
-    let has_new_pin = right == setup.new_pin;
-    if has_new_pin {
+    let right = present_either(job, setup, progress)?;
+    if right == setup.new_pin {
         progress.note(CHANGE_PIN)?;
     } else {
         progress.settle(CHANGE_PIN);
     }
-    Ok(has_new_pin)
+    if let Some(key) = setup.management {
+        job.authenticate_management(key)?;
+    }
+    if setup.options.recovery == RecoveryPlace::Token {
+        leave_foreign_content(job)?;
+    }
+    Ok(right)
+}
+
+/// The old PIN is not presented as the last try after the new one was wrong.
+fn present_either<'p>(
+    job: &mut Job<'_>,
+    setup: &'p Setup<'p>,
+    progress: &Progress<'_>,
+) -> Result<&'p Pin, ActionError> {
+    if progress.was_begun(CHANGE_PIN) {
+        match present(job, PinEntry::Typed(setup.new_pin)) {
+            Ok(()) => return Ok(setup.new_pin),
+            Err(error) if may_go_on(&error, setup.last_try) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    present(job, PinEntry::Typed(&setup.present_pin)).map(|()| &setup.present_pin)
 }
 
 /// Whether a PIN was wrong, and another one may be presented.
@@ -271,10 +292,10 @@ fn may_go_on(error: &ActionError, last_try: LastTry) -> bool {
 }
 
 /// Has the token draw its static challenge, unless it has one, and asks for it.
-fn fixed_challenge<'p>(
+fn fixed_challenge(
     job: &mut Job<'_>,
-    setup: &Setup<'p>,
-    candidates: &mut Vec<&'p Pin>,
+    setup: &Setup<'_>,
+    right: &Pin,
     stored: &ManagementProfile,
     progress: &mut Progress<'_>,
 ) -> Result<XauthChallenge, ActionError> {
@@ -282,7 +303,7 @@ fn fixed_challenge<'p>(
         progress.skipped(WRITE_CHALLENGE, "the token has one");
         return challenge(job);
     }
-    open_and_note(job, setup, candidates, progress)?;
+    verify(job, PinEntry::Typed(right), setup.last_try)?;
     let drawn = ManagementProfile {
         policy: Policy {
             challenge: ChallengeType::Static,
@@ -299,35 +320,25 @@ fn fixed_challenge<'p>(
 
 /// Admin key, PUK, PIN, in one transaction; and the recovery record, if it is
 /// kept on the token.
-fn change_secrets<'p>(
+fn change_secrets(
     job: &mut Job<'_>,
-    setup: &Setup<'p>,
-    candidates: &mut Vec<&'p Pin>,
+    setup: &Setup<'_>,
+    right: &Pin,
     new: &NewSecrets,
     progress: &mut Progress<'_>,
 ) -> Result<(), ActionError> {
     job.at("verify-pin", progress.aftermath());
-    let mut has_new_pin = false;
+    verify(job, PinEntry::Typed(right), setup.last_try)?;
     if let Some(command) = &new.key {
-        has_new_pin = open_and_note(job, setup, candidates, progress)?;
         progress.step(PUT_KEY, || {
             job.at(PUT_KEY, Aftermath::Resumable);
             put_key(job, command)
         })?;
-    } else {
-        tries(job, setup.last_try)?;
     }
     if let (Some(old), Some(new)) = (&setup.present_puk, &new.puk) {
         replace_puk(job, old, new, setup.last_try, progress)?;
     }
-    if new.key.is_none() && progress.was_begun(CHANGE_PIN) {
-        has_new_pin = match present(job, PinEntry::Typed(setup.new_pin)) {
-            Ok(()) => true,
-            Err(error) if may_go_on(&error, setup.last_try) => false,
-            Err(error) => return Err(error),
-        };
-    }
-    if has_new_pin {
+    if right == setup.new_pin {
         progress.done_before(CHANGE_PIN, DONE_BEFORE)?;
     } else {
         progress.step(CHANGE_PIN, || replace_pin(job, setup))?;

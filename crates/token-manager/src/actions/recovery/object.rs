@@ -39,12 +39,18 @@ pub(super) fn read_record(job: &mut Job<'_>) -> Result<Kept, ActionError> {
     })
 }
 
+/// Refuses if there is content that is not ours; the PIN has to be verified.
+pub(crate) fn leave_foreign_content(job: &mut Job<'_>) -> Result<(), ActionError> {
+    match read_record(job)? {
+        Kept::Foreign => Err(job.foreign_content(OBJECT)),
+        Kept::Nothing | Kept::Ours(_) => Ok(()),
+    }
+}
+
 /// Writes the secret to the token, which has to be authorised, and reads it
 /// back. Content that is not ours is left alone.
 pub(crate) fn write_record(job: &mut Job<'_>, secret: &RecoverySecret) -> Result<(), ActionError> {
-    if matches!(read_record(job)?, Kept::Foreign) {
-        return Err(job.foreign_content(OBJECT));
-    }
+    leave_foreign_content(job)?;
     put(job, "write-recovery", &secret.record.encode())?;
     match read_record(job)? {
         Kept::Ours(Ok(found)) if found == secret.record => Ok(()),
