@@ -7,8 +7,10 @@ use piv_apdu::aid::Aid;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::{
     CardCapabilityContainer, CertificateObject, Chuid, DataObject as _, Date, Discovery, FascN,
-    FascNFields, Guid, KeyHistory, ObjectTag, PinUsagePolicy, PrintedInformation,
+    FascNFields, Guid, KeyHistory, ObjectTag, PairingCodeObject, PinUsagePolicy,
+    PrintedInformation,
 };
+use piv_apdu::secret::PairingCode;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
@@ -38,15 +40,7 @@ pub(super) fn personalize(
     let mut chuid = chuid(state, guid, expiry);
     put(state, ObjectTag::CHUID, &chuid.encode());
     put_ccc(state, random);
-    put(
-        state,
-        ObjectTag::DISCOVERY,
-        &Discovery {
-            aid: Aid::piv(),
-            pin_usage: PinUsagePolicy(PinUsagePolicy::PIV_PIN),
-        }
-        .encode(),
-    );
+    put_discovery(state, options);
     put_printed_information(state, expiry);
     let issuer = Issuer::new(created, random).map_err(CreateError::cryptography)?;
     state.issuer_certificate = Some(Bytes(issuer.certificate().to_vec()));
@@ -55,6 +49,38 @@ pub(super) fn personalize(
         sign(&mut chuid, &issuer)?;
         put(state, ObjectTag::CHUID, &chuid.encode());
     }
+    if options.pairing_code {
+        put_pairing_code(state, random)?;
+    }
+    Ok(())
+}
+
+fn put_discovery(state: &mut TokenState, options: &CreateOptions) {
+    let vci = if options.pairing_code {
+        PinUsagePolicy::VCI
+    } else {
+        0
+    };
+    let discovery = Discovery {
+        aid: Aid::piv(),
+        pin_usage: PinUsagePolicy(PinUsagePolicy::PIV_PIN | vci),
+    };
+    put(state, ObjectTag::DISCOVERY, &discovery.encode());
+}
+
+/// Eight digits, each value as likely as every other.
+fn put_pairing_code(state: &mut TokenState, random: &mut ChaCha20Rng) -> Result<(), CreateError> {
+    const VALUES: u32 = 100_000_000;
+    let value = loop {
+        let value = random.next_u32();
+        if value < u32::MAX - u32::MAX % VALUES {
+            break value % VALUES;
+        }
+    };
+    let code =
+        PairingCode::new(format!("{value:08}").as_bytes()).map_err(CreateError::cryptography)?;
+    let object = PairingCodeObject { code };
+    put(state, ObjectTag::PAIRING_CODE, &object.encode());
     Ok(())
 }
 

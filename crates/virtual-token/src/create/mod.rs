@@ -105,6 +105,12 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
         ) {
             return refuse("this XAUTH key", "it is 3DES or AES-128");
         }
+        if options.pairing_code {
+            return refuse(
+                "a pairing code",
+                "nothing is public about a Crescendo that has one",
+            );
+        }
     } else if options.xauth_key.is_some() {
         return refuse("an XAUTH key", "only a Crescendo has one");
     }
@@ -113,6 +119,9 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
             "an issuer's signature",
             "an empty token has no CHUID to sign",
         );
+    }
+    if options.pairing_code && options.content == Content::Empty {
+        return refuse("a pairing code", "an empty token has nothing to pair with");
     }
     if options.protocol == Protocol::T0 && options.extended_length == Some(true) {
         return refuse("extended length", "T=0 carries short commands only");

@@ -62,6 +62,11 @@ pub struct CreateOptions {
     /// look managed. It is CMS as SP 800-73 has it, but by the token's own test authority,
     /// which nobody has a reason to trust.
     pub issuer_signed: bool,
+    /// Gives a personalized plain PIV card a pairing code: eight random digits that no one
+    /// can choose, in the object `5FC123` behind the PIN, and a discovery object that
+    /// announces the virtual contact interface with it (SP 800-73-5 Part 1, 3.3.2 and
+    /// 3.3.8). The interface itself is not there: that takes secure messaging.
+    pub pairing_code: bool,
     /// Other algorithms for the keys that [`Content::Personal`] makes, by key reference.
     pub keys: BTreeMap<KeyReference, KeyAlgorithm>,
 }
@@ -127,6 +132,13 @@ impl CreateOptions {
     #[must_use]
     pub fn issuer_signed(mut self, issuer_signed: bool) -> Self {
         self.issuer_signed = issuer_signed;
+        self
+    }
+
+    /// Sets [`pairing_code`](Self::pairing_code).
+    #[must_use]
+    pub fn pairing_code(mut self, pairing_code: bool) -> Self {
+        self.pairing_code = pairing_code;
         self
     }
 

@@ -8,7 +8,7 @@ use piv_apdu::command::{GetData, TypedCommand};
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::{
     CardCapabilityContainer, CertificateObject, Chuid, DataObject, Discovery, KeyHistory,
-    ObjectTag, PrintedInformation,
+    ObjectTag, PairingCodeObject, PrintedInformation,
 };
 use piv_apdu::status::StatusWord;
 use sha2::{Digest, Sha256};
@@ -273,6 +273,37 @@ fn at<'a>(bytes: &'a [u8], path: &[usize]) -> &'a [u8] {
         .fold(bytes, |bytes, position| inside(bytes)[*position].value())
 }
 
+/// SP 800-73-5 Part 1, 3.3.2 and 3.3.8: announced, behind the PIN, and random.
+#[test]
+fn a_pairing_code_is_made_if_asked() {
+    let mut plain = selected(personal(Profile::Piv));
+    assert_eq!(
+        get(&mut plain, ObjectTag::PAIRING_CODE),
+        Err(StatusWord::FILE_NOT_FOUND)
+    );
+    let code = |seed| {
+        let options = [0x9A, 0x9C, 0x9D, 0x9E]
+            .map(KeyReference)
+            .into_iter()
+            .fold(options().seed(seed).pairing_code(true), |options, key| {
+                options.key(key, KeyAlgorithm::EccP256)
+            });
+        let mut token = selected(VirtualToken::create(Profile::Piv, &options).unwrap());
+        let content = get(&mut token, ObjectTag::DISCOVERY).unwrap();
+        let usage = Discovery::decode(&content).unwrap().pin_usage;
+        assert!(usage.vci() && !usage.vci_without_pairing_code());
+        let refused = get(&mut token, ObjectTag::PAIRING_CODE);
+        assert_eq!(refused, Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED));
+        let verify = hex("00200080 08 313233343536FFFF");
+        assert!(raw(&mut token, &verify).status().is_success());
+        let content = get(&mut token, ObjectTag::PAIRING_CODE).unwrap();
+        assert_eq!(content.len(), 12);
+        PairingCodeObject::decode(&content).unwrap().code
+    };
+    assert_eq!(code(1), code(1));
+    assert_ne!(code(1), code(2));
+}
+
 #[test]
 fn options_that_contradict_the_profile_are_refused() {
     use virtual_token::{Protocol, SymmetricAlgorithm};
@@ -290,6 +321,11 @@ fn options_that_contradict_the_profile_are_refused() {
         (
             Profile::Crescendo4000,
             options().key(KeyReference::CARD_AUTHENTICATION, KeyAlgorithm::EccP256),
+        ),
+        (Profile::Crescendo4000, options().pairing_code(true)),
+        (
+            Profile::Piv,
+            options().content(Content::Empty).pairing_code(true),
         ),
         (
             Profile::Piv,
