@@ -12,10 +12,11 @@ pub(crate) const BUILD: &[&str] = &["build-essential", "pkg-config", "libpcsclit
 pub(crate) const INTEROP: &[&str] = &["clang", "libclang-dev"];
 
 /// PC/SC with the virtual reader, other people's programs for PIV, and a
-/// desktop's keyring and clipboard.
+/// desktop's keyring and clipboard, and the kernel's session keyring.
 pub(crate) const END_TO_END: &[&str] = &[
     "dbus",
     "gnome-keyring",
+    "keyutils",
     "libsecret-tools",
     "opensc",
     "openssl",

@@ -7,6 +7,7 @@ mod change_pin;
 mod change_puk;
 mod entry;
 mod hand_over;
+mod pairing_code;
 mod personalize;
 mod policy;
 mod progress;

@@ -245,6 +245,10 @@ pub enum Reason {
     /// The token has neither a serial number nor a GUID, so nothing can be
     /// kept about it on this host.
     NoIdentity,
+    /// The token has no GUID, which what is kept would be bound to.
+    NoGuid,
+    /// There is no pairing code on the token: a look behind the PIN tells.
+    NoPairingCode,
     /// Only third parties describe the command on this family, and that it may
     /// be sent all the same was not agreed to.
     Unverified,
@@ -274,6 +278,8 @@ impl Reason {
             Self::NotInStandard => "not-in-standard",
             Self::OnlyAtPersonalize => "only-at-personalize",
             Self::NoIdentity => "no-identity",
+            Self::NoGuid => "no-guid",
+            Self::NoPairingCode => "no-pairing-code",
             Self::Unverified => "unverified",
             Self::CouldNotRead => "could-not-read",
             Self::NotProbed => "not-probed",
@@ -310,6 +316,8 @@ impl Reason {
                 "the token has neither a serial number nor a GUID, so that nothing can be kept \
                  about it"
             }
+            Self::NoGuid => "the token has no GUID that it could be kept for",
+            Self::NoPairingCode => "there is no pairing code on it",
             Self::Unverified => {
                 "only third parties describe the command on this family; it takes consent to \
                  unverified commands"

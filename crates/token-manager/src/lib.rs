@@ -72,6 +72,7 @@ mod error;
 mod failure;
 mod load;
 mod options;
+mod pairing_codes;
 mod pin;
 mod plan;
 mod record;
@@ -99,6 +100,9 @@ pub use error::{LoadError, Part, Problem, Unreadable};
 pub use failure::{ActionError, Aftermath, NotSent, PolicyRefusal, Secret};
 pub use load::load;
 pub use options::LoadOptions;
+pub use pairing_codes::{KeptUntil, MemoryPairingCodes, PairingCodeStore};
+#[cfg(feature = "login-session")]
+pub use pairing_codes::{NoLoginSession, login_session};
 pub use pin::{Alphabet, PinPolicy, PinState, PinStatus, PolicyNote, PolicySource};
 pub use plan::{Fate, Outcome, Plan, Step, StepReport};
 pub use record::{

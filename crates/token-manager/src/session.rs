@@ -16,6 +16,7 @@ use crate::error::{LoadError, Unreadable};
 use crate::failure::{ActionError, NotSent, Secret};
 use crate::load::load;
 use crate::options::LoadOptions;
+use crate::pairing_codes::{MemoryPairingCodes, PairingCodeStore};
 use crate::pin::{Alphabet, PinPolicy, PinStatus};
 use crate::record::{HostRecord, HostStore, MemoryStore, TokenKey};
 use crate::secrets::SecretStore;
@@ -67,18 +68,20 @@ pub struct Manager {
     backend: Arc<dyn Backend>,
     store: Arc<dyn HostStore>,
     secrets: Option<Arc<dyn SecretStore>>,
+    pairing_codes: Arc<dyn PairingCodeStore>,
     overrides: Overrides,
     options: LoadOptions,
 }
 
 impl Manager {
-    /// A manager of the tokens of a backend, which keeps its records in memory,
-    /// has no secret store, and takes no risk.
+    /// A manager of the tokens of a backend, which keeps its records and pairing
+    /// codes in memory, has no secret store, and takes no risk.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             backend,
             store: Arc::new(MemoryStore::new()),
             secrets: None,
+            pairing_codes: Arc::new(MemoryPairingCodes::new()),
             overrides: Overrides::default(),
             options: LoadOptions::default(),
         }
@@ -96,6 +99,18 @@ impl Manager {
     pub fn with_secrets(mut self, secrets: Arc<dyn SecretStore>) -> Self {
         self.secrets = Some(secrets);
         self
+    }
+
+    /// Sets where pairing codes are kept while their holder is logged in.
+    #[must_use]
+    pub fn with_pairing_codes(mut self, codes: Arc<dyn PairingCodeStore>) -> Self {
+        self.pairing_codes = codes;
+        self
+    }
+
+    /// Where pairing codes are kept while their holder is logged in.
+    pub fn pairing_codes(&self) -> &Arc<dyn PairingCodeStore> {
+        &self.pairing_codes
     }
 
     pub(crate) fn store(&self) -> Arc<dyn HostStore> {

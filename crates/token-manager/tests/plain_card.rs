@@ -694,6 +694,17 @@ fn what_the_card_says_decides_its_capabilities() {
     let code = entry(card, Action::RetrievePairingCode);
     assert_eq!(code.token, Capability::Unavailable(Reason::NotAnnounced));
 
+    // Nothing tells: a look behind the PIN does.
+    let mut card = FakePiv::new(false);
+    card.refused.insert(DISCOVERY, 0x6F00);
+    card.pin = 0x9000;
+    let code = entry(card, Action::RetrievePairingCode);
+    assert_eq!(code.capability, Capability::Available);
+    let mut card = FakePiv::new(false);
+    card.objects.remove(&DISCOVERY);
+    let code = entry(card, Action::RetrievePairingCode);
+    assert_eq!(code.token, Capability::Unavailable(Reason::NotAnnounced));
+
     // Who signed the CHUID administers the card.
     let personalize = entry(FakePiv::new(false), Action::Personalize);
     assert_eq!(

@@ -25,8 +25,9 @@ use secret_scan::{Scanner, apart, found, look_for, occurring};
 use secrets_support::{Desk, log, management_key};
 use token_manager::token_profile::{ChallengeType, Policy, RecoveryKind};
 use token_manager::{
-    ActionError, Authority, KeyCheck, LastTry, NotSent, PersonalizeOptions, PinChangeEntry,
-    PinEntry, PresentSecrets, RecoveryPlace, RecoverySecret, Session, SetKey, TokenFamily,
+    ActionError, Authority, KeyCheck, LastTry, NotSent, PairingCodeStore as _, PersonalizeOptions,
+    PinChangeEntry, PinEntry, PresentSecrets, RecoveryPlace, RecoverySecret, Session, SetKey,
+    TokenFamily,
 };
 use virtual_token::{Content, Profile};
 
@@ -44,7 +45,9 @@ const ADMIN_KEY: [u8; 24] = *b"\x6B\x9D\xE3\x12\x57\xC8\xA4\xF0\x3E\x71\xB5\x2C\
 const WRONG_KEY: [u8; 24] = *b"\xC1\x5E\x87\xFA\x23\x96\x4D\xB0\x7F\x38\xE2\x69\
     \x14\xAB\xD6\x80\x5B\xF3\x0E\xC9\x72\xA5\x1D\xE8";
 
-const NAMED: [(&str, &[u8]); 8] = [
+const CODE: &[u8] = b"60718294";
+
+const NAMED: [(&str, &[u8]); 9] = [
     ("PIN", PIN),
     ("next PIN", NEXT_PIN),
     ("wrong PIN", WRONG_PIN),
@@ -53,6 +56,7 @@ const NAMED: [(&str, &[u8]); 8] = [
     ("wrong PUK", WRONG_PUK),
     ("admin key", &ADMIN_KEY),
     ("wrong admin key", &WRONG_KEY),
+    ("pairing code", CODE),
 ];
 
 /// What is found is one list for the whole program.
@@ -141,13 +145,15 @@ fn no_secret_is_left_behind_by_any_action() {
     let mut everything = Vec::new();
     for profile in Profile::ALL {
         for content in [Content::Empty, Content::Personal] {
-            let desk = apart(|| Desk::new(profile, content, PIN, PUK, &ADMIN_KEY));
+            let desk = apart(|| Desk::new(profile, content, PIN, PUK, &ADMIN_KEY, CODE));
             let mut session = desk.open();
             every_action(&mut session, &mut seen);
             seen.shown("session", &session);
             seen.shown("token", session.token());
             seen.shown("record", session.record());
             drop(session);
+            seen.shown("codes", &desk.codes);
+            desk.codes.forget_all().unwrap();
             everything.push(("trace", desk.trace()));
             everything.push(("records", desk.records()));
             apart(|| drop(desk));
@@ -182,8 +188,9 @@ fn no_secret_is_left_behind_by_any_action() {
 }
 
 /// What has to succeed on one kind of token at least.
-const ACTIONS: [&str; 21] = [
+const ACTIONS: [&str; 23] = [
     "authenticate",
+    "cache the pairing code",
     "change PIN",
     "change PUK",
     "challenge",
@@ -195,6 +202,7 @@ const ACTIONS: [&str; 21] = [
     "personalize",
     "read object",
     "recycle",
+    "retrieve the pairing code",
     "set a new admin key",
     "set the admin key back",
     "set policy",
@@ -211,6 +219,7 @@ fn every_action(session: &mut Session, seen: &mut Seen) {
     authenticate(session, seen);
     change(session, seen);
     unblock(session, seen);
+    pairing_code(session, seen);
     keys(session, seen);
     policy_and_recovery(session, seen);
     administer(session, seen);
@@ -305,6 +314,18 @@ fn unblock(session: &mut Session, seen: &mut Seen) {
     seen.result("unblock by a wrong key", result);
     let result = session.unblock_with_key(&key, &now);
     seen.result("unblock by key", result);
+}
+
+fn pairing_code(session: &mut Session, seen: &mut Seen) {
+    let (now, wrong) = (pin(PIN), pin(WRONG_PIN));
+    let refused = session.retrieve_pairing_code(PinEntry::Typed(&wrong), LastTry::Spare);
+    assert!(seen.result("retrieve wrongly", refused).is_none());
+    let code = session.retrieve_pairing_code(PinEntry::Typed(&now), LastTry::Spare);
+    if let Some(code) = seen.result("retrieve the pairing code", code) {
+        assert_eq!(code.as_bytes(), CODE);
+    }
+    let cached = session.cache_pairing_code(PinEntry::Typed(&now), LastTry::Spare);
+    seen.result("cache the pairing code", cached);
 }
 
 fn keys(session: &mut Session, seen: &mut Seen) {

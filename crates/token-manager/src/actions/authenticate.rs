@@ -83,6 +83,27 @@ impl Session {
         result
     }
 
+    /// One transaction of an action: VERIFY as [`authenticate`](Self::authenticate)
+    /// does, then `act`. The token is locked after.
+    pub(super) fn with_pin<T>(
+        &mut self,
+        action: Action,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+        act: impl FnOnce(&mut Job<'_>) -> Result<T, ActionError>,
+    ) -> Result<T, ActionError> {
+        self.ensure(Action::Authenticate)?;
+        self.check_presented(pin)?;
+        let mut job = self.job(action)?;
+        let verified = verify(&mut job, pin, last_try);
+        let result = verified.is_ok().then(|| act(&mut job));
+        job.end();
+        self.note_verification(&verified);
+        self.note_locked();
+        verified?;
+        result.unwrap_or(Err(ActionError::AuthenticationLost))
+    }
+
     /// What can be told of a PIN before anything is sent.
     pub(crate) fn check_presented(&self, pin: PinEntry<'_>) -> Result<(), ActionError> {
         may_try(Secret::Pin, &self.token.pin.status, LastTry::Use)?;

@@ -15,7 +15,6 @@ use self::object::{Kept, erase_record, read_record};
 pub(crate) use self::object::{leave_foreign_content, replace_record, write_record};
 pub use self::secret::RecoverySecret;
 
-use super::authenticate::verify;
 use super::entry::PinEntry;
 use super::unblock::{answer_with_code, authenticate_admin};
 use crate::capability::{Action, Reason};
@@ -73,7 +72,7 @@ impl Session {
             RecoveryPlace::Token => {
                 self.may_personalize()?;
                 self.may_write(management)?;
-                self.with_pin(pin, last_try, |job| {
+                self.with_pin(Action::ViewPuk, pin, last_try, |job| {
                     authorise(job, management)?;
                     write_record(job, secret)
                 })?;
@@ -86,7 +85,9 @@ impl Session {
                 }
                 let look = matches!(was, None | Some(RecoveryPlace::Token))
                     && self.may_write(management).is_ok();
-                self.with_pin(pin, last_try, |job| erase_ours(job, look, management))?;
+                self.with_pin(Action::ViewPuk, pin, last_try, |job| {
+                    erase_ours(job, look, management)
+                })?;
                 self.keep_on_host(secret)?;
             }
             RecoveryPlace::Nowhere => return self.forget(pin, last_try, management),
@@ -126,7 +127,7 @@ impl Session {
         let fixed = self.token.has_static_challenge();
         if self.record.recovery == Some(RecoveryPlace::Host) {
             self.host_secrets()?;
-            self.with_pin(pin, last_try, |_| Ok(()))?;
+            self.with_pin(Action::ViewPuk, pin, last_try, |_| Ok(()))?;
             let secret = self.read_on_host()?;
             let mut job = self.job(Action::ViewPuk)?;
             let checked = still_holds(&mut job, &secret, fixed);
@@ -134,7 +135,7 @@ impl Session {
             return checked.map(|()| secret);
         }
         let puk_outdated = self.record.kept_puk_outdated;
-        let secret = self.with_pin(pin, last_try, |job| {
+        let secret = self.with_pin(Action::ViewPuk, pin, last_try, |job| {
             let secret = match read_record(job)? {
                 Kept::Ours(Ok(record)) => RecoverySecret::from(record),
                 Kept::Ours(Err(error)) => return Err(job.malformed(error.to_string())),
@@ -203,20 +204,24 @@ impl Session {
             self.host_secrets()?;
             // Another computer may have kept one on the token.
             let look = self.may_write(management).is_ok();
-            self.with_pin(pin, last_try, |job| erase_ours(job, look, management))?;
+            self.with_pin(Action::ViewPuk, pin, last_try, |job| {
+                erase_ours(job, look, management)
+            })?;
             self.forget_on_host()?;
             return self.note_recovery(RecoveryPlace::Nowhere);
         }
         self.may_write(management)?;
         // Gone already: an erasure whose end was not seen.
         let may_be_gone = self.record.recovery == Some(RecoveryPlace::Token);
-        self.with_pin(pin, last_try, |job| match read_record(job)? {
-            Kept::Ours(_) => {
-                authorise(job, management)?;
-                erase_record(job)
+        self.with_pin(Action::ViewPuk, pin, last_try, |job| {
+            match read_record(job)? {
+                Kept::Ours(_) => {
+                    authorise(job, management)?;
+                    erase_record(job)
+                }
+                Kept::Nothing | Kept::Foreign if may_be_gone => Ok(()),
+                Kept::Nothing | Kept::Foreign => Err(not_set()),
             }
-            Kept::Nothing | Kept::Foreign if may_be_gone => Ok(()),
-            Kept::Nothing | Kept::Foreign => Err(not_set()),
         })?;
         self.forget_on_host()?;
         self.note_recovery(RecoveryPlace::Nowhere)
@@ -225,25 +230,6 @@ impl Session {
     /// Erases what this computer's store keeps for the token, if there is a store.
     pub(super) fn forget_on_host(&self) -> Result<(), ActionError> {
         self.manager.forget_secret(self.key.as_ref())
-    }
-
-    /// One transaction: VERIFY, then `act`. The token is locked after.
-    fn with_pin<T>(
-        &mut self,
-        pin: PinEntry<'_>,
-        last_try: LastTry,
-        act: impl FnOnce(&mut Job<'_>) -> Result<T, ActionError>,
-    ) -> Result<T, ActionError> {
-        self.ensure(Action::Authenticate)?;
-        self.check_presented(pin)?;
-        let mut job = self.job(Action::ViewPuk)?;
-        let verified = verify(&mut job, pin, last_try);
-        let result = verified.is_ok().then(|| act(&mut job));
-        job.end();
-        self.note_verification(&verified);
-        self.note_locked();
-        verified?;
-        result.unwrap_or(Err(ActionError::AuthenticationLost))
     }
 
     /// Notes where the recovery secret is kept.

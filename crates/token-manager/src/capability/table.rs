@@ -20,6 +20,7 @@ const BUILT: &[Action] = &[
     Action::UnblockWithChallengeResponse,
     Action::ViewPuk,
     Action::ChangePuk,
+    Action::RetrievePairingCode,
     Action::ReadPinPolicy,
     Action::UpdatePinLength,
     Action::UpdatePinAlphabet,
@@ -253,7 +254,7 @@ const TABLE: &[Row] = {
         row(A::UnblockWithChallengeResponse, NOT_IN_FAMILY, UNLOCK_C2300,     UNLOCK_C4000,     &[Contact]),
         row(A::ViewPuk,                        RECOVERY,      RECOVERY,         RECOVERY,         &[Contact, PinNotBlocked, Pin]),
         row(A::ChangePuk,                      STANDARD,      MAYBE,            PROFILE_PUK,      &[Contact]),
-        row(A::RetrievePairingCode,          PAIRING_CODE,  PAIRING_CODE,     PAIRING_CODE,     &[Contact, Pin]),
+        row(A::RetrievePairingCode,          PAIRING_CODE,  PAIRING_CODE,     PAIRING_CODE,     &[Contact, PinNotBlocked, Pin]),
         row(A::EstablishVci,                 VCI,           VCI,              VCI,              &[]),
         row(A::ReadPinPolicy,                NOT_IN_FAMILY, PIN_PROPERTIES,   PIN_PROPERTIES,   &[]),
         row(A::UpdatePinLength,                PROFILE,       PROFILE,          PROFILE,          UPDATE),
@@ -350,6 +351,7 @@ impl Row {
                 | Action::ReadPinPolicy
                 | Action::Authenticate
                 | Action::AuthenticateManagementKey
+                | Action::RetrievePairingCode
                 | Action::ClearCache
                 | Action::Fido
                 | Action::Otp
@@ -667,18 +669,6 @@ mod tests {
         assert_eq!(
             recycle.capability,
             Capability::Unavailable(Reason::NotSupportedByFamily)
-        );
-        // The PIN would not help: it is not built.
-        let mut waiting = facts(None);
-        waiting.pairing_code = Said::Yes;
-        let code = entry(&waiting, Action::RetrievePairingCode);
-        assert_eq!(
-            code.token,
-            Capability::Unavailable(Reason::NeedsAuthentication)
-        );
-        assert_eq!(
-            code.capability,
-            Capability::Unavailable(Reason::NotBuiltYet)
         );
     }
 }

@@ -51,6 +51,7 @@ const UNLOCK: &str = "unlock-pin";
 const USE_KEY: &str = "general-authenticate";
 const MANAGEMENT: &str = "management-key";
 const RESET_CARD: &str = "reset-card";
+const READ_CODE: &str = "read-pairing-code";
 /// Writing with PUT DATA.
 const WRITES: [&str; 3] = ["write-policy", "write-recovery", "erase-recovery"];
 
@@ -151,6 +152,11 @@ fn at(step: &str, status: Sw) -> Option<&'static str> {
         (step, Sw::FUNCTION_NOT_SUPPORTED) if WRITES.contains(&step) => {
             "It has no place for this object: keep it elsewhere"
         }
+        (READ_CODE, Sw::SECURITY_STATUS_NOT_SATISFIED) => {
+            "It took the PIN and does not count it as verified for this: a card gives its pairing \
+             code on the contact interface only. Put it into a contact reader if it is not in one, \
+             and start over"
+        }
         (RESET_CARD, Sw::SECURITY_STATUS_NOT_SATISFIED) => {
             "The token is not erased: it did not count the PIN or the admin key as presented. Start \
              over"
@@ -172,7 +178,9 @@ mod tests {
 
     #[test]
     fn every_status_word_has_a_sentence_at_every_step() {
-        let others = [CHALLENGE, RESPONSE, UNLOCK, USE_KEY, MANAGEMENT, RESET_CARD];
+        let others = [
+            CHALLENGE, RESPONSE, UNLOCK, USE_KEY, MANAGEMENT, RESET_CARD, READ_CODE,
+        ];
         let pins = [VERIFY, CHANGE, CHANGE_PUK, RESET_RETRY];
         for step in others.into_iter().chain(pins).chain(WRITES).chain([""]) {
             for status in (0..=u16::MAX).map(Sw::new) {

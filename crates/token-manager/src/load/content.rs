@@ -336,23 +336,30 @@ impl Content {
         }
     }
 
-    /// Whether there is a pairing code to read: a card with the VCI has one,
-    /// unless it does the VCI without.
+    /// Whether there is a pairing code to read, or may be. A card that lists its
+    /// containers says so; the standard has one on every card whose VCI takes it
+    /// (SP 800-73-5 Part 1, 3.3.8). Where nothing tells, a look behind the PIN does.
     pub(super) fn pairing_code(&self, listed: Option<&PivProperties>) -> Said {
-        let is_listed = listed.is_some_and(|properties| {
-            properties
-                .listed_objects()
-                .any(|tag| tag == ObjectTag::PAIRING_CODE)
-        });
         let without = self
             .discovery()
             .is_some_and(|discovery| discovery.pin_usage.vci_without_pairing_code());
-        match self.vci() {
-            _ if is_listed => Said::Yes,
-            Said::Yes if without => Said::No(Reason::NotAnnounced),
-            said => said,
+        let vci = self.vci();
+        match listed {
+            Some(properties) if lists_pairing_code(properties) => Said::Yes,
+            _ if vci == Said::Yes && !without => Said::Yes,
+            Some(properties) if !properties.damaged => Said::No(Reason::NotAnnounced),
+            _ => match vci {
+                Said::Nothing(_) => Said::Yes,
+                _ => Said::No(Reason::NotAnnounced),
+            },
         }
     }
+}
+
+fn lists_pairing_code(properties: &PivProperties) -> bool {
+    properties
+        .listed_objects()
+        .any(|tag| tag == ObjectTag::PAIRING_CODE)
 }
 
 fn listed_key(block: &KeyBlock) -> KeyEntry {

@@ -14,6 +14,7 @@ pub(crate) const WRONG: &str = "314159";
 pub(crate) const PUK: &str = "12345678";
 pub(crate) const NEW_PUK: &str = "86421357";
 pub(crate) const WRONG_PUK: &str = "10293847";
+pub(crate) const CODE: &[u8] = b"60718294";
 pub(crate) const CRESCENDOS: &[Profile] = &[
     Profile::Crescendo2300,
     Profile::Crescendo4000,
@@ -109,6 +110,17 @@ pub(crate) fn with_the_pin() -> Vec<Case> {
         .tries(2)
         .wrong(Secret::Pin),
         case("read behind the PIN", read_behind),
+        case("retrieve the pairing code", |session, profile| {
+            retrieve_code(session, &factory(profile))
+        }),
+        case("retrieve the pairing code", |session, profile| {
+            retrieve_code(session, &factory(profile))
+        })
+        .tries(2),
+        case("retrieve the pairing code, wrong", |session, _| {
+            retrieve_code(session, &pin(WRONG))
+        })
+        .wrong(Secret::Pin),
         case("use key", |session, profile| {
             use_key(session, &factory(profile))
         }),
@@ -225,6 +237,14 @@ pub(crate) fn read_behind(session: &mut Session, profile: Profile) -> Result<(),
     let pin = factory(profile);
     let mut open = session.authenticate(PinEntry::Typed(&pin), LastTry::Spare)?;
     open.read_object(ObjectTag::new(0x5F_C109)).map(drop)
+}
+
+/// A code is kept only if it was read to its end.
+pub(crate) fn retrieve_code(session: &mut Session, pin: &Pin) -> Result<(), ActionError> {
+    let entry = PinEntry::Typed(pin);
+    let code = session.retrieve_pairing_code(entry, LastTry::Spare)?;
+    assert_eq!(code.as_bytes(), CODE);
+    Ok(())
 }
 
 pub(crate) fn use_key(session: &mut Session, pin: &Pin) -> Result<(), ActionError> {

@@ -40,7 +40,8 @@ static TOKENS: LazyLock<Vec<TokenState>> = LazyLock::new(|| {
     let fresh = |profile: Profile| {
         let mut options = CreateOptions::default()
             .seed(profile as u64)
-            .content(Content::Personal);
+            .content(Content::Personal)
+            .pairing_code(profile == Profile::Piv);
         let references: &[u8] = match profile {
             Profile::Crescendo2300 => &[0x9A, 0x82],
             Profile::CrescendoKey => &[0x9C],
@@ -49,10 +50,20 @@ static TOKENS: LazyLock<Vec<TokenState>> = LazyLock::new(|| {
         for reference in references {
             options = options.key(KeyReference(*reference), KeyAlgorithm::EccP256);
         }
-        VirtualToken::create(profile, &options).unwrap().to_state()
+        let state = VirtualToken::create(profile, &options).unwrap().to_state();
+        with_code(&state)
     };
     Profile::ALL.map(fresh).to_vec()
 });
+
+/// With a pairing code that is known here. A Crescendo lists it; whether a real one
+/// has any is not public.
+fn with_code(state: &TokenState) -> TokenState {
+    let mut state = serde_json::to_value(state).unwrap();
+    let object = serde_json::json!({ "capacity": 12, "content": "99083630373138323934FE00" });
+    state["objects"]["5FC123"] = object;
+    serde_json::from_value(state).unwrap()
+}
 
 /// The token of a profile, with so many tries left for its PIN.
 fn token(profile: Profile, tries: Option<u8>) -> Desk {

@@ -2,6 +2,7 @@
 
 pub(crate) mod log;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crescendo_ext::aca::{ChangePin, PutXauthKey, SelectAca, VerifyPin};
@@ -14,9 +15,12 @@ use piv_apdu::Zeroizing;
 use piv_apdu::command::{ChangeReferenceData, Select, TypedCommand};
 use piv_apdu::key::KeyReference;
 use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
-use piv_apdu::secret::{Pin, Puk};
+use piv_apdu::object::{DataObject as _, PairingCodeObject};
+use piv_apdu::secret::{PairingCode, Pin, Puk};
 use secret_scan::apart;
-use token_manager::{FileStore, Manager, MemorySecretStore, Overrides, Session};
+use token_manager::{
+    FileStore, Manager, MemoryPairingCodes, MemorySecretStore, Overrides, Session,
+};
 use virtual_token::{Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
 
 /// A card, and what the host keeps about it.
@@ -24,6 +28,7 @@ pub(crate) struct Desk {
     readers: MemoryBackend,
     trace: TraceBuffer,
     folder: tempfile::TempDir,
+    pub(crate) codes: Arc<MemoryPairingCodes>,
 }
 
 impl Desk {
@@ -34,10 +39,16 @@ impl Desk {
         pin: &[u8],
         puk: &[u8],
         admin_key: &[u8],
+        code: &[u8],
     ) -> Self {
         let seed = 10 * (profile as u64) + u64::from(content == Content::Empty);
-        let options = CreateOptions::default().seed(seed).content(content);
-        let mut token = VirtualToken::create(profile, &options).unwrap();
+        let made_with_code = profile == Profile::Piv && content == Content::Personal;
+        let options = CreateOptions::default()
+            .seed(seed)
+            .content(content)
+            .pairing_code(made_with_code);
+        let token = VirtualToken::create(profile, &options).unwrap();
+        let mut token = with_code(&token, code);
         token.power_on();
         set_pin(&mut token, pin);
         if let Some(factory) = token.factory_puk() {
@@ -63,6 +74,7 @@ impl Desk {
             readers,
             trace: TraceBuffer::default(),
             folder: tempfile::tempdir().unwrap(),
+            codes: Arc::default(),
         }
     }
 
@@ -78,6 +90,7 @@ impl Desk {
         Manager::new(Arc::new(table))
             .with_store(Arc::new(FileStore::new(self.folder.path())))
             .with_secrets(Arc::new(MemorySecretStore::new()))
+            .with_pairing_codes(self.codes.clone())
             .with_overrides(overrides)
             .open("Desk")
             .unwrap()
@@ -95,6 +108,20 @@ impl Desk {
             .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
             .collect()
     }
+}
+
+/// The token with this pairing code: a plain PIV card has to announce it, and a
+/// Crescendo lists it.
+fn with_code(token: &VirtualToken, code: &[u8]) -> VirtualToken {
+    let code = PairingCode::new(code).unwrap();
+    let content = PairingCodeObject { code }.encode();
+    let content = content.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02X}").unwrap();
+        text
+    });
+    let mut state = serde_json::to_value(token.to_state()).unwrap();
+    state["objects"]["5FC123"] = serde_json::json!({ "capacity": 12, "content": content });
+    VirtualToken::from_state(serde_json::from_value(state).unwrap()).unwrap()
 }
 
 /// That of the software PIV card.
