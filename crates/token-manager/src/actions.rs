@@ -16,6 +16,8 @@ mod recycle;
 mod unblock;
 mod use_key;
 
+pub(crate) use personalize::{CHANGE_PUK, KEEP_RECOVERY};
+
 pub use admin_key::{AdminKeySet, KeyCheck, SetKey};
 pub use authenticate::{Authenticated, Verification};
 pub use authority::Authority;
@@ -25,6 +27,6 @@ pub use hand_over::HandOver;
 pub use personalize::{PersonalizeOptions, Personalized, PresentSecrets};
 pub use policy::{Enforcer, PolicySet};
 pub use progress::Observer;
-pub use recovery::RecoverySecret;
+pub use recovery::{RecoveryDoubt, RecoverySecret};
 pub use recycle::Recycled;
 pub use unblock::{UnblockChallenge, Unblocked};

@@ -83,7 +83,8 @@ mod token;
 pub use actions::{
     AdminKeySet, Authenticated, Authority, Enforcer, HandOver, KeyCheck, Observer,
     PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry, PolicySet,
-    PresentSecrets, RecoverySecret, Recycled, SetKey, UnblockChallenge, Unblocked, Verification,
+    PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled, SetKey, UnblockChallenge, Unblocked,
+    Verification,
 };
 
 pub use all::{LoadAll, Loaded, load_all, load_reader};
@@ -106,7 +107,7 @@ pub use pairing_codes::{NoLoginSession, login_session};
 pub use pin::{Alphabet, PinPolicy, PinState, PinStatus, PolicyNote, PolicySource};
 pub use plan::{Fate, Outcome, Plan, Step, StepReport};
 pub use record::{
-    FileStore, HostRecord, HostStore, Journal, MemoryStore, RECORD_VERSION, RecoveryPlace,
+    FileStore, HostRecord, HostStore, Journal, KeptPuk, MemoryStore, RECORD_VERSION, RecoveryPlace,
     StoreError, TokenKey, recovery_name,
 };
 pub use secrets::{MemorySecretStore, SecretStore, SecretStoreError};

@@ -13,6 +13,7 @@ use token_profile::{Alphabet, ChallengeType, ManagementProfile, Policy, Recovery
 pub use file::FileStore;
 pub use memory::MemoryStore;
 
+use crate::actions::{CHANGE_PUK, KEEP_RECOVERY};
 use crate::certificate::hex;
 use crate::token::TokenIdentity;
 
@@ -71,10 +72,10 @@ pub struct HostRecord {
     /// Where the secret is kept that unblocks the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryPlace>,
-    /// The PUK was changed since one was kept on the token, where only the PIN
-    /// gets at it: a PUK that is kept there is not shown.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub kept_puk_outdated: bool,
+    /// What speaks against a PUK that is kept, on the token or on this host; see
+    /// [`kept_puk`](Self::kept_puk()).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_puk: Option<KeptPuk>,
     /// An action of several steps that was begun and not finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<Journal>,
@@ -98,14 +99,43 @@ impl HostRecord {
         self.version
     }
 
+    /// What speaks against a PUK that is kept, an action of several steps that is
+    /// not finished included. `None`: nothing that this host knows of.
+    pub fn kept_puk(&self) -> Option<KeptPuk> {
+        let journal = self.journal.as_ref();
+        let by_journal = journal.and_then(|journal| {
+            let begun = |step| journal.has_done(step) || journal.is_doubtful(step);
+            if !begun(CHANGE_PUK) {
+                None
+            } else if journal.has_done(CHANGE_PUK) && !begun(KEEP_RECOVERY) {
+                Some(KeptPuk::Old)
+            } else {
+                Some(KeptPuk::MayBeOld)
+            }
+        });
+        self.kept_puk.max(by_journal)
+    }
+
     /// Whether there is anything in it.
     pub fn is_empty(&self) -> bool {
         self.profile.is_none()
             && self.recovery.is_none()
-            && !self.kept_puk_outdated
+            && self.kept_puk.is_none()
             && self.journal.is_none()
             && self.puk_tries_left.is_none()
     }
+}
+
+/// What speaks against a PUK that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum KeptPuk {
+    /// A change of the PUK was begun, and how it ended is not known: it is shown
+    /// along with that.
+    MayBeOld,
+    /// The PUK was changed, and the new one was not kept: it is not shown.
+    Old,
 }
 
 /// Where the secret is kept that unblocks a token.

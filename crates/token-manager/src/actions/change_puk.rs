@@ -2,7 +2,7 @@
 
 use piv_apdu::command::ChangeReferenceData;
 use piv_apdu::key::KeyReference;
-use piv_apdu::secret::Puk;
+use piv_apdu::secret::{Pin, Puk};
 use token_profile::RecoveryKind;
 
 use super::entry::{may_be_puk, may_try};
@@ -10,7 +10,7 @@ use super::hand_over::to_hand_over;
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
-use crate::record::RecoveryPlace;
+use crate::record::{KeptPuk, RecoveryPlace};
 use crate::session::{Job, LastTry, Session};
 
 impl Session {
@@ -22,11 +22,16 @@ impl Session {
     ///
     /// Where this computer keeps the PUK, the new one takes its place. One that is
     /// kept on the token is not shown any more: give the new one to
-    /// [`keep_recovery`](Self::keep_recovery).
+    /// [`keep_recovery`](Self::keep_recovery). If it is not known how the change
+    /// ended, one that is kept is shown along with that
+    /// ([`RecoveryDoubt::ChangeInterrupted`](crate::RecoveryDoubt)), until another
+    /// change succeeds, it is kept anew, or it has unblocked the PIN. Other computers
+    /// know nothing of the change.
     ///
     /// # Errors
-    /// [`ActionError::Secrets`] and [`ActionError::Store`] come after the change,
-    /// when what is kept could not follow it;
+    /// [`ActionError::Store`] before anything is sent, if a PUK is kept and that its
+    /// change is begun could not be noted. [`ActionError::Secrets`] and [`ActionError::Store`] come after the
+    /// change when what is kept could not follow it;
     /// [`ActionError::NotSent`], [`ActionError::Wrong`],
     /// [`ActionError::Blocked`], [`ActionError::Refused`],
     /// [`ActionError::Interrupted`] with [`Aftermath::PukOldOrNew`].
@@ -44,28 +49,91 @@ impl Session {
             return Err(NotSent::SameAsOld { secret }.into());
         }
         self.may_try_puk(last_try)?;
-        let mut job = self.job(Action::ChangePuk)?;
-        let result = change(&mut job, old, new);
-        job.end();
+        let known = self.record.kept_puk;
+        self.doubt_kept_puk()?;
+        let result = self.job(Action::ChangePuk).and_then(|mut job| {
+            let result = change(&mut job, old, new);
+            job.end();
+            result
+        });
         self.note_puk(&result);
+        if !result.as_ref().is_err_and(leaves_doubt) {
+            self.withdraw_doubt(known);
+        }
         result?;
         self.puk_was_changed(new)
+    }
+
+    /// A PUK that is kept may be the old one from here on. Noted before anything is
+    /// sent, so that it is known whatever becomes of this program.
+    fn doubt_kept_puk(&mut self) -> Result<(), ActionError> {
+        let noted = match self.record.recovery {
+            Some(RecoveryPlace::Nowhere) => return Ok(()),
+            _ => self.note_kept_puk(|kept| *kept = (*kept).max(Some(KeptPuk::MayBeOld))),
+        };
+        match noted {
+            // None is kept that this computer knows of.
+            Err(error) if self.record.recovery.is_none() => {
+                tracing::warn!(%error, "that the PUK may be changed could not be noted");
+                Ok(())
+            }
+            noted => noted,
+        }
+    }
+
+    /// The PUK certainly is the one that it was.
+    fn withdraw_doubt(&mut self, known: Option<KeptPuk>) {
+        let withdrawn = self.note_kept_puk(|kept| {
+            if *kept == Some(KeptPuk::MayBeOld) {
+                *kept = known;
+            }
+        });
+        if let Err(error) = withdrawn {
+            tracing::warn!(%error, "that the PUK was not changed could not be noted");
+        }
+    }
+
+    /// The token takes this PUK. If an interrupted change has left in doubt whether
+    /// that is the one that is kept, it is looked at: on this host, or behind the
+    /// PIN, which is known to be right. That this may not work leaves the doubt.
+    pub(crate) fn note_proven_puk(&mut self, puk: &Puk, pin: &Pin) {
+        if self.record.kept_puk != Some(KeptPuk::MayBeOld) {
+            return;
+        }
+        let noted = self.kept_secret(pin).and_then(|kept| {
+            let same = kept.puk().as_ref() == Some(puk);
+            self.note_kept_puk(|kept| *kept = (!same).then_some(KeptPuk::Old))
+        });
+        if let Err(error) = noted {
+            tracing::warn!(%error, "whether the kept PUK is this one could not be told");
+        }
+    }
+
+    fn note_kept_puk(
+        &mut self,
+        mut change: impl FnMut(&mut Option<KeptPuk>),
+    ) -> Result<(), ActionError> {
+        self.update_record(|record| change(&mut record.kept_puk))?;
+        if self.key.is_none() {
+            // Of a token without a name at least this session knows.
+            change(&mut self.record.kept_puk);
+        }
+        Ok(())
     }
 
     /// What is kept of the PUK: on this host the new one takes the old one's
     /// place; on the token only the PIN gets at it, so the old one is not shown any
     /// more.
     fn puk_was_changed(&mut self, new: &Puk) -> Result<(), ActionError> {
-        if self.record.recovery == Some(RecoveryPlace::Host) {
-            let new = [to_hand_over(RecoveryKind::Puk, new.as_bytes())?];
-            return self.replace_on_host(&new).map(drop);
-        }
         if self.record.recovery == Some(RecoveryPlace::Nowhere) {
             return Ok(());
         }
-        self.update_record(|record| record.kept_puk_outdated = true)?;
-        // Of a token without a name at least this session knows.
-        self.record.kept_puk_outdated = true;
+        self.note_kept_puk(|kept| *kept = Some(KeptPuk::Old))?;
+        if self.record.recovery == Some(RecoveryPlace::Host) {
+            let new = [to_hand_over(RecoveryKind::Puk, new.as_bytes())?];
+            self.replace_on_host(&new)?;
+            self.note_kept_puk(|kept| *kept = None)?;
+        }
         Ok(())
     }
 
@@ -95,11 +163,7 @@ impl Session {
             Err(ActionError::Blocked {
                 secret: Secret::Puk,
             }) => Some(0),
-            Err(
-                error @ (ActionError::Interrupted { step, .. }
-                | ActionError::Malformed { step, .. }
-                | ActionError::Refused { step, .. }),
-            ) if PRESENTS_PUK.contains(step) && error.may_have_spent_a_try() => {
+            Err(error) if leaves_doubt(error) => {
                 // One less at the worst, and never "blocked" for that.
                 let worst = |left| if left > 1 { left - 1 } else { left };
                 self.record.puk_tries_left.map(worst)
@@ -115,6 +179,17 @@ impl Session {
 
 /// The steps in which the card compares the PUK.
 const PRESENTS_PUK: [&str; 2] = ["change-puk", "reset-retry-counter"];
+
+/// Whether the PUK may be changed, although the card did not say so.
+fn leaves_doubt(error: &ActionError) -> bool {
+    matches!(
+        error,
+        ActionError::Interrupted { step, .. }
+        | ActionError::Malformed { step, .. }
+        | ActionError::Refused { step, .. }
+            if PRESENTS_PUK.contains(step)
+    ) && error.may_have_spent_a_try()
+}
 
 fn change(job: &mut Job<'_>, old: &Puk, new: &Puk) -> Result<(), ActionError> {
     job.select_piv()?;

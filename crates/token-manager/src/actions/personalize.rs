@@ -22,9 +22,9 @@ use crate::session::{LastTry, Session};
 const WRITE_CHALLENGE: &str = "write-challenge";
 const HAND_OVER: &str = "hand-over";
 const PUT_KEY: &str = "put-admin-key";
-const CHANGE_PUK: &str = "change-puk";
+pub(crate) const CHANGE_PUK: &str = "change-puk";
 const CHANGE_PIN: &str = "change-pin";
-const KEEP_RECOVERY: &str = "keep-recovery";
+pub(crate) const KEEP_RECOVERY: &str = "keep-recovery";
 const WRITE_POLICY: &str = "write-policy";
 const READ_BACK: &str = "read-back";
 

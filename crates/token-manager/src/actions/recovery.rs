@@ -8,18 +8,19 @@ use std::sync::Arc;
 use crescendo_ext::identity::Family;
 use crescendo_ext::xauth::XauthCryptogram;
 use piv_apdu::management::ManagementKey;
+use piv_apdu::secret::Pin;
 use piv_apdu::status::StatusWord;
 use token_profile::{RecoveryError, RecoveryKind, RecoveryRecord};
 
 use self::object::{Kept, erase_record, read_record};
 pub(crate) use self::object::{leave_foreign_content, replace_record, write_record};
-pub use self::secret::RecoverySecret;
+pub use self::secret::{RecoveryDoubt, RecoverySecret};
 
 use super::entry::PinEntry;
 use super::unblock::{answer_with_code, authenticate_admin};
 use crate::capability::{Action, Reason};
 use crate::failure::{ActionError, NotSent};
-use crate::record::{RecoveryPlace, TokenKey};
+use crate::record::{KeptPuk, RecoveryPlace, TokenKey};
 use crate::secrets::{SecretStore, SecretStoreError};
 use crate::session::{Job, LastTry, Session};
 
@@ -108,7 +109,10 @@ impl Session {
     /// its secret store, which is opened only after the card has accepted the
     /// PIN. If nobody noted where it is, the token is looked into. An admin key or
     /// an unlock code is shown only if the token still takes it: SELECT of the ACA,
-    /// GET CHALLENGE, EXTERNAL AUTHENTICATE.
+    /// GET CHALLENGE, EXTERNAL AUTHENTICATE. Of a PUK that can't be told without
+    /// spending a try if it is wrong, so it is shown as it was kept, and
+    /// [`RecoverySecret::doubt`] says what speaks against it. That another computer
+    /// has changed it since, nothing here can tell.
     ///
     /// # Errors
     /// [`ActionError::Unavailable`] with [`Reason::NotSetByThisSoftware`] if it
@@ -125,27 +129,20 @@ impl Session {
     ) -> Result<RecoverySecret, ActionError> {
         self.ensure(Action::ViewPuk)?;
         let fixed = self.token.has_static_challenge();
+        let puk = self.record.kept_puk();
         if self.record.recovery == Some(RecoveryPlace::Host) {
             self.host_secrets()?;
             self.with_pin(Action::ViewPuk, pin, last_try, |_| Ok(()))?;
             let secret = self.read_on_host()?;
             let mut job = self.job(Action::ViewPuk)?;
-            let checked = still_holds(&mut job, &secret, fixed);
+            let doubt = doubt(&mut job, &secret, fixed, puk);
             job.end();
-            return checked.map(|()| secret);
+            return Ok(secret.doubted(doubt?));
         }
-        let puk_outdated = self.record.kept_puk_outdated;
         let secret = self.with_pin(Action::ViewPuk, pin, last_try, |job| {
-            let secret = match read_record(job)? {
-                Kept::Ours(Ok(record)) => RecoverySecret::from(record),
-                Kept::Ours(Err(error)) => return Err(job.malformed(error.to_string())),
-                Kept::Nothing | Kept::Foreign => return Err(not_set()),
-            };
-            if puk_outdated && secret.kind() == RecoveryKind::Puk {
-                return Err(unavailable(Reason::Outdated));
-            }
-            still_holds(job, &secret, fixed)?;
-            Ok(secret)
+            let secret = read_secret(job)?;
+            let doubt = doubt(job, &secret, fixed, puk)?;
+            Ok(secret.doubted(doubt))
         })?;
         // That it can't be noted keeps nobody from it.
         if let Err(error) = self.update_record(|record| {
@@ -236,7 +233,7 @@ impl Session {
     pub(crate) fn note_recovery(&mut self, place: RecoveryPlace) -> Result<(), ActionError> {
         self.update_record(|record| {
             record.recovery = Some(place);
-            record.kept_puk_outdated = false;
+            record.kept_puk = None;
         })
     }
 
@@ -257,6 +254,19 @@ impl Session {
         match new.iter().find(|secret| secret.kind() == kept) {
             Some(secret) => self.keep_on_host(secret).map(|()| true),
             None => Ok(false),
+        }
+    }
+
+    /// What is kept, wherever that is, given the PIN that is known to be right.
+    pub(super) fn kept_secret(&mut self, pin: &Pin) -> Result<RecoverySecret, ActionError> {
+        match self.record.recovery {
+            Some(RecoveryPlace::Host) => self.read_on_host(),
+            _ => self.with_pin(
+                Action::ViewPuk,
+                PinEntry::Typed(pin),
+                LastTry::Spare,
+                read_secret,
+            ),
         }
     }
 
@@ -314,14 +324,40 @@ impl Session {
     }
 }
 
-/// Whether a Crescendo still takes what is to be shown: the key, or the unlock
-/// code, may have been changed by others. SELECT of the ACA, GET CHALLENGE,
+/// The recovery secret on the token; the PIN has to be verified.
+fn read_secret(job: &mut Job<'_>) -> Result<RecoverySecret, ActionError> {
+    match read_record(job)? {
+        Kept::Ours(Ok(record)) => Ok(record.into()),
+        Kept::Ours(Err(error)) => Err(job.malformed(error.to_string())),
+        Kept::Nothing | Kept::Foreign => Err(not_set()),
+    }
+}
+
+/// Whether the token still takes what is to be shown: the key, or the unlock code,
+/// may have been changed by others. On a Crescendo SELECT of the ACA, GET CHALLENGE,
 /// EXTERNAL AUTHENTICATE, for which no count of tries is documented. A PUK can't be
-/// looked at without its tries, and is not.
+/// looked at without its tries, and is not: of it only `puk` is known.
+fn doubt(
+    job: &mut Job<'_>,
+    secret: &RecoverySecret,
+    fixed: bool,
+    puk: Option<KeptPuk>,
+) -> Result<Option<RecoveryDoubt>, ActionError> {
+    if secret.kind() == RecoveryKind::Puk {
+        return match puk {
+            Some(KeptPuk::Old) => Err(unavailable(Reason::Outdated)),
+            Some(KeptPuk::MayBeOld) => Ok(Some(RecoveryDoubt::ChangeInterrupted)),
+            None => Ok(Some(RecoveryDoubt::NotAsked)),
+        };
+    }
+    if job.family().is_none() {
+        return Ok(Some(RecoveryDoubt::NotAsked));
+    }
+    still_holds(job, secret, fixed).map(|()| None)
+}
+
 fn still_holds(job: &mut Job<'_>, secret: &RecoverySecret, fixed: bool) -> Result<(), ActionError> {
     let checked = match (secret.kind(), secret.xauth_key()) {
-        _ if job.family().is_none() => return Ok(()),
-        (RecoveryKind::Puk, _) => return Ok(()),
         (RecoveryKind::XauthKey, Some(key)) => authenticate_admin(job, &key),
         (RecoveryKind::UnlockCode, _) if fixed => {
             match XauthCryptogram::from_slice(secret.record.value()) {

@@ -338,7 +338,7 @@ impl Session {
         progress.amend(|record| {
             record.profile = None;
             record.recovery = None;
-            record.kept_puk_outdated = false;
+            record.kept_puk = None;
             record.puk_tries_left = None;
         })?;
         self.consult_record()

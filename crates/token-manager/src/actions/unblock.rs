@@ -42,7 +42,9 @@ impl UnblockChallenge {
 impl Session {
     /// Unblocks the PIN with the PUK and sets a new one: SELECT of the PIV
     /// application, RESET RETRY COUNTER (`00 2C 00 80 10 PUK new`), and an empty
-    /// VERIFY to see the tries. A wrong PUK costs one of its tries.
+    /// VERIFY to see the tries. A wrong PUK costs one of its tries. If an interrupted
+    /// change has left in doubt whether a PUK that is kept is the token's, it is looked
+    /// at now, on the token with VERIFY of the new PIN and GET DATA of `5FC109`.
     ///
     /// # Errors
     /// [`ActionError::NotSent`], [`ActionError::Wrong`],
@@ -64,7 +66,9 @@ impl Session {
         let result = reset_retry_counter(&mut job, puk, new, during);
         job.end();
         self.note_puk(&result);
-        self.unblocked(result)
+        let unblocked = self.unblocked(result)?;
+        self.note_proven_puk(puk, new);
+        Ok(unblocked)
     }
 
     /// Asks the token for a challenge: SELECT of the ACA, GET CHALLENGE

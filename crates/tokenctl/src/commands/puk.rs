@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use piv_apdu::secret::Puk;
 use token_manager::token_profile::RecoveryKind;
-use token_manager::{Action, RecoveryPlace, RecoverySecret, Session};
+use token_manager::{Action, RecoveryDoubt, RecoveryPlace, RecoverySecret, Session};
 
 use crate::authority;
 use crate::cli::{PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs};
@@ -18,7 +18,7 @@ use crate::manage::{self, RiskArgs};
 use crate::output::{self, Output};
 use crate::secret;
 use crate::source::{self, Source};
-use crate::text::{GOOD, Text};
+use crate::text::{DIM, GOOD, Text};
 
 /// Bytes of a PUK: SP 800-73 has eight, and cards that take fewer pad from six.
 const PUK_LENGTHS: RangeInclusive<usize> = 6..=8;
@@ -54,8 +54,12 @@ fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
             kind: kind(secret.kind()),
             place: session.record().recovery.map(RecoveryPlace::id),
             value: &value,
+            doubt: secret.doubt().map(RecoveryDoubt::id),
         };
         return Ok(output::document(&json::Document::new(body))?);
+    }
+    if let Some(doubt) = secret.doubt() {
+        output.remark(&Text::styled(format!("{doubt}."), DIM));
     }
     if let Some(seconds) = arguments.copy {
         let instead = "Leave --copy out, and it is shown";
@@ -137,6 +141,10 @@ fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result
             session.keep_recovery(pin, last_try, management.as_ref(), *place, &secret)
         })
         .map_err(kept_the_old)?;
+    } else if session.recovery_places().contains(&RecoveryPlace::Token) {
+        let text = "If another computer has kept the PUK on this token, that one is the old one \
+                    now: `tokenctl puk forget` erases it.";
+        output.remark(&Text::styled(text, DIM));
     }
     finish(
         &session,

@@ -13,6 +13,7 @@ pub(crate) struct PukShow<'a> {
     pub(crate) kind: &'static str,
     pub(crate) place: Option<&'static str>,
     pub(crate) value: &'a str,
+    pub(crate) doubt: Option<&'static str>,
 }
 
 /// What was done with it.

@@ -58,6 +58,8 @@ fn what_is_kept_is_written_only_if_it_is_asked_for() {
             (&"puk".into(), &PUK.into())
         );
         assert_eq!(shown["place"], "token");
+        assert_eq!(shown["doubt"], "not-asked");
+        assert!(ran.stderr.contains("on another computer"), "{ran:#?}");
     }
 }
 
@@ -77,6 +79,7 @@ fn a_token_says_which_secret_it_has() {
         .ok()
         .json();
     assert_eq!(json["kind"], "admin-key");
+    assert!(json["doubt"].is_null(), "the token has just taken it");
 }
 
 #[test]

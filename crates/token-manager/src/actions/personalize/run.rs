@@ -204,7 +204,7 @@ impl Session {
         progress.finish(|record| {
             record.profile = (!on_token).then(|| wanted.clone());
             record.recovery = Some(place);
-            record.kept_puk_outdated = false;
+            record.kept_puk = None;
         })?;
         self.consult_record()
     }

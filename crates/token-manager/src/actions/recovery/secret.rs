@@ -14,9 +14,53 @@ const PADDING: u8 = 0xFF;
 
 /// The secret that unblocks a token. Wiped when dropped; `Debug` shows its
 /// kind, and only [`reveal`](Self::reveal) makes text of it.
-#[derive(PartialEq, Eq)]
+///
+/// Two are equal if the secret is the same, whatever speaks against it.
 pub struct RecoverySecret {
     pub(super) record: RecoveryRecord,
+    doubt: Option<RecoveryDoubt>,
+}
+
+/// Why a secret that was kept may not be the token's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecoveryDoubt {
+    /// The token can't be asked without a try at stake, so it was not.
+    NotAsked,
+    /// A change of the PUK was begun on this computer, and how it ended is not
+    /// known.
+    ChangeInterrupted,
+}
+
+impl RecoveryDoubt {
+    /// A stable identifier for programs: `not-asked`, `change-interrupted`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::NotAsked => "not-asked",
+            Self::ChangeInterrupted => "change-interrupted",
+        }
+    }
+
+    /// The doubt and what to do about it, as a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NotAsked => {
+                "It is shown as it was kept: the token was not asked whether it still takes it, since \
+                 that can cost a try. If it was changed on another computer or with other software, \
+                 this is an old one"
+            }
+            Self::ChangeInterrupted => {
+                "A change of the PUK was interrupted after this one was kept: the token has this one \
+                 or the new one. Keep both; the next change or unblock tells"
+            }
+        }
+    }
+}
+
+impl fmt::Display for RecoveryDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sentence())
+    }
 }
 
 impl RecoverySecret {
@@ -26,6 +70,16 @@ impl RecoverySecret {
     /// [`RecoveryError::Length`].
     pub fn new(kind: RecoveryKind, value: &[u8]) -> Result<Self, RecoveryError> {
         RecoveryRecord::new(kind, value).map(Self::from)
+    }
+
+    /// Why it may not be the token's, for one that was kept; `None` if the token has
+    /// just taken it, and for a new one.
+    pub fn doubt(&self) -> Option<RecoveryDoubt> {
+        self.doubt
+    }
+
+    pub(super) fn doubted(self, doubt: Option<RecoveryDoubt>) -> Self {
+        Self { doubt, ..self }
     }
 
     /// What it is.
@@ -78,9 +132,21 @@ impl RecoverySecret {
 
 impl From<RecoveryRecord> for RecoverySecret {
     fn from(record: RecoveryRecord) -> Self {
-        Self { record }
+        Self {
+            record,
+            doubt: None,
+        }
     }
 }
+
+/// In constant time, as the record's.
+impl PartialEq for RecoverySecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.record == other.record
+    }
+}
+
+impl Eq for RecoverySecret {}
 
 impl fmt::Debug for RecoverySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
