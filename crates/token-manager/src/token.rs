@@ -209,15 +209,23 @@ impl TokenIdentity {
     /// It stays the same from one reader or interface to another, and changes
     /// when the token gets a new GUID.
     pub fn id(&self) -> Option<String> {
-        let digest = match (&self.guid, &self.serial) {
-            (Some(guid), _) => Sha256::new_with_prefix(b"piv-guid:").chain_update(guid.0),
-            (None, Some(serial)) => {
-                Sha256::new_with_prefix(b"serial:").chain_update(serial.as_bytes())
-            }
-            (None, None) => return None,
-        };
-        Some(hex(&digest.finalize()[..6]))
+        match (&self.guid, &self.serial) {
+            (Some(guid), _) => Some(Self::id_of(guid)),
+            (None, Some(serial)) => Some(short_digest(b"serial:", serial.as_bytes())),
+            (None, None) => None,
+        }
     }
+
+    /// The [`id`](Self::id) of the card with this GUID.
+    pub fn id_of(card: &Guid) -> String {
+        short_digest(b"piv-guid:", &card.0)
+    }
+}
+
+/// 12 hexadecimal digits.
+fn short_digest(kind: &[u8], name: &[u8]) -> String {
+    let digest = Sha256::new_with_prefix(kind).chain_update(name).finalize();
+    hex(&digest[..6])
 }
 
 /// Families of tokens that this software has facts about.

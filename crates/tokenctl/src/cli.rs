@@ -3,6 +3,7 @@
 
 mod administer;
 mod lifecycle;
+mod pairing_code;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,10 @@ pub(crate) use administer::{
 };
 
 pub(crate) use lifecycle::{PersonalizeArgs, RecycleArgs};
+
+pub(crate) use pairing_code::{
+    PairingCodeCacheArgs, PairingCodeCommand, PairingCodeForgetArgs, PairingCodeShowArgs,
+};
 
 use crate::authority::PinArgs;
 use crate::manage::RiskArgs;
@@ -176,6 +181,13 @@ pub(crate) enum Command {
     Puk {
         #[command(subcommand)]
         command: PukCommand,
+    },
+
+    /// Show the pairing code of a card, and keep it until you log out.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    PairingCode {
+        #[command(subcommand)]
+        command: PairingCodeCommand,
     },
 
     /// Show and set the rules for the PIN.
@@ -621,6 +633,10 @@ pub(crate) struct CreateArgs {
     /// Also answer Yubico's version and serial commands, which Yubico's tools ask for.
     #[arg(long)]
     pub(crate) yubico: bool,
+
+    /// Give a piv card a pairing code, which it announces; it cannot be used with it yet.
+    #[arg(long)]
+    pub(crate) pairing_code: bool,
 
     /// The token's name; it appears in its reader's name.
     pub(crate) name: String,

@@ -6,6 +6,7 @@
 //! goes away.
 
 mod administer;
+mod pairing_code;
 
 use serde::Serialize;
 
@@ -13,6 +14,8 @@ pub(crate) use administer::{
     AdminKeySet, KeyCheck, Personalize, Plan, PlanFate, PlanStep, PolicyRule, PolicySet,
     PolicyShow, PukResult, PukShow, Recycle, StepOutcome,
 };
+
+pub(crate) use pairing_code::{CardName, PairingCodeList, PairingCodeResult, PairingCodeShow};
 
 /// What a kind of document is called.
 pub(crate) trait Schema: Serialize {
@@ -73,6 +76,9 @@ schemas! {
     PinChallenge => "pin-challenge",
     PukShow<'_> => "puk-show",
     PukResult => "puk-result",
+    PairingCodeShow<'_> => "pairing-code-show",
+    PairingCodeList<'_> => "pairing-code-list",
+    PairingCodeResult<'_> => "pairing-code-result",
     PolicyShow => "policy",
     PolicySet => "policy-set",
     Plan => "plan",

@@ -15,6 +15,7 @@ mod manage;
 mod objects;
 mod output;
 mod plan;
+mod reveal;
 mod run;
 mod secret;
 #[cfg(feature = "secret-store")]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 use etcetera::BaseStrategy as _;
 use token_manager::{
-    ActionError, FileStore, LoadError, Manager, NotSent, Overrides, Reason, Session, Token,
+    ActionError, FileStore, LoadError, Manager, NotSent, Overrides, PairingCodeStore, Reason,
+    Session, Token,
 };
 
 use crate::error::{Kind, Report, Result};
@@ -51,17 +52,47 @@ pub(crate) fn manager(source: &Source, risks: RiskArgs) -> Result<Manager> {
         .with_store(Arc::new(FileStore::new(record_directory()?)))
         .with_overrides(risks.overrides());
     #[cfg(feature = "secret-store")]
-    if let Some(secrets) = crate::secret_store::DesktopStore::find() {
-        return Ok(manager.with_secrets(secrets));
+    if !stores_are_off() {
+        return Ok(manager.with_secrets(Arc::new(crate::secret_store::DesktopStore)));
     }
     Ok(manager)
 }
 
+/// Turns the stores for secrets off, with the value `none`: where nothing may be
+/// kept, and for tests.
+#[cfg(any(feature = "login-session", feature = "secret-store"))]
+const STORES: &str = "TOKENCTL_SECRET_STORE";
+
+#[cfg(any(feature = "login-session", feature = "secret-store"))]
+fn stores_are_off() -> bool {
+    std::env::var_os(STORES).is_some_and(|value| value == "none")
+}
+
+/// The store that keeps pairing codes until logout, or why there is none.
+#[cfg(feature = "login-session")]
+pub(crate) fn login_session() -> std::result::Result<Arc<dyn PairingCodeStore>, String> {
+    if stores_are_off() {
+        return Err(format!("it is turned off ({STORES} is \"none\")"));
+    }
+    token_manager::login_session().map_err(|why| why.to_string())
+}
+
+/// The store that keeps pairing codes until logout, which this build does not know.
+#[cfg(not(feature = "login-session"))]
+pub(crate) fn login_session() -> std::result::Result<Arc<dyn PairingCodeStore>, String> {
+    Err("it was left out of this build".to_owned())
+}
+
 /// The one token that is meant, connected and read.
 pub(crate) fn open(source: &Source, risks: RiskArgs, output: &Output) -> Result<Session> {
+    open_by(&manager(source, risks)?, source, output)
+}
+
+/// The one token that is meant, connected and read by this manager.
+pub(crate) fn open_by(manager: &Manager, source: &Source, output: &Output) -> Result<Session> {
     let card = source.connect_one(output)?;
     let reader = card.info().reader.clone();
-    manager(source, risks)?
+    manager
         .session(card)
         .map_err(|error| action_failed(&error, &reader).into())
 }
@@ -162,7 +193,7 @@ fn kind(error: &ActionError) -> Kind {
 }
 
 /// The first sentence, and the rest as what to do next.
-fn sentences(text: &str) -> (String, Option<String>) {
+pub(crate) fn sentences(text: &str) -> (String, Option<String>) {
     match text.split_once(". ") {
         Some((first, rest)) => (
             first.to_owned(),

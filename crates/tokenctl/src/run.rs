@@ -58,6 +58,10 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
         Command::Watch => commands::watch::run(&source()?, output),
         Command::Pin { command } => commands::pin::run(command, &source()?, output),
         Command::Puk { command } => commands::puk::run(command, &source()?, output),
+        Command::PairingCode { command } => {
+            let token = cli.global.token.as_deref();
+            commands::pairing_code::run(command, token, source, output)
+        }
         Command::Policy { command } => commands::policy::run(command, &source()?, output),
         Command::AdminKey { command } => commands::admin_key::run(command, &source()?, output),
         Command::Recycle(arguments) => commands::recycle::run(arguments, &source()?, output),

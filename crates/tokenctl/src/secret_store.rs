@@ -6,8 +6,6 @@
 //! `username` = the token's key. The store is looked for when it is first
 //! needed, not before: it may ask the person to unlock it.
 
-use std::sync::Arc;
-
 use keyring::v1::Entry;
 use token_manager::{SecretStore, SecretStoreError, TokenKey};
 use zeroize::Zeroizing;
@@ -15,21 +13,9 @@ use zeroize::Zeroizing;
 /// What the items are filed under.
 const SERVICE: &str = "tokenctl";
 
-/// Turns the store off, with the value `none`: where nothing may be kept, and
-/// for tests.
-const VARIABLE: &str = "TOKENCTL_SECRET_STORE";
-
 /// The desktop's store.
 #[derive(Debug)]
 pub(crate) struct DesktopStore;
-
-impl DesktopStore {
-    /// The store, unless the environment says not to use it.
-    pub(crate) fn find() -> Option<Arc<dyn SecretStore>> {
-        let off = std::env::var_os(VARIABLE).is_some_and(|value| value == "none");
-        (!off).then(|| Arc::new(DesktopStore) as Arc<dyn SecretStore>)
-    }
-}
 
 impl SecretStore for DesktopStore {
     fn name(&self) -> &'static str {

@@ -255,18 +255,23 @@ fn only(mut tokens: Vec<Token>, mut failures: Vec<Report>, output: &Output) -> R
 
 /// Whether `wanted` is the beginning of the token's id, serial number or GUID.
 fn is_named(token: &Token, wanted: &str) -> bool {
-    let simple = |text: &str| text.replace('-', "").to_ascii_lowercase();
-    let wanted = simple(wanted);
     let identity = &token.identity;
     let names = [
         identity.id(),
         identity.serial.clone(),
         identity.guid.as_ref().map(ToString::to_string),
     ];
+    begins_one_of(wanted, names.iter().flatten())
+}
+
+/// Whether `wanted` is the beginning of one of these names, whatever its case and
+/// its dashes.
+pub(crate) fn begins_one_of<'a>(wanted: &str, names: impl IntoIterator<Item = &'a String>) -> bool {
+    let simple = |text: &str| text.replace('-', "").to_ascii_lowercase();
+    let wanted = simple(wanted);
     !wanted.is_empty()
         && names
-            .iter()
-            .flatten()
+            .into_iter()
             .any(|name| simple(name).starts_with(&wanted))
 }
 

@@ -8,6 +8,7 @@ use token_manager::token_profile::ChallengeType;
 use crate::authority::{AuthorityArgs, ManagementArgs, PassphraseArgs, PinArgs};
 use crate::handover::HandOverArgs;
 use crate::manage::RiskArgs;
+use crate::reveal::RevealArgs;
 use crate::secret::Descriptor;
 
 /// What `puk` does.
@@ -39,21 +40,8 @@ pub(crate) enum PukCommand {
 /// What `puk show` takes.
 #[derive(Debug, Args)]
 pub(crate) struct PukShowArgs {
-    /// Write the secret to stdout without asking.
-    #[arg(long)]
-    pub(crate) show: bool,
-
-    /// Put the secret into the clipboard for SECONDS, or 30, instead of showing it.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "30",
-        value_parser = clap::value_parser!(u16).range(1..=600),
-        conflicts_with_all = ["json", "show"]
-    )]
-    pub(crate) copy: Option<u16>,
+    #[command(flatten)]
+    pub(crate) reveal: RevealArgs,
 
     #[command(flatten)]
     pub(crate) pin: PinArgs,

@@ -1,6 +1,5 @@
 //! `puk`: show the secret that unblocks the token, forget it, change the PUK.
 
-use std::io::Write as _;
 use std::ops::RangeInclusive;
 
 use piv_apdu::secret::Puk;
@@ -9,10 +8,8 @@ use token_manager::{Action, RecoveryDoubt, RecoveryPlace, RecoverySecret, Sessio
 
 use crate::authority;
 use crate::cli::{PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs};
-use crate::clipboard;
 use crate::commands::pin;
 use crate::error::{Failure, Kind, Report, Result};
-use crate::handover;
 use crate::json;
 use crate::manage::{self, RiskArgs};
 use crate::output::{self, Output};
@@ -33,13 +30,7 @@ pub(crate) fn run(command: &PukCommand, source: &Source, output: &Output) -> Res
 }
 
 fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
-    let asks = !arguments.show && arguments.copy.is_none();
-    if asks && (output.json || !secret::is_terminal()) {
-        let message = "a secret is written to stdout only if --show says so";
-        return Err(Report::new(Kind::Usage, message)
-            .next("Nothing was sent to the token")
-            .into());
-    }
+    arguments.reveal.check(output)?;
     let mut session = manage::open(source, RiskArgs::default(), output)?;
     pin::ready(&session, Action::ViewPuk)?;
     let pin = arguments.pin.read(&mut session, output)?;
@@ -61,28 +52,13 @@ fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
     if let Some(doubt) = secret.doubt() {
         output.remark(&Text::styled(format!("{doubt}."), DIM));
     }
-    if let Some(seconds) = arguments.copy {
-        let instead = "Leave --copy out, and it is shown";
-        let what = format!("The {}", secret.name());
-        return clipboard::lend(&value, &what, seconds, instead, output);
-    }
-    if arguments.show {
-        // Past the buffer that text is written through: it is not wiped.
-        let mut out = std::io::stdout().lock();
-        out.write_all(value.as_bytes())?;
-        out.write_all(b"\n")?;
-        out.flush()?;
-        output.remark(&Text::from(format!("This is the {}.", secret.name())));
-        return Ok(());
-    }
     let question = format!(
         "This token has a recovery secret: {}. Show it?",
         secret.name()
     );
-    if secret::confirm(&question, "--show")? {
-        handover::show(secret.name(), &value, "Seen? It is cleared then", "--show")?;
-    }
-    Ok(())
+    arguments
+        .reveal
+        .give(secret.name(), &value, &question, output)
 }
 
 fn forget(arguments: &PukForgetArgs, source: &Source, output: &Output) -> Result {

@@ -35,7 +35,8 @@ fn create(arguments: &CreateArgs, output: &Output) -> Result {
     };
     let mut options = CreateOptions::default()
         .content(content)
-        .yubico(arguments.yubico);
+        .yubico(arguments.yubico)
+        .pairing_code(arguments.pairing_code);
     options.seed = arguments.seed;
     options.extended_length = arguments.extended_length;
     let store = store()?;

@@ -132,7 +132,26 @@ fn with_secrets(tool: &Tool) -> Vec<Value> {
     let unblock = ["pin", "unblock", "--new-pin-fd", "0", "--response-fd", "0"];
     documents.extend(run(&unblock, "00000000\n0123456789ABCDEF\n"));
     documents.extend(administering());
+    documents.extend(pairing());
     documents
+}
+
+/// Documents of `pairing-code`.
+#[cfg(unix)]
+fn pairing() -> Vec<Value> {
+    let tool = Tool::new();
+    let options = CreateOptions::default().seed(1).pairing_code(true);
+    tool.make("one", Profile::Piv, &options);
+    [
+        &["show", "--show", "--pin-fd", "0"][..],
+        &["list"],
+        &["forget", "--all"],
+    ]
+    .map(|arguments| {
+        let all = [&["--json", "pairing-code"], arguments].concat();
+        tool.run_with_input(&all, "123456\n").ok().json()
+    })
+    .to_vec()
 }
 
 /// Documents of the commands that administer a token.

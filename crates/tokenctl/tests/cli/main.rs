@@ -19,6 +19,7 @@ mod helpdesk;
 mod json;
 mod list;
 mod meta;
+mod pairing_code;
 mod personalize;
 mod policy;
 mod puk;

@@ -45,13 +45,22 @@ impl SessionKeyring {
         match self.ring.add_key(&format!("{PREFIX}probe"), b"-") {
             Ok(key) => {
                 // Fails if another program's probe has taken out the same one.
-                let _ = key.invalidate();
+                let _ = self.take_out(key);
                 Ok(())
             }
             // What is there can be read all the same.
             Err(KeyError::QuotaExceeded) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes a key useless at once, and takes it out of the keyring, where the
+    /// kernel's collector would find it some time later.
+    fn take_out(&self, key: Key) -> Result<(), KeyError> {
+        key.invalidate()?;
+        // Fails if the collector came first.
+        let _ = self.ring.unlink_key(key);
+        Ok(())
     }
 
     /// The key of a card's code, if there is one.
@@ -103,7 +112,7 @@ impl PairingCodeStore for SessionKeyring {
         let possessor = Permission::ALL.difference(Permission::LINK);
         let permissions = KeyPermissionsBuilder::builder().posessor(possessor).build();
         key.set_perms(permissions).map_err(|error| {
-            let _ = key.invalidate();
+            let _ = self.take_out(key);
             failed(error)
         })
     }
@@ -131,7 +140,7 @@ impl PairingCodeStore for SessionKeyring {
     }
 
     fn forget(&self, card: &Guid) -> Result<bool, SecretStoreError> {
-        match self.find(card)?.map(|key| key.invalidate()) {
+        match self.find(card)?.map(|key| self.take_out(key)) {
             None => Ok(false),
             Some(Ok(())) => Ok(true),
             Some(Err(error)) if is_gone(error) => Ok(false),
