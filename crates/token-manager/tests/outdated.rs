@@ -68,6 +68,7 @@ fn elsewhere(desk: &Desk) -> Desk {
         store: Arc::new(MemoryStore::new()),
         secrets: None,
         overrides: desk.overrides,
+        pad: desk.pad.clone(),
     }
 }
 

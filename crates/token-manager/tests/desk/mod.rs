@@ -12,7 +12,8 @@ use token_manager::{
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{
-    Content, CreateOptions, MemoryBackend, Profile, SharedToken, TokenState, VirtualToken,
+    Content, CreateOptions, Keypad, LinkOptions, MemoryBackend, Profile, SharedToken, TokenState,
+    VirtualToken,
 };
 
 pub(crate) const SELECT: u8 = 0xA4;
@@ -27,6 +28,8 @@ pub(crate) struct Desk {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) secrets: Option<Arc<MemorySecretStore>>,
     pub(crate) overrides: Overrides,
+    /// The reader's own.
+    pub(crate) pad: Keypad,
 }
 
 impl Desk {
@@ -43,6 +46,7 @@ impl Desk {
             store: Arc::new(MemoryStore::new()),
             secrets: Some(Arc::new(MemorySecretStore::new())),
             overrides: Overrides::default(),
+            pad: Keypad::new(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Desk {
     pub(crate) fn open(&self) -> Session {
         self.card.disarm();
         let readers = MemoryBackend::new();
+        readers.add_reader(LinkOptions::new("Desk").pin_pad(&self.pad));
         readers.insert("Desk", &self.card).unwrap();
         let mut manager = Manager::new(Arc::new(readers))
             .with_store(self.store.clone())

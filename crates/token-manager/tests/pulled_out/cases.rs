@@ -2,10 +2,15 @@
 
 use crescendo_ext::xauth::XauthKey;
 use piv_apdu::key::{Algorithm, KeyReference};
+use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::secret::{Pin, Puk};
-use token_manager::{ActionError, KeyCheck, LastTry, PinChangeEntry, PinEntry, Secret, Session};
-use virtual_token::Profile;
+use token_manager::token_profile::{Policy, RecoveryKind};
+use token_manager::{
+    ActionError, Authority, KeyCheck, LastTry, PinChangeEntry, PinEntry, RecoveryPlace,
+    RecoverySecret, Secret, Session, SetKey,
+};
+use virtual_token::{Keypad, Profile};
 
 use crate::desk::{factory, management_key, pin};
 
@@ -14,6 +19,8 @@ pub(crate) const WRONG: &str = "314159";
 pub(crate) const PUK: &str = "12345678";
 pub(crate) const NEW_PUK: &str = "86421357";
 pub(crate) const WRONG_PUK: &str = "10293847";
+/// The admin key's byte after it was set.
+pub(crate) const NEW_KEY: u8 = 0x5A;
 pub(crate) const CODE: &[u8] = b"60718294";
 pub(crate) const CRESCENDOS: &[Profile] = &[
     Profile::Crescendo2300,
@@ -22,25 +29,37 @@ pub(crate) const CRESCENDOS: &[Profile] = &[
 ];
 pub(crate) const WITH_PUK: &[Profile] = &[Profile::Crescendo4000, Profile::Piv];
 
+/// What a case does.
+pub(crate) type Run = fn(&mut Session, Profile) -> Result<(), ActionError>;
+
 /// An action on a token that is in some state.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) profiles: &'static [Profile],
     /// The PIN's tries when it begins; `None` for all of them.
     pub(crate) tries: Option<u8>,
-    pub(crate) run: fn(&mut Session, Profile) -> Result<(), ActionError>,
+    pub(crate) run: Run,
     /// The secret that it is to find wrong, if any.
     pub(crate) wrong: Option<Secret>,
     /// The PIN that holds after it, if it is another one.
     pub(crate) new_pin: Option<&'static str>,
     /// The PUK that holds after it, if it is another one.
     pub(crate) new_puk: Option<&'static str>,
+    /// What is typed on the reader's PIN pad, prompt by prompt.
+    pub(crate) typed: &'static [Typed],
+    /// Where the recovery secret is kept when it begins; `None` if another's
+    /// content is in its place.
+    pub(crate) kept: Option<RecoveryPlace>,
 }
 
-pub(crate) const fn case(
-    name: &'static str,
-    run: fn(&mut Session, Profile) -> Result<(), ActionError>,
-) -> Case {
+/// A PIN on a PIN pad.
+#[derive(Clone, Copy)]
+pub(crate) enum Typed {
+    Factory,
+    Text(&'static str),
+}
+
+pub(crate) const fn case(name: &'static str, run: Run) -> Case {
     Case {
         name,
         profiles: &Profile::ALL,
@@ -49,10 +68,39 @@ pub(crate) const fn case(
         wrong: None,
         new_pin: None,
         new_puk: None,
+        typed: &[],
+        kept: None,
     }
 }
 
 impl Case {
+    /// One run. What an interrupted one has left of its typing still lies there.
+    pub(crate) fn carry_out(
+        &self,
+        session: &mut Session,
+        pad: &Keypad,
+        profile: Profile,
+    ) -> Result<(), ActionError> {
+        if pad.remaining() == 0 {
+            for typed in self.typed {
+                match typed {
+                    Typed::Factory => pad.press(profile.factory_pin()),
+                    Typed::Text(text) => pad.press(text),
+                }
+            }
+        }
+        (self.run)(session, profile)
+    }
+
+    pub(crate) const fn typed(self, typed: &'static [Typed]) -> Self {
+        Self { typed, ..self }
+    }
+
+    pub(crate) const fn kept(self, place: RecoveryPlace) -> Self {
+        let kept = Some(place);
+        Self { kept, ..self }
+    }
+
     pub(crate) const fn on(self, profiles: &'static [Profile]) -> Self {
         Self { profiles, ..self }
     }
@@ -84,6 +132,8 @@ pub(crate) fn cases() -> Vec<Case> {
     let mut cases = with_the_pin();
     cases.extend(with_the_puk());
     cases.extend(with_a_key());
+    cases.extend(on_the_pin_pad());
+    cases.extend(with_a_recovery_secret());
     cases
 }
 
@@ -110,6 +160,13 @@ pub(crate) fn with_the_pin() -> Vec<Case> {
         .tries(2)
         .wrong(Secret::Pin),
         case("read behind the PIN", read_behind),
+        case("hold open and lock", hold_open),
+        case("keep the pairing code", |session, profile| {
+            let pin = factory(profile);
+            session
+                .cache_pairing_code(PinEntry::Typed(&pin), LastTry::Spare)
+                .map(drop)
+        }),
         case("retrieve the pairing code", |session, profile| {
             retrieve_code(session, &factory(profile))
         }),
@@ -169,7 +226,7 @@ pub(crate) fn with_the_puk() -> Vec<Case> {
 }
 
 pub(crate) fn with_a_key() -> Vec<Case> {
-    let key = Secret::AdminKey;
+    let admin = Secret::AdminKey;
     let static_only: &[Profile] = &[Profile::Crescendo4000];
     vec![
         case("unblock with key", |session, _| {
@@ -189,7 +246,7 @@ pub(crate) fn with_a_key() -> Vec<Case> {
         })
         .on(CRESCENDOS)
         .tries(0)
-        .wrong(key),
+        .wrong(admin),
         case("unblock with response", |session, _| respond(session, 0))
             .on(CRESCENDOS)
             .tries(0)
@@ -203,7 +260,7 @@ pub(crate) fn with_a_key() -> Vec<Case> {
         })
         .on(CRESCENDOS)
         .tries(0)
-        .wrong(key),
+        .wrong(admin),
         case("unblock with code", |session, _| {
             unblock_with_code(session, 0)
         })
@@ -224,7 +281,146 @@ pub(crate) fn with_a_key() -> Vec<Case> {
             Ok(())
         })
         .on(&[Profile::Piv]),
+        case("check management key, wrong", |session, _| {
+            let wrong = ManagementKey::new(ManagementAlgorithm::Aes256, &[7; 32]).unwrap();
+            let found = session.check_management_key(&wrong)?;
+            assert_eq!(found, KeyCheck::Wrong);
+            Ok(())
+        })
+        .on(&[Profile::Piv]),
+        case("set admin key by key", |session, _| {
+            set_key(session, Authority::AdminKey(&key(0)))
+        })
+        .on(CRESCENDOS),
+        case("set admin key by key, wrong", |session, _| {
+            set_key(session, Authority::AdminKey(&key(9)))
+        })
+        .on(CRESCENDOS)
+        .wrong(admin),
+        case("set admin key by PIN", |session, profile| {
+            let pin = factory(profile);
+            set_key(session, Authority::Pin(PinEntry::Typed(&pin)))
+        })
+        .on(CRESCENDOS)
+        .kept(RecoveryPlace::Token),
+        case("set admin key by PIN", |session, profile| {
+            let pin = factory(profile);
+            set_key(session, Authority::Pin(PinEntry::Typed(&pin)))
+        })
+        .on(CRESCENDOS)
+        .kept(RecoveryPlace::Host),
     ]
+}
+
+/// The reader's VERIFY and change of the PIN are commands as any other.
+pub(crate) fn on_the_pin_pad() -> Vec<Case> {
+    const RIGHT: &[Typed] = &[Typed::Factory];
+    const MISTYPED: &[Typed] = &[Typed::Text(WRONG)];
+    const CHANGE: &[Typed] = &[Typed::Factory, Typed::Text(NEW), Typed::Text(NEW)];
+    const MISCHANGE: &[Typed] = &[Typed::Text(WRONG), Typed::Text(NEW), Typed::Text(NEW)];
+    let authenticate: Run = |session, _| {
+        session
+            .authenticate(PinEntry::PinPad, LastTry::Spare)
+            .map(drop)
+    };
+    let change: Run = |session, _| {
+        session
+            .change_pin(PinChangeEntry::PinPad, LastTry::Spare)
+            .map(drop)
+    };
+    vec![
+        case("authenticate, pad", authenticate).typed(RIGHT),
+        case("authenticate, pad", authenticate)
+            .typed(RIGHT)
+            .tries(2),
+        case("authenticate, pad, wrong", authenticate)
+            .typed(MISTYPED)
+            .wrong(Secret::Pin),
+        case("authenticate, pad, wrong", authenticate)
+            .typed(MISTYPED)
+            .tries(2)
+            .wrong(Secret::Pin),
+        case("change PIN, pad", change).typed(CHANGE).new_pin(),
+        case("change PIN, pad", change)
+            .typed(CHANGE)
+            .tries(2)
+            .new_pin(),
+        case("change PIN, pad, wrong", change)
+            .typed(MISCHANGE)
+            .wrong(Secret::Pin),
+        case("retrieve the pairing code, pad", |session, _| {
+            session
+                .retrieve_pairing_code(PinEntry::PinPad, LastTry::Spare)
+                .map(drop)
+        })
+        .typed(RIGHT),
+        case("set policy, pad", |session, _| {
+            let policy = Policy {
+                minimum: 6,
+                ..Policy::DELIVERY
+            };
+            session
+                .set_policy(PinEntry::PinPad, LastTry::Spare, &policy)
+                .map(drop)
+        })
+        .typed(RIGHT),
+        case("set admin key, pad", |session, _| {
+            set_key(session, Authority::Pin(PinEntry::PinPad))
+        })
+        .on(CRESCENDOS)
+        .typed(RIGHT),
+        case("view PUK, pad", |session, profile| {
+            view(session, PinEntry::PinPad, profile)
+        })
+        .kept(RecoveryPlace::Token)
+        .typed(RIGHT),
+        case("forget recovery, pad", |session, profile| {
+            forget(session, PinEntry::PinPad, profile)
+        })
+        .kept(RecoveryPlace::Token)
+        .typed(RIGHT),
+        case("keep recovery, pad", |session, profile| {
+            keep(session, PinEntry::PinPad, profile, RecoveryPlace::Token)
+        })
+        .kept(RecoveryPlace::Nowhere)
+        .typed(RIGHT),
+    ]
+}
+
+/// Shown, forgotten and kept, from each place and in each.
+pub(crate) fn with_a_recovery_secret() -> Vec<Case> {
+    use RecoveryPlace::{Host, Nowhere, Token};
+    let show: Run = |session, profile| {
+        let pin = factory(profile);
+        view(session, PinEntry::Typed(&pin), profile)
+    };
+    let erase: Run = |session, profile| {
+        let pin = factory(profile);
+        forget(session, PinEntry::Typed(&pin), profile)
+    };
+    let on_token: Run = |session, profile| {
+        let pin = factory(profile);
+        keep(session, PinEntry::Typed(&pin), profile, Token)
+    };
+    let on_host: Run = |session, profile| {
+        let pin = factory(profile);
+        keep(session, PinEntry::Typed(&pin), profile, Host)
+    };
+    let wrong: Run = |session, profile| view(session, PinEntry::Typed(&pin(WRONG)), profile);
+    let mut cases = vec![
+        case("view PUK, wrong", wrong)
+            .kept(Token)
+            .wrong(Secret::Pin),
+    ];
+    for place in [Token, Host] {
+        cases.push(case("view PUK", show).kept(place));
+        cases.push(case("forget recovery", erase).kept(place));
+    }
+    for place in [Nowhere, Token, Host] {
+        cases.push(case("keep recovery on the token", on_token).kept(place));
+        cases.push(case("keep recovery on the host", on_host).kept(place));
+    }
+    cases
 }
 
 pub(crate) fn authenticate(session: &mut Session, pin: &Pin) -> Result<(), ActionError> {
@@ -237,6 +433,16 @@ pub(crate) fn read_behind(session: &mut Session, profile: Profile) -> Result<(),
     let pin = factory(profile);
     let mut open = session.authenticate(PinEntry::Typed(&pin), LastTry::Spare)?;
     open.read_object(ObjectTag::new(0x5F_C109)).map(drop)
+}
+
+/// Asked whether it still is open, and locked by hand.
+pub(crate) fn hold_open(session: &mut Session, profile: Profile) -> Result<(), ActionError> {
+    let pin = factory(profile);
+    let mut open = session.authenticate(PinEntry::Typed(&pin), LastTry::Spare)?;
+    if !open.is_still_verified()? {
+        return Err(ActionError::AuthenticationLost);
+    }
+    open.lock().map(drop)
 }
 
 /// A code is kept only if it was read to its end.
@@ -303,4 +509,55 @@ pub(crate) fn check_key(session: &mut Session, with: u8) -> Result<(), ActionErr
     let found = session.check_admin_key(&key(with))?;
     assert_eq!(found == KeyCheck::Right, with == 0);
     Ok(())
+}
+
+/// The admin key becomes another one.
+pub(crate) fn set_key(session: &mut Session, by: Authority<'_>) -> Result<(), ActionError> {
+    let new = SetKey::Given(key(NEW_KEY));
+    session
+        .set_admin_key(by, new, &mut |_| true, LastTry::Spare)
+        .map(drop)
+}
+
+/// What unblocks the token as it was delivered.
+pub(crate) fn recovery(profile: Profile) -> RecoverySecret {
+    let secret = if profile == Profile::Piv {
+        RecoverySecret::new(RecoveryKind::Puk, PUK.as_bytes())
+    } else {
+        RecoverySecret::new(RecoveryKind::XauthKey, &[0; 24])
+    };
+    secret.unwrap()
+}
+
+pub(crate) fn keep(
+    session: &mut Session,
+    pin: PinEntry<'_>,
+    profile: Profile,
+    place: RecoveryPlace,
+) -> Result<(), ActionError> {
+    let management = management_key();
+    let management = (profile == Profile::Piv).then_some(&management);
+    session.keep_recovery(pin, LastTry::Spare, management, place, &recovery(profile))
+}
+
+pub(crate) fn view(
+    session: &mut Session,
+    pin: PinEntry<'_>,
+    profile: Profile,
+) -> Result<(), ActionError> {
+    let shown = session.view_puk(pin, LastTry::Spare)?;
+    assert_eq!(shown, recovery(profile));
+    Ok(())
+}
+
+/// On a plain PIV card with its management key.
+pub(crate) fn forget(
+    session: &mut Session,
+    pin: PinEntry<'_>,
+    profile: Profile,
+) -> Result<(), ActionError> {
+    match profile {
+        Profile::Piv => session.forget_recovery_with_key(pin, LastTry::Spare, &management_key()),
+        _ => session.forget_recovery(pin, LastTry::Spare),
+    }
 }

@@ -23,6 +23,9 @@ pub(crate) struct Sight {
     pub(crate) admin: Option<(String, u8)>,
     pub(crate) force_change: bool,
     pub(crate) personalized: bool,
+    /// What is in the object that the PIN protects, in hexadecimal: a recovery
+    /// secret, or another's content.
+    pub(crate) protected: Option<String>,
 }
 
 impl Sight {
@@ -38,6 +41,9 @@ impl Sight {
             }),
             force_change: state["management"]["force_change"] == true,
             personalized: state["management"]["personalized"] == true,
+            protected: state["objects"]["5FC109"]["content"]
+                .as_str()
+                .map(str::to_owned),
         }
     }
 }
