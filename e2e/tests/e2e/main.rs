@@ -17,6 +17,7 @@ mod life_by_tokenctl;
 mod opensc;
 mod round_trips;
 mod sharing;
+mod side_by_side;
 mod support;
 mod tokenctl;
 mod yubico;
