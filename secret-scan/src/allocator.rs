@@ -10,7 +10,8 @@ use std::sync::PoisonError;
 use crate::needle::occurs;
 use crate::{FOUND, Found, NEEDLES};
 
-/// The system's allocator, which looks into each block that it takes back.
+/// The system's allocator, which looks into each block that it takes back, and
+/// counts the blocks that it hands out.
 ///
 /// Every block is zeroed when it is handed out: what is found in it was
 /// written by whoever had it, and not by an owner before.
@@ -20,6 +21,16 @@ thread_local! {
     /// Whether what this thread gives back is not looked at. Has no destructor,
     /// so that it can be asked for as long as the thread runs.
     static APART: Cell<bool> = const { Cell::new(false) };
+    /// How many blocks were handed out to this thread.
+    static HANDED_OUT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What `act` returns, and how many blocks of memory it asked for. Those of other
+/// threads do not count; a block that grows or shrinks counts again each time.
+pub fn allocations<R>(act: impl FnOnce() -> R) -> (R, u64) {
+    let before = HANDED_OUT.get();
+    let result = act();
+    (result, HANDED_OUT.get() - before)
 }
 
 /// Runs `act`, and does not look at what this thread gives back meanwhile: the
@@ -40,6 +51,7 @@ pub fn apart<R>(act: impl FnOnce() -> R) -> R {
 // gives the old block back, so that every old block is looked into.
 unsafe impl GlobalAlloc for Scanner {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = HANDED_OUT.try_with(|count| count.set(count.get() + 1));
         // SAFETY: the caller's promises are those of this call.
         unsafe { System.alloc_zeroed(layout) }
     }

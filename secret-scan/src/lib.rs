@@ -14,6 +14,16 @@
 //! assert_eq!(found[0].name, "PIN");
 //! ```
 //!
+//! It also counts what a piece of code asks for:
+//!
+//! ```
+//! #[global_allocator]
+//! static ALLOCATOR: secret_scan::Scanner = secret_scan::Scanner;
+//!
+//! assert_eq!(secret_scan::allocations(|| vec![1, 2, 3]), (vec![1, 2, 3], 1));
+//! assert_eq!(secret_scan::allocations(|| [1, 2, 3]), ([1, 2, 3], 0));
+//! ```
+//!
 //! What it can't see: the stack, registers, blocks that are never given back,
 //! and what the system keeps.
 
@@ -22,7 +32,7 @@ mod needle;
 
 use std::sync::{Mutex, PoisonError, RwLock};
 
-pub use allocator::{Scanner, apart};
+pub use allocator::{Scanner, allocations, apart};
 pub use needle::{forms, occurs};
 
 use needle::Needle;

@@ -34,7 +34,7 @@ mod sm_signer;
 mod tag;
 
 pub use card_capability::CardCapabilityContainer;
-pub use certificate::CertificateObject;
+pub use certificate::{CertificateObject, CertificateRef};
 pub use chuid::{Chuid, Guid};
 pub use date::Date;
 pub use discovery::{Discovery, PinUsagePolicy};

@@ -34,6 +34,21 @@ impl GetData {
     pub fn encode_answer(tag: ObjectTag, content: &[u8]) -> Zeroizing<Vec<u8>> {
         tlv::encode(&[Node::Value(wrapper(tag), content)])
     }
+
+    /// The content in a successful answer's data, borrowed from there: what is
+    /// inside `53`, or inside `7E` or `7F61`. Bytes after that are ignored.
+    /// Allocates nothing.
+    ///
+    /// # Errors
+    /// [`TemplateError`] if the data does not begin with one of these.
+    pub fn content(data: &[u8]) -> Result<&[u8], TemplateError> {
+        let missing = TemplateError::Missing { tag: WRAPPER };
+        let object = Reader::new(data).next().ok_or(missing)??;
+        if object.tag != WRAPPER && !ObjectTag::from(object.tag).is_bare() {
+            return Err(missing);
+        }
+        Ok(object.value)
+    }
 }
 
 /// The outermost tag of a data object on the wire.
@@ -66,17 +81,10 @@ impl TypedCommand for GetData {
         Ok(GetData { tag })
     }
 
-    /// Also `Malformed` if the data is not inside `53`, `7E` or `7F61`. Bytes
-    /// after that are ignored.
+    /// Also `Malformed` if the data has no [`content`](GetData::content).
     fn decode_answer(response: &Response) -> Result<Self::Answer, AnswerError> {
-        let missing = TemplateError::Missing { tag: WRAPPER };
-        let object = Reader::new(answer_data(response)?)
-            .next()
-            .ok_or(missing)??;
-        if object.tag != WRAPPER && !ObjectTag::from(object.tag).is_bare() {
-            return Err(missing.into());
-        }
-        Ok(Zeroizing::new(object.value.to_vec()))
+        let content = GetData::content(answer_data(response)?)?;
+        Ok(Zeroizing::new(content.to_vec()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The certificate objects.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 
 use flate2::Compression;
@@ -56,31 +57,16 @@ impl CertificateObject {
     }
 
     /// Decodes the content and decompresses the certificate. Whether it is a
-    /// sound certificate is for [`parse`](Self::parse) to tell.
-    ///
-    /// Taken for compressed is what `71` says is, and what starts as gzip does
-    /// whatever `71` says.
+    /// sound certificate is for [`parse`](Self::parse) to tell. Who need not own
+    /// it takes [`CertificateRef`], which copies nothing.
     ///
     /// # Errors
-    /// [`ObjectError::Template`] if there is no certificate, or an empty one;
-    /// [`ObjectError::Gzip`] if it does not decompress,
-    /// [`ObjectError::TooLarge`] if to more than [`Self::MAX_DECOMPRESSED`].
+    /// All that [`CertificateRef::decode`] and [`CertificateRef::der`] return.
     pub fn decode(content: &[u8]) -> Result<Self, ObjectError> {
-        let value = tlv::require(content, CERTIFICATE)?;
-        if value.is_empty() {
-            let (tag, length) = (CERTIFICATE, 0);
-            return Err(TemplateError::Length { tag, length }.into());
-        }
-        let info = tlv::find(content, CERT_INFO)?.unwrap_or_default();
-        let flagged = info.first().is_some_and(|info| info & COMPRESSED != 0);
-        let compressed = flagged || value.starts_with(GZIP_MAGIC);
+        let found = CertificateRef::decode(content)?;
         Ok(CertificateObject {
-            certificate: if compressed {
-                decompress(value)?
-            } else {
-                value.to_vec()
-            },
-            compressed,
+            certificate: found.der()?.into_owned(),
+            compressed: found.compressed,
         })
     }
 
@@ -104,6 +90,68 @@ impl CertificateObject {
     /// or if bytes follow after it.
     pub fn parse(&self) -> Result<Certificate, ObjectError> {
         Certificate::from_der(&self.certificate).map_err(ObjectError::Certificate)
+    }
+}
+
+/// A certificate as it lies in its object's content, borrowed from there.
+///
+/// ```
+/// use std::borrow::Cow;
+///
+/// use piv_apdu::object::{CertificateObject, CertificateRef};
+/// # let der = include_bytes!("../../tests/data/p256.der");
+///
+/// let content = CertificateObject::new(der).encode();
+/// let found = CertificateRef::decode(&content)?;
+/// assert!(!found.compressed);
+/// assert!(matches!(found.der()?, Cow::Borrowed(bytes) if bytes == der));
+/// # Ok::<(), piv_apdu::object::ObjectError>(())
+/// ```
+///
+/// Source: as for [`CertificateObject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateRef<'a> {
+    /// `70`: the certificate as it lies on the card, maybe compressed.
+    pub stored: &'a [u8],
+    /// Whether it is compressed with gzip.
+    pub compressed: bool,
+}
+
+impl<'a> CertificateRef<'a> {
+    /// Finds the certificate in the content. Allocates nothing.
+    ///
+    /// Taken for compressed is what `71` says is, and what starts as gzip does
+    /// whatever `71` says.
+    ///
+    /// # Errors
+    /// [`ObjectError::Template`] if there is no certificate, or an empty one.
+    pub fn decode(content: &'a [u8]) -> Result<Self, ObjectError> {
+        let stored = tlv::require(content, CERTIFICATE)?;
+        if stored.is_empty() {
+            let (tag, length) = (CERTIFICATE, 0);
+            return Err(TemplateError::Length { tag, length }.into());
+        }
+        let info = tlv::find(content, CERT_INFO)?.unwrap_or_default();
+        let flagged = info.first().is_some_and(|info| info & COMPRESSED != 0);
+        Ok(CertificateRef {
+            stored,
+            compressed: flagged || stored.starts_with(GZIP_MAGIC),
+        })
+    }
+
+    /// The certificate in DER: the content's own bytes, or what they decompress
+    /// to. Allocates only if they are compressed.
+    ///
+    /// # Errors
+    /// [`ObjectError::Gzip`] if it does not decompress,
+    /// [`ObjectError::TooLarge`] if to more than
+    /// [`CertificateObject::MAX_DECOMPRESSED`].
+    pub fn der(&self) -> Result<Cow<'a, [u8]>, ObjectError> {
+        if self.compressed {
+            decompress(self.stored).map(Cow::Owned)
+        } else {
+            Ok(Cow::Borrowed(self.stored))
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use pcsc_transport::Interface;
 use piv_apdu::command::GetData;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::{
-    CardCapabilityContainer, CertificateObject, Chuid, DataObject, Discovery, KeyHistory,
-    ObjectTag, ReadAccess, SecurityObject, SmSigner,
+    CardCapabilityContainer, CertificateRef, Chuid, DataObject, Discovery, KeyHistory, ObjectTag,
+    ReadAccess, SecurityObject, SmSigner,
 };
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{self, Tag};
@@ -448,19 +448,17 @@ fn decode_certificate(content: &[u8]) -> CertificateState {
     if content.is_empty() || matches!(tlv::find(content, CERTIFICATE), Ok(Some([]))) {
         return CertificateState::Empty;
     }
-    let object = match CertificateObject::decode(content) {
-        Ok(object) => object,
+    let found = CertificateRef::decode(content);
+    let (der, compressed) = match found.and_then(|found| Ok((found.der()?, found.compressed))) {
+        Ok(certificate) => certificate,
         Err(error) => {
             return CertificateState::Unreadable(Unreadable::Malformed(error.to_string()));
         }
     };
-    match CertificateInfo::parse(&object.certificate) {
-        Ok(info) => CertificateState::Present(Box::new(CertificateInfo {
-            compressed: object.compressed,
-            ..info
-        })),
+    match CertificateInfo::parse(&der) {
+        Ok(info) => CertificateState::Present(Box::new(CertificateInfo { compressed, ..info })),
         Err(error) => CertificateState::NotX509 {
-            der: object.certificate,
+            der: der.into_owned(),
             error,
         },
     }
