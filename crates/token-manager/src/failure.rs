@@ -9,7 +9,7 @@ use piv_apdu::status::StatusWord;
 use token_profile::{PolicyError, Rule};
 
 use crate::capability::{Action, Reason};
-use crate::error::LoadError;
+use crate::error::{LoadError, Unreadable};
 use crate::record::StoreError;
 use crate::secrets::SecretStoreError;
 
@@ -295,6 +295,25 @@ pub enum NotSent {
         /// What has one try left.
         secret: Secret,
     },
+    /// The card does not tell the tries left, so this may be the last one, and its
+    /// use was not agreed to.
+    #[error(
+        "the card does not tell how many tries are left for the {secret} ({why}): if this is the \
+         last one and it is wrong, the {secret} is blocked. Agree to use the last try, and give it \
+         again"
+    )]
+    TriesUnknown {
+        /// What has an unknown number of tries left.
+        secret: Secret,
+        /// What the card said instead.
+        why: Unreadable,
+    },
+    /// The card says that it has no PIN (6A88).
+    #[error(
+        "the card says that it has no PIN to compare this with (6A88), so it can't be right: the \
+         card has to be set up first, by whoever issues it"
+    )]
+    NoPin,
     /// What was given can't be this token's, whatever its value is.
     #[error("this can't be the {secret} of this token, which has {rule}")]
     CannotBe {

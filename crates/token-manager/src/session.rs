@@ -52,10 +52,11 @@ impl Overrides {
     }
 }
 
-/// Whether the last try may be used.
+/// Whether the last try may be used, or one of which the card does not tell whether
+/// it is the last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum LastTry {
-    /// No: [`NotSent::LastTry`] then.
+    /// No: [`NotSent::LastTry`] or [`NotSent::TriesUnknown`] then.
     #[default]
     Spare,
     /// Yes, the person has agreed to it.

@@ -19,6 +19,7 @@ use token_manager::{
     ActionError, KeyCheck, LastTry, Manager, NotSent, PinChangeEntry, PinEntry, PinStatus, Reason,
     Secret, Session,
 };
+use virtual_token::fault::{Fault, Faults};
 use virtual_token::{
     CreateOptions, Keypad, LinkOptions, MemoryBackend, Profile, SharedToken, VirtualToken,
 };
@@ -172,6 +173,63 @@ fn wrong_blocked_and_not_sent_are_three_things() {
         assert!(!error.may_have_spent_a_try());
         assert!(sent(&card).is_empty(), "{profile}");
     }
+}
+
+/// Cards exist that do not answer the question after the tries: they stay usable.
+#[test]
+fn a_card_that_does_not_tell_its_tries_takes_a_pin_by_consent_only() {
+    for profile in Profile::ALL {
+        for status in [0x6300_u16, 0x6303, 0x6700, 0x6A80, 0x6D00] {
+            let card = card(profile);
+            let mut session = open(&card);
+            let right = factory(profile);
+            let mut attempt = |last_try| {
+                card.arm(Faults::new().at(1, Fault::Status(status.into())));
+                let opened = session.authenticate(PinEntry::Typed(&right), last_try);
+                opened.map(|open| open.verification().before.clone())
+            };
+            let error = attempt(LastTry::Spare).unwrap_err();
+            let secret = Secret::Pin;
+            assert!(
+                matches!(&error, ActionError::NotSent(NotSent::TriesUnknown { secret: told, .. }) if *told == secret),
+                "{profile}: {error}"
+            );
+            let mut sent = card.log().into_iter();
+            assert!(!sent.any(|it| it.ins == VERIFY && it.lc > 0), "{profile}");
+            card.clear_log();
+            let before = attempt(LastTry::Use).unwrap();
+            assert!(matches!(before, PinStatus::Unknown(_)), "{before}");
+        }
+    }
+}
+
+/// What the card does not have can't be right: agreeing to the last try is no
+/// reason to send it.
+#[test]
+fn a_pin_is_not_sent_to_a_card_that_says_it_has_none() {
+    let card = card(Profile::Piv);
+    let mut session = open(&card);
+    let right = factory(Profile::Piv);
+    for last_try in [LastTry::Spare, LastTry::Use] {
+        card.arm(Faults::new().at(1, Fault::Status(0x6A88.into())));
+        let error = session
+            .authenticate(PinEntry::Typed(&right), last_try)
+            .map(drop)
+            .unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::NoPin)),
+            "{error}"
+        );
+        assert!(!error.may_have_spent_a_try());
+        assert_eq!(session.token().pin.status, PinStatus::NotSet);
+    }
+    // It is asked each time: others may have set one.
+    card.disarm();
+    assert!(
+        session
+            .authenticate(PinEntry::Typed(&right), LastTry::Spare)
+            .is_ok()
+    );
 }
 
 #[test]

@@ -207,6 +207,20 @@ fn verify() {
         6983 | not-sent 0 | blocked; Unblock it; no try was spent
     ";
     check(&[Piv, C2300, C4000], Do::Authenticate, (VERIFY, 0), table);
+    // The card does not tell: it may be the last try.
+    let table = "
+        6300 | not-sent | does not tell how many tries; Agree; no try was spent
+        6303 | not-sent | does not tell how many tries; Agree; no try was spent
+        6700 | not-sent | does not tell how many tries; Agree; no try was spent
+        6A80 | not-sent | does not tell how many tries; Agree; no try was spent
+        6D00 | not-sent | does not tell how many tries; 6D00; no try was spent
+    ";
+    check(&[Piv, C2300, C4000], Do::Authenticate, (VERIFY, 0), table);
+    let table = "6A88 | not-sent | no PIN; 6A88; set up first; no try was spent";
+    check(&[Piv], Do::Authenticate, (VERIFY, 0), table);
+    // There it is another applet's PIN.
+    let table = "6A88 | not-sent | does not tell how many tries; Agree; no try was spent";
+    check(&[C2300, C4000], Do::Authenticate, (VERIFY, 0), table);
 }
 
 /// LL/change-pin; SP 800-73-5 Part 2, 3.2.2.

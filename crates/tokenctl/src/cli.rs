@@ -362,7 +362,7 @@ pub(crate) struct PinChangeArgs {
     #[arg(long, conflicts_with = "pin_pad")]
     pub(crate) no_pin_pad: bool,
 
-    /// Agree to use the last try.
+    /// Agree to use the last try, or one that the card does not tell from the last.
     #[arg(long)]
     pub(crate) last_try: bool,
 

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::entry::{PinEntry, may_be_pin, may_try};
 use crate::capability::Action;
+use crate::error::Unreadable;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
 use crate::session::{Job, LastTry, Session};
@@ -106,7 +107,10 @@ impl Session {
 
     /// What can be told of a PIN before anything is sent.
     pub(crate) fn check_presented(&self, pin: PinEntry<'_>) -> Result<(), ActionError> {
-        may_try(Secret::Pin, &self.token.pin.status, LastTry::Use)?;
+        if self.token.pin.status == PinStatus::Blocked {
+            let secret = Secret::Pin;
+            return Err(NotSent::Blocked { secret }.into());
+        }
         if let PinEntry::Typed(pin) = pin {
             may_be_pin(&self.token.pin_policy, pin)?;
         }
@@ -132,6 +136,11 @@ impl Session {
             ActionError::NotSent(NotSent::LastTry {
                 secret: Secret::Pin,
             }) => self.note_pin(PinStatus::TriesLeft(1)),
+            ActionError::NotSent(NotSent::NoPin) => self.note_pin(PinStatus::NotSet),
+            ActionError::NotSent(NotSent::TriesUnknown {
+                secret: Secret::Pin,
+                why,
+            }) => self.note_pin(PinStatus::Unknown(why.clone())),
             _ => {}
         }
     }
@@ -155,7 +164,13 @@ pub(crate) fn verify(
 /// The PIN's state, from the PIV application; refuses if no try may be used.
 pub(crate) fn tries(job: &mut Job<'_>, last_try: LastTry) -> Result<PinStatus, ActionError> {
     job.step("tries-left").select_piv()?;
-    let status = job.pin_status()?;
+    let status = match (job.pin_status()?, job.family()) {
+        // The PIN is the access control applet's, which can't be asked.
+        (PinStatus::NotSet, Some(_)) => {
+            PinStatus::Unknown(Unreadable::Refused(StatusWord::REFERENCED_DATA_NOT_FOUND))
+        }
+        (status, _) => status,
+    };
     may_try(Secret::Pin, &status, last_try)?;
     Ok(status)
 }

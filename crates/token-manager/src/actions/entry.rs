@@ -73,7 +73,9 @@ pub(crate) fn may_be_puk(puk: &Puk) -> Result<(), NotSent> {
 
 const SHORTEST_PUK: u8 = 6;
 
-/// Refuses to present what is blocked, or to use the last try unasked.
+/// Refuses to present what is blocked or not there, or to use unasked what is or may
+/// be the last try. Cards exist that do not tell the tries: from before SP 800-73-3,
+/// or with another status word for them.
 pub(crate) fn may_try(
     secret: Secret,
     status: &PinStatus,
@@ -83,6 +85,11 @@ pub(crate) fn may_try(
         PinStatus::Blocked => Err(NotSent::Blocked { secret }.into()),
         PinStatus::TriesLeft(1) if last_try == LastTry::Spare => {
             Err(NotSent::LastTry { secret }.into())
+        }
+        PinStatus::NotSet => Err(NotSent::NoPin.into()),
+        PinStatus::Unknown(why) if last_try == LastTry::Spare => {
+            let why = why.clone();
+            Err(NotSent::TriesUnknown { secret, why }.into())
         }
         _ => Ok(()),
     }

@@ -6,7 +6,7 @@ use crescendo_ext::xauth::XauthCryptogram;
 use piv_apdu::secret::Pin;
 use token_manager::{
     Action, ActionError, LastTry, NotSent, PinChangeEntry, PinStatus, ProfileState, Session,
-    Unblocked,
+    TokenFamily, Unblocked,
 };
 
 use crate::authority::{self, PinArgs};
@@ -265,6 +265,7 @@ pub(crate) fn may_be_asked(session: &Session) -> std::result::Result<(), Report>
         PinStatus::Blocked => NotSent::Blocked {
             secret: token_manager::Secret::Pin,
         },
+        PinStatus::NotSet if token.identity.family == TokenFamily::Piv => NotSent::NoPin,
         _ if enforces && token.wants_pin_change() => NotSent::ForcePinChange,
         _ => return Ok(()),
     };
@@ -309,10 +310,17 @@ pub(crate) fn may_use_last_try(
     reader: &str,
 ) -> Result<LastTry> {
     let mut report = manage::action_failed(error, reader);
-    if let ActionError::NotSent(NotSent::LastTry { secret: which }) = error {
-        let question = format!(
-            "Only one try is left for the {which}: if it is wrong, the {which} is blocked. Use it?"
-        );
+    let question = match error {
+        ActionError::NotSent(NotSent::LastTry { secret }) => Some(format!(
+            "Only one try is left for the {secret}: if it is wrong, the {secret} is blocked. Use it?"
+        )),
+        ActionError::NotSent(NotSent::TriesUnknown { secret, .. }) => Some(format!(
+            "The card does not tell how many tries are left for the {secret}: if this is the last \
+             one and it is wrong, the {secret} is blocked. Use it?"
+        )),
+        _ => None,
+    };
+    if let Some(question) = question {
         if !unattended && secret::is_terminal() && secret::confirm(&question, "--last-try")? {
             return Ok(LastTry::Use);
         }
