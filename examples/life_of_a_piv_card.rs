@@ -85,6 +85,9 @@ fn main() -> Result<()> {
     println!("  {}: {}", shown.name(), *shown.reveal());
     ensure!(shown.puk().as_ref() == Some(&puk));
 
+    println!("Retrieve the pairing code");
+    pairing_code(&mut token, &pin)?;
+
     println!("Set the PIN policy");
     set_policy(&mut token, &pin, |policy| policy.minimum = 7)?;
     refused_on_the_host(&mut token, &pin, b"271828")?;
@@ -160,6 +163,22 @@ fn personalize(token: &mut Session, present: (&Pin, &Puk), pin: &Pin) -> Result<
     )?;
     println!("  done, PIN: {}", personalized.pin);
     puk.context("it should get a PUK")
+}
+
+/// Shows the pairing code, if the card has one, and keeps it: for the card's GUID,
+/// and here only until this program ends.
+fn pairing_code(token: &mut Session, pin: &Pin) -> Result<()> {
+    match token.retrieve_pairing_code(PinEntry::Typed(pin), LastTry::Spare) {
+        Ok(code) => println!("  {}", std::str::from_utf8(code.as_bytes())?),
+        Err(ActionError::Unavailable { reason, .. }) => {
+            println!("  none: {reason}");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    token.cache_pairing_code(PinEntry::Typed(pin), LastTry::Spare)?;
+    println!("  kept until this program ends");
+    Ok(())
 }
 
 /// Changes the policy that is in force. The PIN confirms it.

@@ -46,6 +46,12 @@ pub fn piv_for_counting(extended_length: bool) -> SharedToken {
     SharedToken::new(create(Profile::Piv, &options))
 }
 
+/// A plain PIV card with a pairing code.
+#[must_use]
+pub fn piv_with_pairing_code() -> SharedToken {
+    SharedToken::new(create(Profile::Piv, &four_p256().pairing_code(true)))
+}
+
 fn four_p256() -> CreateOptions {
     let slots = [
         KeyReference::PIV_AUTHENTICATION,

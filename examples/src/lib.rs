@@ -59,7 +59,10 @@ pub fn spare_token(profile: Profile, content: Content) -> Result<Spare> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {
-            let options = CreateOptions::default().content(content);
+            let pairing_code = profile == Profile::Piv && content == Content::Personal;
+            let options = CreateOptions::default()
+                .content(content)
+                .pairing_code(pairing_code);
             let token = SharedToken::new(VirtualToken::create(profile, &options)?);
             let readers = MemoryBackend::new();
             readers.insert("Desk", &token)?;

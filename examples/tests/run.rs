@@ -183,6 +183,8 @@ fn life_of_a_piv_card() {
         "with the PUK, PIN: 3 tries left",
         "unblock PIN by challenge/response: tokens of this kind do not have it",
         "\nView the PUK",
+        "\nRetrieve the pairing code\n",
+        "kept until this program ends",
         "refused on the host: a PIN has to have at least 7 characters",
         "refused on the host: a PIN has to have at most 7 characters",
         "refused on the host: a PIN has to have digits only",

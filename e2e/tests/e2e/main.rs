@@ -15,6 +15,7 @@ mod independent_card;
 mod life;
 mod life_by_tokenctl;
 mod opensc;
+mod pairing_code;
 mod round_trips;
 mod sharing;
 mod side_by_side;
