@@ -77,6 +77,17 @@ pub enum ActionError {
         /// What is wrong with the answer.
         detail: String,
     },
+    /// The card accepted the management key, and did not prove in return that it
+    /// knows it: mutual authentication, SP 800-73-5 Part 2, A.2.
+    #[error(
+        "{action}: the card took the management key (9B), but did not prove that it knows it: it \
+         is not the card that it says it is, or something between answers for it. Nothing was \
+         written with the key. Give it no secret and take it out; ask whoever issued it"
+    )]
+    CardNotGenuine {
+        /// What was asked for.
+        action: Action,
+    },
     /// The connection was lost at this step: card pulled out, reset, service
     /// gone.
     #[error("{action}: interrupted at \"{step}\" ({source}). {aftermath}")]
@@ -194,6 +205,7 @@ impl ActionError {
             Self::Blocked { .. } => "blocked",
             Self::Refused { .. } => "refused",
             Self::Malformed { .. } => "malformed",
+            Self::CardNotGenuine { .. } => "card-not-genuine",
             Self::Interrupted { .. } => "interrupted",
             Self::AuthenticationLost => "authentication-lost",
             Self::PinPad(_) => "pin-pad",

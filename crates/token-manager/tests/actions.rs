@@ -558,3 +558,27 @@ fn a_key_is_used_right_after_the_pin() {
         assert!(!order.contains(&GET_DATA));
     }
 }
+
+/// A card that says yes to any key, so that it gets at what is written to it.
+#[test]
+fn a_card_that_does_not_know_its_management_key_is_found_out() {
+    let card = card(Profile::Piv);
+    let bytes: Vec<u8> = (1..=8).cycle().take(32).collect();
+    let key = ManagementKey::new(ManagementAlgorithm::Aes256, &bytes).unwrap();
+    // The second GENERAL AUTHENTICATE, answered with some 16 bytes, and with none.
+    let some = [&[0x7C, 0x12, 0x82, 0x10][..], &[0xA5; 16], &[0x90, 0x00]].concat();
+    for answer in [some, vec![0x7C, 0x02, 0x82, 0x00, 0x90, 0x00]] {
+        let mut session = open(&card);
+        card.arm(Faults::new().at(2, Fault::Answer(answer)));
+        let error = session.check_management_key(&key).unwrap_err();
+        assert!(
+            matches!(error, ActionError::CardNotGenuine { .. }),
+            "{error}"
+        );
+        let text = error.to_string();
+        assert!(text.contains("did not prove") && text.contains("take it out"));
+    }
+    card.disarm();
+    let right = open(&card).check_management_key(&key).unwrap();
+    assert_eq!(right, KeyCheck::Right);
+}

@@ -79,6 +79,7 @@ impl Session {
     /// commands. The token is locked after.
     ///
     /// # Errors
+    /// [`ActionError::CardNotGenuine`] if the card takes the key and does not know it;
     /// [`ActionError::Unavailable`], [`ActionError::Refused`],
     /// [`ActionError::Interrupted`].
     pub fn check_management_key(&mut self, key: &ManagementKey) -> Result<KeyCheck, ActionError> {

@@ -288,7 +288,9 @@ impl<'c> Job<'c> {
         // The card has to know the key, too.
         mutual
             .check_response(&answer)
-            .map_err(|error| self.malformed(error.to_string()))
+            .map_err(|_| ActionError::CardNotGenuine {
+                action: self.action,
+            })
     }
 
     /// Locks what was unlocked and ends the transaction, so that no other
