@@ -67,18 +67,31 @@ impl Cache {
         self.tiers.is_empty()
     }
 
-    /// The present generation of a token. To be asked for in the transaction in
-    /// which the token is read, for the snapshot that is made of it.
+    /// The present generation of a token, which begins if there is none. To be
+    /// asked for in the transaction in which the token is read, for the snapshot
+    /// that is made of it.
     pub fn generation(&self, token: &Name) -> Generation {
+        let Some(decides) = self.tiers.last() else {
+            return Generation::NONE;
+        };
+        match decides.generation(token) {
+            Generation::NONE => decides.begin(token).unwrap_or_default().to,
+            present => present,
+        }
+    }
+
+    /// Whether the token was not changed since the snapshot's generation was
+    /// asked for.
+    fn is_present(&self, snapshot: &Snapshot) -> bool {
         let decides = self.tiers.last();
-        decides.map_or_else(Generation::default, |it| it.generation(token))
+        let present = decides.map(|it| it.generation(snapshot.identity().name()));
+        snapshot.generation() != Generation::NONE && present == Some(snapshot.generation())
     }
 
     /// What is remembered of a token.
     pub fn read(&self, token: &Name) -> Option<Arc<Snapshot>> {
-        let present = self.generation(token);
         let mut found = self.tiers.iter().filter_map(|tier| tier.read(token));
-        found.find(|it| it.generation() == present)
+        found.find(|it| self.is_present(it))
     }
 
     /// What is remembered of all tokens with this ATR: one of them may be the one
@@ -88,7 +101,7 @@ impl Cache {
         for snapshot in self.tiers.iter().flat_map(|tier| tier.with_atr(atr)) {
             let name = snapshot.identity().name();
             let is_new = found.iter().all(|it| it.identity().name() != name);
-            if is_new && snapshot.generation() == self.generation(name) {
+            if is_new && self.is_present(&snapshot) {
                 found.push(snapshot);
             }
         }
@@ -98,7 +111,7 @@ impl Cache {
     /// Remembers a snapshot, unless the token was changed since its generation
     /// was asked for.
     pub fn store(&self, snapshot: Snapshot) {
-        if snapshot.generation() != self.generation(snapshot.identity().name()) {
+        if !self.is_present(&snapshot) {
             return;
         }
         let snapshot = Arc::new(snapshot);
@@ -112,21 +125,40 @@ impl Cache {
     /// command. False if they may still be there since the place can't be
     /// written to.
     pub fn forget(&self, token: &Name, forgotten: impl Fn(Item) -> bool) -> bool {
-        let next = Generation::fresh();
-        let mut all = true;
-        for tier in self.tiers.iter().rev() {
-            all &= tier.forget(token, &forgotten, next);
+        let Some(decides) = self.tiers.last() else {
+            return true;
+        };
+        let Some(change) = decides.begin(token) else {
+            return self.remove(token);
+        };
+        // Only what is of the generation that just ended: what a tier still has
+        // of an earlier one may have been changed by another program.
+        for tier in &self.tiers {
+            let kept = tier.read(token);
+            let is_kept = change.from != Generation::NONE;
+            let kept = kept.filter(|it| is_kept && it.generation() == change.from);
+            if let Some(kept) = kept {
+                tier.write(&Arc::new((*kept).clone().without(&forgotten, change.to)));
+            }
         }
-        all
+        true
     }
 
-    /// Forgets all about a token, in every tier. False if it may still be there
-    /// since the place can't be written to.
+    /// Forgets all about a token, in every tier. False if something may still be
+    /// there since the place can't be written to.
     pub fn clear(&self, token: &Name) -> bool {
-        let next = Generation::fresh();
+        // What is removed comes back if the power fails right then; what is of an
+        // earlier generation is of no use even so.
+        if let Some(decides) = self.tiers.last() {
+            let _ = decides.begin(token);
+        }
+        self.remove(token)
+    }
+
+    fn remove(&self, token: &Name) -> bool {
         let mut all = true;
-        for tier in self.tiers.iter().rev() {
-            all &= tier.clear(token, next);
+        for tier in &self.tiers {
+            all &= tier.remove(token);
         }
         all
     }

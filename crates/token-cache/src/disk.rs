@@ -1,42 +1,45 @@
 //! A folder of the user's.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use piv_apdu::atr::Atr;
 use sha2::{Digest, Sha256};
 
 use crate::format;
 use crate::identity::{Name, hex};
-use crate::item::Item;
 use crate::snapshot::Snapshot;
-use crate::tier::{Counts, Generation, Tier};
+use crate::tier::{Change, Counts, Generation, MAX_TOKENS, Tier, fresh_bytes};
 
-/// The most tokens that are remembered: those used last.
-const MAX_TOKENS: usize = 64;
+/// How long a `.generation` file gets: then it begins anew, and nothing is
+/// carried over that once.
+const MAX_GENERATION: usize = 4096;
 
-/// A generation is kept for so long after its token's snapshot was dropped: no
-/// program that began to read the token before a change still does.
-const KEEP_GENERATION: Duration = Duration::from_secs(24 * 60 * 60);
+/// What a file is called while it is written.
+const UNFINISHED: &str = ".new-";
 
-/// How long to wait for a program that changes the same folder. It never takes
-/// more than a few file operations, unless it was stopped in the middle.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A file that is unfinished for so long belongs to a program that was killed.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
-/// Snapshots in a folder of the user's, at most 64 of them, of at most 1 MiB
-/// each. Many processes can use it at once.
+/// Snapshots in a folder of the user's, of at most 64 tokens, one of at most
+/// 1 MiB each. Many processes can use it at once.
 ///
 /// A snapshot is one file, `ATR.NAME.token`, which is written beside and then
 /// renamed, so that a reader sees all of one or all of another. It is of use
-/// only while the generation in it is that of `NAME.generation`, which is
-/// written first whenever a token is about to be changed; so it needs no lock to
-/// be safe. `NAME.counts` are hits and misses. Only the owner can read the
-/// folder. Nothing waits for the disk: a file that a crash left unfinished does
-/// not fit its checksum, and is as good as none.
+/// only while its generation is that of `NAME.generation`: a hash of that file's
+/// content, to which eight random bytes are appended whenever a token is about
+/// to be changed. So a program that was stopped in the middle of a change can't
+/// bring an earlier generation back, nor make what it had read before it was
+/// stopped one of the present; and so no lock is needed, which a stopped program
+/// would hold. `NAME.counts` are hits and misses.
+///
+/// Only the owner can read the folder. Nothing but the end of a generation waits
+/// for the disk: a snapshot that a crash left unfinished does not fit its
+/// checksum, and is as good as none.
 #[derive(Clone, Debug)]
 pub struct DiskTier {
     directory: PathBuf,
@@ -65,15 +68,22 @@ impl DiskTier {
             .join(format!("{kind}.{}.token", identity.name()))
     }
 
-    /// Files of snapshots: the kind of token, its name, the path.
-    fn snapshot_files(&self) -> Vec<(String, Name, PathBuf)> {
+    /// The names and paths of all files, whoever made them.
+    fn files(&self) -> Vec<(String, PathBuf)> {
         let Ok(files) = fs::read_dir(&self.directory) else {
             return Vec::new();
         };
         let named = files.filter_map(|file| {
             let path = file.ok()?.path();
-            let stem = path.file_name()?.to_str()?.strip_suffix(".token")?;
-            let (kind, name) = stem.split_once('.')?;
+            Some((path.file_name()?.to_str()?.to_owned(), path))
+        });
+        named.collect()
+    }
+
+    /// Files of snapshots: the kind of token, its name, the path.
+    fn snapshot_files(&self) -> Vec<(String, Name, PathBuf)> {
+        let named = self.files().into_iter().filter_map(|(file, path)| {
+            let (kind, name) = file.strip_suffix(".token")?.split_once('.')?;
             Some((kind.to_owned(), Name::from_text(name)?, path))
         });
         named.collect()
@@ -85,8 +95,32 @@ impl DiskTier {
         of_token.map(|(_, _, path)| path).collect()
     }
 
-    fn begin_generation(&self, token: &Name, next: Generation) -> io::Result<()> {
-        self.replace(&self.generation_file(token), &next.0.to_le_bytes())
+    /// Appends to the file of a generation, and waits for the disk.
+    fn append(&self, path: &Path) -> io::Result<Change> {
+        make_directory(&self.directory)?;
+        if fs::symlink_metadata(path).is_ok_and(|file| !file.is_file()) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let mut options = fs::File::options();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.read(true).append(true).create(true).open(path)?;
+        let mut content = read_at_most(&file, MAX_GENERATION)?;
+        let from = generation_of(&content);
+        let more = fresh_bytes();
+        file.write_all(&more)?;
+        file.sync_all()?;
+        if content.is_empty() {
+            sync_directory(&self.directory)?;
+            self.tidy();
+        }
+        content.extend_from_slice(&more);
+        if content.len() > MAX_GENERATION {
+            fs::remove_file(path)?;
+            return Ok(Change::default());
+        }
+        let to = generation_of(&content);
+        Ok(Change { from, to })
     }
 
     /// Writes a file whole or not at all, readable by its owner only.
@@ -94,62 +128,31 @@ impl DiskTier {
         make_directory(&self.directory)?;
         // Made by tempfile with mode 0600 on Unix.
         let mut file = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(UNFINISHED)
             .tempfile_in(&self.directory)?;
         file.write_all(content)?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
 
-    /// Keeps other programs from changing what is there meanwhile; `None` if that
-    /// can't be had.
-    fn lock(&self, patience: Duration) -> Option<fs::File> {
-        make_directory(&self.directory).ok()?;
-        let file = fs::File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.directory.join(".lock"))
-            .ok()?;
-        let deadline = Instant::now() + patience;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Some(file),
-                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    thread::sleep(Duration::from_millis(2));
-                }
-                Err(_) => return None,
-            }
-        }
-    }
-
-    /// Drops the tokens that were used longest ago, generations that nobody
-    /// needs any more, and what programs left that were killed while writing.
+    /// Drops the tokens that were used longest ago, if they are too many, and
+    /// what programs left that were killed while writing. Whatever another
+    /// program does with a token meanwhile: without its generation nothing of it
+    /// is remembered.
     fn tidy(&self) {
-        let mut files = self.snapshot_files();
-        if files.len() > MAX_TOKENS {
-            files.sort_by_cached_key(|(_, _, path)| modified(path));
-            for (_, _, path) in &files[..files.len() - MAX_TOKENS] {
+        let mut tokens: BTreeMap<Name, Vec<PathBuf>> = BTreeMap::new();
+        for (file, path) in self.files() {
+            if let Some(token) = token_of(&file) {
+                tokens.entry(token).or_default().push(path);
+            } else if file.starts_with(UNFINISHED) && age(&path) > ABANDONED {
                 let _ = fs::remove_file(path);
             }
         }
-        let Ok(all) = fs::read_dir(&self.directory) else {
-            return;
-        };
-        for file in all.flatten() {
-            let path = file.path();
-            let name = path.file_name().and_then(|name| name.to_str());
-            let Some(name) = name else { continue };
-            let token = name
-                .strip_suffix(".generation")
-                .or(name.strip_suffix(".counts"));
-            let is_orphan = token.is_some_and(|token| {
-                files
-                    .iter()
-                    .all(|(_, name, path)| name.as_str() != token || !path.exists())
-            });
-            if (is_orphan || name.starts_with(".new-")) && is_old(&path) {
-                let _ = fs::remove_file(&path);
+        if tokens.len() > MAX_TOKENS {
+            let mut tokens: Vec<_> = tokens.into_values().collect();
+            tokens.sort_by_cached_key(|files| files.iter().map(|path| age(path)).min());
+            for files in &tokens[MAX_TOKENS..] {
+                remove_all(files);
             }
         }
     }
@@ -157,11 +160,21 @@ impl DiskTier {
 
 impl Tier for DiskTier {
     fn generation(&self, token: &Name) -> Generation {
-        let content = read_bounded(&self.generation_file(token), 8);
-        let bytes = content.and_then(|content| content.try_into().ok());
-        bytes.map_or_else(Generation::default, |bytes| {
-            Generation(u64::from_le_bytes(bytes))
-        })
+        // Where no change of the token could be noted, nothing is remembered.
+        let mut options = fs::File::options();
+        let content = read_file(
+            options.read(true).append(true),
+            &self.generation_file(token),
+            MAX_GENERATION,
+        );
+        generation_of(&content.unwrap_or_default())
+    }
+
+    fn begin(&self, token: &Name) -> Option<Change> {
+        let begun = self.append(&self.generation_file(token));
+        begun
+            .inspect_err(|error| tracing::debug!(%error, "a token's change is not noted"))
+            .ok()
     }
 
     fn read(&self, token: &Name) -> Option<Arc<Snapshot>> {
@@ -179,47 +192,25 @@ impl Tier for DiskTier {
 
     fn write(&self, snapshot: &Arc<Snapshot>) {
         let path = self.snapshot_file(snapshot);
-        let written = match format::encode(snapshot) {
-            Some(content) => self.replace(&path, &content),
-            None => fs::remove_file(&path),
-        };
-        if let Err(error) = written {
-            tracing::debug!(%error, "the token is not remembered");
-            return;
+        let mut others = self.files_of(snapshot.identity().name());
+        match format::encode(snapshot).map(|content| self.replace(&path, &content)) {
+            Some(Ok(())) => others.retain(|other| *other != path),
+            Some(Err(error)) => tracing::debug!(%error, "the token is not remembered"),
+            None => tracing::debug!("the token is too large to be remembered"),
         }
-        if self.snapshot_files().len() > MAX_TOKENS {
-            self.tidy();
-        }
+        remove_all(&others);
+        self.tidy();
     }
 
-    fn forget(&self, token: &Name, forgotten: &dyn Fn(Item) -> bool, next: Generation) -> bool {
-        // Without the lock two programs could carry over what the other forgets.
-        let Some(_lock) = self.lock(PATIENCE) else {
-            return self.clear(token, next);
-        };
-        let before = self.generation(token);
-        let kept = self.read(token).filter(|it| it.generation() == before);
-        if self.begin_generation(token, next).is_err() {
-            return remove_all(&self.files_of(token));
-        }
-        if let Some(kept) = kept {
-            self.write(&Arc::new((*kept).clone().without(forgotten, next)));
-        }
-        true
-    }
-
-    fn clear(&self, token: &Name, next: Generation) -> bool {
-        let begun = self.begin_generation(token, next).is_ok();
-        let removed = remove_all(&self.files_of(token));
-        let _ = fs::remove_file(self.counts_file(token));
-        begun || removed
+    fn remove(&self, token: &Name) -> bool {
+        let mut files = vec![self.generation_file(token), self.counts_file(token)];
+        files.extend(self.files_of(token));
+        let removed = remove_all(&files);
+        let _ = sync_directory(&self.directory);
+        removed
     }
 
     fn count(&self, token: &Name, more: Counts) {
-        // Not worth waiting for.
-        let Some(_lock) = self.lock(Duration::ZERO) else {
-            return;
-        };
         let counts = self.counts(token).plus(more);
         let mut content = counts.hits.to_le_bytes().to_vec();
         content.extend(counts.misses.to_le_bytes());
@@ -227,7 +218,9 @@ impl Tier for DiskTier {
     }
 
     fn counts(&self, token: &Name) -> Counts {
-        let content = read_bounded(&self.counts_file(token), 16).unwrap_or_default();
+        let mut options = fs::File::options();
+        let content = read_file(options.read(true), &self.counts_file(token), 16);
+        let content = content.unwrap_or_default();
         let (Some(hits), Some(misses)) = (number(&content, 0), number(&content, 8)) else {
             return Counts::default();
         };
@@ -250,19 +243,49 @@ fn kind_of(atr: &Atr) -> String {
     hex(&Sha256::digest(atr.as_bytes())[..4])
 }
 
+/// The token that a file is of, by the file's name.
+fn token_of(file: &str) -> Option<Name> {
+    let (name, suffix) = file.rsplit_once('.')?;
+    match suffix {
+        "generation" | "counts" => Name::from_text(name),
+        "token" => Name::from_text(name.split_once('.')?.1),
+        _ => None,
+    }
+}
+
+/// The generation that the content of its file stands for.
+fn generation_of(content: &[u8]) -> Generation {
+    if content.is_empty() || content.len() > MAX_GENERATION {
+        return Generation::NONE;
+    }
+    let digest = Sha256::digest(content);
+    let bytes = std::array::from_fn(|at| digest[at]);
+    Generation::from_bytes(bytes)
+}
+
 /// What does not fit its checksum, or is of another token, is as good as none.
 fn read_snapshot(path: &Path, token: &Name) -> Option<Arc<Snapshot>> {
-    let snapshot = format::decode(&read_bounded(path, format::MAX_BYTES)?)?;
+    let mut options = fs::File::options();
+    let content = read_file(options.read(true), path, format::MAX_BYTES).ok()?;
+    let snapshot = format::decode(&content)?;
     (snapshot.identity().name() == token).then(|| Arc::new(snapshot))
 }
 
-/// The content of a file that is no longer than this.
-fn read_bounded(path: &Path, most: usize) -> Option<Vec<u8>> {
+/// The content of a file, as below. Something else than a plain file, such as a
+/// link or a pipe, is not ours.
+fn read_file(options: &fs::OpenOptions, path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    read_at_most(&options.open(path)?, most)
+}
+
+/// The content of a file, of which one byte more than `most` at most.
+fn read_at_most(file: &fs::File, most: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    let limit = u64::try_from(most).ok()?.checked_add(1)?;
-    let file = fs::File::open(path).ok()?;
-    file.take(limit).read_to_end(&mut content).ok()?;
-    (content.len() <= most).then_some(content)
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 fn number(content: &[u8], at: usize) -> Option<u64> {
@@ -282,20 +305,36 @@ fn remove_all(paths: &[PathBuf]) -> bool {
 }
 
 /// Makes the folder if it is not there; on Unix for its owner only, since even
-/// the names of the files tell which tokens somebody has.
+/// the names of the files tell which tokens somebody has. One that is there and
+/// can't be kept from others is not used.
 fn make_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    {
+        use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+        builder.mode(0o700).recursive(true).create(path)?;
+        if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(())
+    }
+    #[cfg(not(unix))]
     builder.recursive(true).create(path)
 }
 
-fn modified(path: &Path) -> SystemTime {
-    let modified = fs::metadata(path).and_then(|file| file.modified());
-    modified.unwrap_or(SystemTime::UNIX_EPOCH)
+/// Waits until the disk has the names of the files. Windows has nothing to do
+/// that with.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(path)?.sync_all()?;
+    }
+    Ok(())
 }
 
-fn is_old(path: &Path) -> bool {
-    let age = modified(path).elapsed();
-    age.is_ok_and(|age| age > KEEP_GENERATION)
+/// How long ago a file was written. One from the future, of a clock that was
+/// wrong, is as old as can be.
+fn age(path: &Path) -> Duration {
+    let written = fs::symlink_metadata(path).and_then(|file| file.modified());
+    let age = written.ok().and_then(|written| written.elapsed().ok());
+    age.unwrap_or(Duration::MAX)
 }

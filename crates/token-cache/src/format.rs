@@ -1,7 +1,6 @@
 //! A snapshot as the content of a file: eight bytes that say what it is, a
 //! SHA-256 of the rest, and the rest in CBOR (RFC 8949).
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use minicbor::{Decode, Encode};
@@ -96,19 +95,15 @@ pub(crate) fn decode(file: &[u8]) -> Option<Snapshot> {
     let body: Body = minicbor::decode(body).ok()?;
     let atr = Atr::parse(&body.atr).ok()?;
     let identity = Identity::new(&atr, body.guid.map(Guid), body.serial)?;
-    let mut entries = BTreeMap::new();
+    let mut snapshot = Snapshot::new(identity, Generation(body.generation));
+    snapshot.set_checked_at(from_seconds(body.checked_at)?);
     for line in body.entries {
         let item = Item::from_numbers(line.kind, line.value)?;
         let response = Response::new(&line.data, StatusWord::new(line.status));
         let read_at = from_seconds(line.read_at)?;
-        entries.insert(item, Entry { response, read_at });
+        snapshot.keep(item, Entry { response, read_at });
     }
-    Some(Snapshot::from_parts(
-        identity,
-        Generation(body.generation),
-        from_seconds(body.checked_at)?,
-        entries,
-    ))
+    Some(snapshot)
 }
 
 fn to_seconds(time: SystemTime) -> u64 {
@@ -116,6 +111,9 @@ fn to_seconds(time: SystemTime) -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
+/// `None` for a time that no calendar has, after the year 9999.
 fn from_seconds(seconds: u64) -> Option<SystemTime> {
+    let in_calendar = seconds <= 253_402_300_799;
+    in_calendar.then_some(())?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }

@@ -55,4 +55,4 @@ pub use identity::{Identity, Name};
 pub use item::{Item, PublicObject};
 pub use memory::MemoryTier;
 pub use snapshot::{Entry, Snapshot};
-pub use tier::{Counts, Generation, Tier};
+pub use tier::{Change, Counts, Generation, Tier};

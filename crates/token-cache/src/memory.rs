@@ -2,25 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use piv_apdu::atr::Atr;
 
 use crate::identity::Name;
-use crate::item::Item;
 use crate::snapshot::Snapshot;
-use crate::tier::{Counts, Generation, Tier};
+use crate::tier::{Change, Counts, Generation, MAX_TOKENS, Tier, fresh_bytes};
 
-/// Snapshots in the memory of this process: gone when it ends.
+/// Snapshots in the memory of this process, of at most 64 tokens: gone when it
+/// ends.
 #[derive(Debug, Default)]
 pub struct MemoryTier {
     tokens: Mutex<BTreeMap<Name, Memory>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
     snapshot: Option<Arc<Snapshot>>,
     generation: Generation,
     counts: Counts,
+    used: Instant,
 }
 
 impl MemoryTier {
@@ -33,6 +35,28 @@ impl MemoryTier {
     fn tokens(&self) -> MutexGuard<'_, BTreeMap<Name, Memory>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Changes what is there of a token, and drops the one that was used longest
+    /// ago if they are too many.
+    fn change<T>(&self, token: &Name, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut tokens = self.tokens();
+        let memory = tokens.entry(token.clone()).or_insert_with(|| Memory {
+            snapshot: None,
+            generation: Generation::NONE,
+            counts: Counts::default(),
+            used: Instant::now(),
+        });
+        memory.used = Instant::now();
+        let changed = change(memory);
+        if tokens.len() > MAX_TOKENS {
+            let others = tokens.iter().filter(|(name, _)| *name != token);
+            let oldest = others.min_by_key(|(_, it)| it.used);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                tokens.remove(&oldest);
+            }
+        }
+        changed
+    }
 }
 
 impl Tier for MemoryTier {
@@ -40,7 +64,15 @@ impl Tier for MemoryTier {
         let tokens = self.tokens();
         tokens
             .get(token)
-            .map_or_else(Default::default, |it| it.generation)
+            .map_or(Generation::NONE, |it| it.generation)
+    }
+
+    fn begin(&self, token: &Name) -> Option<Change> {
+        let to = Generation::from_bytes(fresh_bytes());
+        self.change(token, |memory| {
+            let from = std::mem::replace(&mut memory.generation, to);
+            Some(Change { from, to })
+        })
     }
 
     fn read(&self, token: &Name) -> Option<Arc<Snapshot>> {
@@ -54,36 +86,23 @@ impl Tier for MemoryTier {
     }
 
     fn write(&self, snapshot: &Arc<Snapshot>) {
-        let name = snapshot.identity().name().clone();
-        self.tokens().entry(name).or_default().snapshot = Some(Arc::clone(snapshot));
+        self.change(snapshot.identity().name(), |memory| {
+            memory.snapshot = Some(Arc::clone(snapshot));
+        });
     }
 
-    fn forget(&self, token: &Name, forgotten: &dyn Fn(Item) -> bool, next: Generation) -> bool {
-        let mut tokens = self.tokens();
-        let memory = tokens.entry(token.clone()).or_default();
-        memory.generation = next;
-        let kept = memory.snapshot.take();
-        memory.snapshot = kept.map(|it| Arc::new((*it).clone().without(forgotten, next)));
-        true
-    }
-
-    fn clear(&self, token: &Name, next: Generation) -> bool {
-        let cleared = Memory {
-            generation: next,
-            ..Memory::default()
-        };
-        self.tokens().insert(token.clone(), cleared);
+    fn remove(&self, token: &Name) -> bool {
+        self.tokens().remove(token);
         true
     }
 
     fn count(&self, token: &Name, more: Counts) {
-        let mut tokens = self.tokens();
-        let memory = tokens.entry(token.clone()).or_default();
-        memory.counts = memory.counts.plus(more);
+        self.change(token, |memory| memory.counts = memory.counts.plus(more));
     }
 
     fn counts(&self, token: &Name) -> Counts {
-        self.tokens()
+        let tokens = self.tokens();
+        tokens
             .get(token)
             .map_or_else(Counts::default, |it| it.counts)
     }

@@ -40,20 +40,6 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn from_parts(
-        identity: Identity,
-        generation: Generation,
-        checked_at: SystemTime,
-        entries: BTreeMap<Item, Entry>,
-    ) -> Self {
-        Self {
-            identity,
-            generation,
-            checked_at,
-            entries,
-        }
-    }
-
     /// Whose it is.
     pub fn identity(&self) -> &Identity {
         &self.identity
@@ -88,12 +74,16 @@ impl Snapshot {
     /// Keeps an answer that came just now.
     pub fn remember(&mut self, item: Item, response: Response) {
         let read_at = SystemTime::now();
-        self.entries.insert(item, Entry { response, read_at });
+        self.keep(item, Entry { response, read_at });
     }
 
-    /// Keeps an answer that came earlier.
+    /// Keeps an answer that came earlier. That a PIN is verified is not kept:
+    /// it is so for a moment only.
     pub fn keep(&mut self, item: Item, entry: Entry) {
-        self.entries.insert(item, entry);
+        let is_open = matches!(item, Item::Tries(_)) && entry.response.status().is_success();
+        if !is_open {
+            self.entries.insert(item, entry);
+        }
     }
 
     /// Drops answers, and makes it one of another generation.
