@@ -60,7 +60,9 @@ impl CardLink for Exchanged {
 }
 
 fn token(profile: Profile, seed: u64) -> SharedToken {
-    let options = CreateOptions::default().seed(seed);
+    let options = CreateOptions::default()
+        .seed(seed)
+        .pairing_code(profile == Profile::Piv);
     SharedToken::new(VirtualToken::create(profile, &options).unwrap())
 }
 
@@ -128,6 +130,11 @@ const ACTIONS: &[(&str, Act)] = &[
         };
         let set = session.set_policy(PinEntry::Typed(&right), LastTry::Spare, &policy);
         set.map(drop)
+    }),
+    ("retrieve", |session, profile| {
+        let right = factory(profile);
+        let entry = PinEntry::Typed(&right);
+        session.cache_pairing_code(entry, LastTry::Spare)
     }),
     ("keep", |session, profile| {
         let right = factory(profile);

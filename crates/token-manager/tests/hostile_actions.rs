@@ -18,7 +18,7 @@ use token_manager::{
     RecoveryPlace, RecoverySecret, Session, SetKey,
 };
 use virtual_token::fault::{Fault, Faults};
-use virtual_token::{Content, Profile};
+use virtual_token::{CreateOptions, Profile, VirtualToken};
 
 use desk::{Desk, VERIFY, factory, management_key, pin};
 
@@ -54,6 +54,11 @@ const ACTIONS: &[(&str, bool, Act)] = &[
         let right = factory(profile);
         let shown = session.view_puk(PinEntry::Typed(&right), LastTry::Spare);
         shown.map(drop)
+    }),
+    ("retrieve", false, |session, profile| {
+        let right = factory(profile);
+        let code = session.retrieve_pairing_code(PinEntry::Typed(&right), LastTry::Spare);
+        code.map(drop)
     }),
     ("keep", true, |session, profile| {
         let right = factory(profile);
@@ -118,7 +123,10 @@ fn whatever_a_card_answers_nothing_is_made_up() {
         Fault::Endless,
     ]);
     for profile in Profile::ALL {
-        let calm = Desk::new(profile, Content::Personal);
+        let options = CreateOptions::default()
+            .seed(profile as u64)
+            .pairing_code(profile == Profile::Piv);
+        let calm = Desk::with_state(VirtualToken::create(profile, &options).unwrap().to_state());
         for (name, shows, act) in ACTIONS {
             for answer in &answers {
                 for k in [1, 3, 5] {

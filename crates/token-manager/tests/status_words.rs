@@ -25,7 +25,7 @@ use token_manager::{
     RecoverySecret, Session, SetKey,
 };
 use virtual_token::fault::Fault;
-use virtual_token::{Content, Profile};
+use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
 
 use Profile::{Crescendo2300 as C2300, Crescendo4000 as C4000, Piv};
 
@@ -49,12 +49,13 @@ enum Do {
     CheckManagementKey,
     SetPolicy,
     KeepRecovery,
+    RetrievePairingCode,
     SetAdminKey,
     Recycle,
 }
 
 impl Do {
-    const ALL: [Do; 11] = [
+    const ALL: [Do; 12] = [
         Do::Authenticate,
         Do::ChangePin,
         Do::ChangePuk,
@@ -64,6 +65,7 @@ impl Do {
         Do::CheckManagementKey,
         Do::SetPolicy,
         Do::KeepRecovery,
+        Do::RetrievePairingCode,
         Do::SetAdminKey,
         Do::Recycle,
     ];
@@ -104,6 +106,7 @@ impl Do {
                 let secret = RecoverySecret::new(RecoveryKind::Puk, b"12345678").unwrap();
                 session.keep_recovery(typed, spare, None, RecoveryPlace::Token, &secret)
             }
+            Do::RetrievePairingCode => session.retrieve_pairing_code(typed, spare).map(drop),
             Do::SetAdminKey => {
                 let authority = Authority::Pin(typed);
                 session
@@ -125,7 +128,11 @@ fn desk(profile: Profile) -> Desk {
         Piv => Content::Personal,
         _ => Content::Empty,
     };
-    Desk::new(profile, content).daring()
+    let options = CreateOptions::default()
+        .seed(profile as u64)
+        .content(content)
+        .pairing_code(profile == Piv);
+    Desk::with_state(VirtualToken::create(profile, &options).unwrap().to_state()).daring()
 }
 
 /// The error of an action whose `nth` command of this instruction (from 0) is
@@ -331,6 +338,23 @@ fn get_data_and_put_data() {
     check(&[C4000], Do::SetPolicy, (PUT_DATA, 0), table);
     let table = "6982 | authentication-lost | locked again; authenticate again";
     check(&[C2300, C4000], Do::KeepRecovery, (GET_DATA, 0), table);
+}
+
+/// SP 800-73-5 Part 2, 3.1.2.
+#[test]
+fn the_pairing_code_behind_the_pin() {
+    let table = "
+        6A82 | unavailable | there is no pairing code on it; Nothing on the token was changed
+        6982 | refused     | changed nothing; contact interface only; start over
+        6A81 | refused     | changed nothing; contact reader
+        6F00 | refused     | nothing was changed; Read the token again
+    ";
+    check(&[Piv], Do::RetrievePairingCode, (GET_DATA, 0), table);
+    let table = "
+        63C2 | wrong 2   | PIN is wrong; 2 tries are left; unblock it
+        6983 | blocked 0 | PIN is blocked; no try is left; Unblock it
+    ";
+    check(&[Piv], Do::RetrievePairingCode, (VERIFY, 1), table);
 }
 
 /// SP 800-73-5 Part 2, 3.2.4; 6D00 on a Crescendo without a 9B key is from

@@ -23,6 +23,7 @@ pub(super) fn sentences(step: &str, status: Sw) -> String {
         (true, false) => "This step changed nothing",
         (false, true) if step == VERIFY => "It may have spent a try",
         (false, true) => "It may have spent a try, and changed what it was to change",
+        (false, false) if step.starts_with("read-") => "It was only asked, and nothing was changed",
         (false, false) => "It may have changed what it was to change",
     });
     let _ = write!(text, ". {}", advice(step, status));

@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 use rexpect::session::{PtySession, spawn_command};
-use virtual_token::Profile;
+use virtual_token::{CreateOptions, Profile};
 
 use crate::tool::Tool;
 
@@ -64,5 +64,31 @@ fn a_new_key_is_shown_on_a_page_of_its_own_and_set_only_after_a_yes() {
         assert!(!rest.contains('-'), "{rest:?}");
         session.exp_eof().unwrap();
         tool.run_with_input(&check, &zeros).code(zeros_hold);
+    }
+}
+
+/// On the second screen too, and only after a yes.
+#[test]
+fn a_pairing_code_is_shown_on_a_page_that_is_cleared_again() {
+    let tool = Tool::new();
+    let options = CreateOptions::default().seed(1).pairing_code(true);
+    tool.make("one", Profile::Piv, &options);
+    tool.put_object("one", "5FC123", "99083630373138323934FE00");
+    for answer in ["y", "n"] {
+        let mut session = start(&tool, &["pairing-code", "show"]);
+        session.exp_string("PIN: 3 tries left").unwrap();
+        session.exp_string("PIN: ").unwrap();
+        session.send_line("123456").unwrap();
+        session.exp_string("has a pairing code. Show it?").unwrap();
+        session.send_line(answer).unwrap();
+        if answer == "y" {
+            session.exp_string("\x1b[?1049h").unwrap();
+            session.exp_string("60718294").unwrap();
+            session.exp_string("It is cleared then").unwrap();
+            session.send_line("y").unwrap();
+            session.exp_string("\x1b[?1049l").unwrap();
+        }
+        let rest = session.exp_eof().unwrap();
+        assert!(!rest.contains("60718294"), "{rest:?}");
     }
 }
