@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode};
 use piv_apdu::apdu::Response;
 use piv_apdu::atr::Atr;
 use piv_apdu::object::Guid;
@@ -92,7 +92,12 @@ pub(crate) fn decode(file: &[u8]) -> Option<Snapshot> {
     if Sha256::digest(body).as_slice() != digest {
         return None;
     }
-    let body: Body = minicbor::decode(body).ok()?;
+    let mut decoder = Decoder::new(body);
+    let whole = body.len();
+    let body: Body = decoder.decode().ok()?;
+    if decoder.position() != whole {
+        return None;
+    }
     let atr = Atr::parse(&body.atr).ok()?;
     let identity = Identity::new(&atr, body.guid.map(Guid), body.serial)?;
     let mut snapshot = Snapshot::new(identity, Generation(body.generation));
