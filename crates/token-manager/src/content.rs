@@ -16,7 +16,8 @@ use crate::error::Unreadable;
 pub struct ObjectEntry {
     /// Its tag.
     pub tag: ObjectTag,
-    /// The standard's name for it, or its tag in hexadecimal.
+    /// The standard's name for it, or `unknown data object`; the token management
+    /// profile by its own name.
     pub name: String,
     /// What was found.
     pub state: ObjectState,

@@ -198,6 +198,19 @@ impl Report {
     }
 }
 
+impl Failure {
+    /// Says it as a warning, where it is no reason to end.
+    pub(crate) fn warn(&self, output: &Output) {
+        let mut text = self.to_string();
+        if let Failure::Failed(report) = self
+            && let Some(next) = &report.next
+        {
+            text = format!("{text}. {next}");
+        }
+        output.warning(text);
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

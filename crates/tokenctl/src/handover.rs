@@ -4,11 +4,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::{Args, ValueHint};
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, execute};
-use token_manager::{RecoverySecret, Token};
+use token_manager::token_profile::RecoveryKind;
+use token_manager::{RecoverySecret, Token, utc};
 use zeroize::Zeroizing;
 
 use crate::commands::puk;
@@ -20,7 +22,14 @@ use crate::text::safe;
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct HandOverArgs {
     /// Save the new secrets in FILE, which must not exist yet, instead of showing them.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        long_help = "Save the new secrets in FILE, which must not exist yet, instead of showing \
+            them.\n\nEach is a line of its own: `puk: `, `admin-key: ` or `unlock-code: ` and its \
+            value. Lines that begin with # name the token and the time."
+    )]
     pub(crate) save: Option<PathBuf>,
 
     /// Take what is saved in FILE for taken over, without being asked.
@@ -31,8 +40,10 @@ pub(crate) struct HandOverArgs {
 /// Hands secrets over, one after the other.
 pub(crate) struct Hands<'a> {
     arguments: &'a HandOverArgs,
-    /// Which token they are of.
+    /// Which token they are of, on the page.
     token: String,
+    /// The same in the file, line by line.
+    token_lines: Vec<String>,
     file: Option<File>,
     failure: Option<Failure>,
 }
@@ -45,6 +56,7 @@ impl<'a> Hands<'a> {
             _ => Ok(Hands {
                 arguments,
                 token: String::new(),
+                token_lines: Vec::new(),
                 file: None,
                 failure: None,
             }),
@@ -63,12 +75,25 @@ impl<'a> Hands<'a> {
             .into())
     }
 
-    /// Names the token on the page that shows its secrets.
+    /// Names the token on the page that shows its secrets, and in the file.
     pub(crate) fn name(&mut self, token: &Token) {
-        self.token = match &token.identity.serial {
-            Some(serial) => format!(" of {}, serial number {serial}", token.identity.name),
-            None => format!(" of {} in {}", token.identity.name, token.reader),
+        let identity = &token.identity;
+        self.token = match &identity.serial {
+            Some(serial) => format!(" of {}, serial number {serial}", identity.name),
+            None => format!(" of {} in {}", identity.name, token.reader),
         };
+        let guid = identity.guid.as_ref().map(ToString::to_string);
+        let named = [
+            ("token", Some(identity.name.clone())),
+            ("serial number", identity.serial.clone()),
+            ("GUID when it was saved", guid),
+            ("id when it was saved", identity.id()),
+            ("reader", Some(token.reader.clone())),
+        ];
+        self.token_lines = named
+            .into_iter()
+            .filter_map(|(label, value)| Some(format!("# {label}: {}", safe(&value?))))
+            .collect();
     }
 
     /// Hands a secret over; whether the person has taken it.
@@ -99,7 +124,23 @@ impl<'a> Hands<'a> {
         }
     }
 
-    /// Adds a secret to the file, a line each, and sees it to the disk.
+    /// What stands above the secrets in the file: whoever finds several has to
+    /// know which is which, and whether it holds.
+    fn head(&self) -> String {
+        let now = utc(SystemTime::now());
+        let mut head = format!("# Secrets of a security token, saved by tokenctl at {now}\n");
+        for line in &self.token_lines {
+            head.push_str(line);
+            head.push('\n');
+        }
+        head.push_str(
+            "# They were saved before the token got them: they hold if the run ended well\n",
+        );
+        head
+    }
+
+    /// Adds a secret to the file, a line each, and sees it to the disk. Lines
+    /// that begin with `#` say what it is, and of which token.
     fn save(&mut self, secret: &RecoverySecret, path: &Path) -> Result<bool> {
         let (kind, value) = (puk::kind(secret.kind()), secret.reveal());
         let mut line = Zeroizing::new(String::with_capacity(kind.len() + value.len() + 3));
@@ -107,11 +148,14 @@ impl<'a> Hands<'a> {
             line.push_str(part);
         }
         let written = (|| {
+            let mut remarks = use_of(secret.kind()).to_owned();
             if self.file.is_none() {
                 self.file = Some(create(path)?);
                 sync_directory(path)?;
+                remarks = self.head() + &remarks;
             }
             if let Some(file) = &mut self.file {
+                file.write_all(remarks.as_bytes())?;
                 file.write_all(line.as_bytes())?;
                 file.sync_all()?;
             }
@@ -133,6 +177,20 @@ impl<'a> Hands<'a> {
             path.display()
         );
         secret::confirm(&question, "--saved-is-taken")
+    }
+}
+
+/// What a saved secret is for, as a remark above it.
+fn use_of(kind: RecoveryKind) -> &'static str {
+    match kind {
+        RecoveryKind::Puk => "# The PUK, which unblocks the PIN: `tokenctl pin unblock`\n",
+        RecoveryKind::XauthKey => {
+            "# The admin key, which unblocks the PIN and can erase the token: `tokenctl pin unblock \
+             --key`\n"
+        }
+        RecoveryKind::UnlockCode => {
+            "# The unlock code, which unblocks the PIN: `tokenctl pin unblock --unlock-code`\n"
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use token_manager::{
     Session, Token,
 };
 
-use crate::error::{Kind, Report, Result};
+use crate::error::{Failure, Kind, Report, Result};
 use crate::output::Output;
 use crate::source::{self, Source};
 
@@ -97,6 +97,27 @@ pub(crate) fn open_by(manager: &Manager, source: &Source, output: &Output) -> Re
         .map_err(|error| action_failed(&error, &reader).into())
 }
 
+/// The same, to look at and not to change. That what this computer keeps about
+/// the token can't be read is told, and is no reason not to look at it.
+pub(crate) fn open_to_read(source: &Source, output: &Output) -> Result<Session> {
+    let card = source.connect_one(output)?;
+    let reader = card.info().reader.clone();
+    let without_records = |unreadable: Failure| {
+        unreadable.warn(output);
+        Manager::new(source.backend()).open(&reader)
+    };
+    let opened = match manager(source, RiskArgs::default()) {
+        Ok(manager) => match manager.session(card) {
+            Err(error @ ActionError::Store(_)) => {
+                without_records(action_failed(&error, &reader).into())
+            }
+            opened => opened,
+        },
+        Err(failure) => without_records(failure),
+    };
+    opened.map_err(|error| action_failed(&error, &reader).into())
+}
+
 /// Adds what this computer keeps about a token that was read. That it can't be
 /// read is told, and is no reason not to show the token.
 pub(crate) fn complete(source: &Source, token: &mut Token, output: &Output) {
@@ -105,8 +126,8 @@ pub(crate) fn complete(source: &Source, token: &mut Token, output: &Output) {
             .complete(token)
             .map_err(|error| action_failed(&error, &token.reader).into())
     });
-    if let Err(failure) = completed {
-        output.warning(failure.to_string());
+    if let Err(unreadable) = completed {
+        unreadable.warn(output);
     }
 }
 

@@ -13,7 +13,7 @@ use piv_apdu::object::{
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{self, Tag};
 
-use token_profile::ManagementProfile;
+use token_profile::{ManagementProfile, ProfileError};
 
 use super::asking::{Asking, Stop};
 use crate::capability::{Reason, Said};
@@ -183,9 +183,14 @@ impl Content {
                 Err(why) => ObjectState::Unreadable(why),
             }
         };
+        let name = if is_our_profile(tag, &state) {
+            PROFILE_NAME
+        } else {
+            tag.name()
+        };
         self.objects.push(ObjectEntry {
             tag,
-            name: tag.name().to_owned(),
+            name: name.to_owned(),
             state,
         });
         Ok(())
@@ -464,6 +469,27 @@ fn decode_certificate(content: &[u8]) -> CertificateState {
     }
 }
 
+/// What the object that holds the token management profile is called. Never by
+/// its tag alone: another card may have something else there.
+const PROFILE_NAME: &str = "token management profile (this project's own)";
+
+/// Whether an object is the token management profile, be it damaged.
+fn is_our_profile(tag: ObjectTag, state: &ObjectState) -> bool {
+    let has_place = ObjectTag::try_from(token_profile::OBJECT_TAG) == Ok(tag);
+    has_place
+        && match state {
+            ObjectState::Empty => true,
+            ObjectState::Present {
+                value: ObjectValue::Raw(content),
+                ..
+            } => !matches!(
+                ManagementProfile::decode(content),
+                Err(ProfileError::NotOurs)
+            ),
+            _ => false,
+        }
+}
+
 /// A vendor's object that holds a certificate the way the standard's do.
 fn unexpected_certificate(tag: ObjectTag, content: &[u8]) -> Option<CertificateInfo> {
     if ObjectTag::ALL.contains(&tag) {
@@ -472,5 +498,28 @@ fn unexpected_certificate(tag: ObjectTag, content: &[u8]) -> Option<CertificateI
     match decode_certificate(content) {
         CertificateState::Present(info) => Some(*info),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    /// The tag alone proves nothing: another card may have something else there.
+    #[test]
+    fn the_profile_is_named_only_where_it_is_ours() {
+        let tag = ObjectTag::try_from(token_profile::OBJECT_TAG).unwrap();
+        let present = |content: &[u8]| ObjectState::Present {
+            value: ObjectValue::Raw(content.to_vec()),
+            size: content.len(),
+        };
+        let ours = ManagementProfile::default().encode();
+        assert!(is_our_profile(tag, &present(&ours)));
+        assert!(is_our_profile(tag, &ObjectState::Empty));
+        assert!(!is_our_profile(tag, &present(&[0x80, 0x01, 0x00])));
+        assert!(!is_our_profile(tag, &ObjectState::NeedsPin));
+        assert!(!is_our_profile(ObjectTag::CHUID, &present(&ours)));
     }
 }

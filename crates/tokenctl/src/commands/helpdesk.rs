@@ -179,10 +179,10 @@ fn warn_if_delivered(key: &XauthKey, output: &Output) {
     }
 }
 
-/// Groups of four digits, to be read out.
+/// Groups of four digits, to be read out: as challenges and keys are written.
 fn groups(bytes: &[u8]) -> String {
     let groups: Vec<String> = bytes.chunks(2).map(crate::hex::encode).collect();
-    groups.join(" ")
+    groups.join("-")
 }
 
 #[cfg(test)]
@@ -210,6 +210,6 @@ mod tests {
 
     #[test]
     fn responses_are_read_out_in_groups() {
-        assert_eq!(groups(&[0x01, 0x23, 0xAB, 0xCD]), "0123 ABCD");
+        assert_eq!(groups(&[0x01, 0x23, 0xAB, 0xCD]), "0123-ABCD");
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(command: &PinCommand, source: &Source, output: &Output) -> Res
 }
 
 fn status(source: &Source, output: &Output) -> Result {
-    let session = manage::open(source, manage::RiskArgs::default(), output)?;
+    let session = manage::open_to_read(source, output)?;
     let token = session.token();
     let ways: Vec<Action> = [Action::UnblockWithPuk, Action::UnblockWithChallengeResponse]
         .into_iter()

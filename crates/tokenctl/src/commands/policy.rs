@@ -9,7 +9,7 @@ use crate::cli::{PolicyArgs, PolicyCommand, PolicySetArgs};
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
-use crate::manage::{self, RiskArgs};
+use crate::manage;
 use crate::output::{self, Fields, Output, heading, paragraph};
 use crate::plan;
 use crate::source::{self, Source};
@@ -28,7 +28,7 @@ pub(crate) fn run(command: &PolicyCommand, source: &Source, output: &Output) -> 
 }
 
 fn show(source: &Source, output: &Output) -> Result {
-    let session = manage::open(source, RiskArgs::default(), output)?;
+    let session = manage::open_to_read(source, output)?;
     let rules = rules(&session);
     let token = session.token();
     if output.json {

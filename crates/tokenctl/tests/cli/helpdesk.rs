@@ -6,10 +6,10 @@ use crate::tool::Tool;
 /// challenge under them.
 const TDES_KEY: &str = "0123456789ABCDEF23456789ABCDEF01456789ABCDEF0123";
 const TDES_CHALLENGE: &str = "5468652071756663"; // "The qufc"
-const TDES_RESPONSE: &str = "A826 FD8C E53B 855F";
+const TDES_RESPONSE: &str = "A826-FD8C-E53B-855F";
 const AES_KEY: &str = "000102030405060708090A0B0C0D0E0F";
 const AES_CHALLENGE: &str = "00112233445566778899AABBCCDDEEFF";
-const AES_RESPONSE: &str = "69C4 E0D8 6A7B 0430 D8CD B780 70B4 C55A";
+const AES_RESPONSE: &str = "69C4-E0D8-6A7B-0430-D8CD-B780-70B4-C55A";
 
 const PASSPHRASE: &str = "correct horse battery";
 
@@ -39,7 +39,7 @@ fn responses_are_those_of_the_standards() {
     );
     let json = ran.ok().json();
     assert_eq!(json["algorithm"], "AES-128");
-    assert_eq!(json["response"], AES_RESPONSE.replace(' ', ""));
+    assert_eq!(json["response"], AES_RESPONSE.replace('-', ""));
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod pairing_code;
 mod personalize;
 mod policy;
 mod puk;
+mod records;
 mod recycle;
 mod secrets;
 mod show;

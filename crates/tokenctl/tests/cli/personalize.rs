@@ -122,6 +122,37 @@ fn a_plain_piv_card_is_set_up_with_its_pin_and_puk() {
         .code(0);
 }
 
+/// Somebody who finds several such files has to know which is which.
+#[test]
+fn a_saved_file_names_its_token() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    let listed = tool.run(&["list", "--json"]).ok().json();
+    let token = &listed["tokens"][0];
+    let options = ["--delivery-pin", "--new-pin-fd", "0"];
+    let (ran, file) = personalize(&tool, "new", &options, "271828\n");
+    ran.code(0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    for what in ["name", "serial", "id", "reader"] {
+        assert!(
+            text.contains(token[what].as_str().unwrap()),
+            "{what}: {text}"
+        );
+    }
+    let (remarks, secrets): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with('#'));
+    assert!(remarks[0].contains("saved by tokenctl at 20"), "{text}");
+    assert_eq!(secrets.len(), 2, "{text}");
+    for (secret, kind) in secrets.iter().zip(["admin-key: ", "puk: "]) {
+        let place = text.find(secret).unwrap();
+        let above = text[..place].lines().last().unwrap();
+        assert!(
+            secret.starts_with(kind) && above.contains("unblocks the PIN"),
+            "{text}"
+        );
+    }
+}
+
 /// The object is taken: others' content is never written over, and that is found
 /// before anything is done.
 #[test]

@@ -115,6 +115,17 @@ fn nothing_from_the_card_acts_on_the_terminal() {
 }
 
 #[test]
+fn the_token_management_profile_has_a_name() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    let shown = tool.run(&["show"]).ok().stdout;
+    assert!(
+        shown.contains("5FFD01  token management profile"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn one_bad_certificate_spoils_nothing_else() {
     let tool = Tool::with(Profile::Piv);
     // 70 03 010203, 71 01 00, FE 00
