@@ -85,11 +85,14 @@ impl Source {
     }
 
     /// All tokens, by reader, and what is wrong with those that could not be
-    /// read.
+    /// read. The readers are listed once, and again only to say what is missing
+    /// where there is no token.
     pub(crate) fn load_all(&self, options: &LoadOptions) -> Result<Vec<Loaded>> {
-        self.occupied()?;
         let all = token_manager::load_all(&self.backend(), options)
             .map_err(|error| link_failed(&error, None))?;
+        if all.pending() == 0 {
+            self.occupied()?;
+        }
         Ok(all.ordered())
     }
 
