@@ -19,6 +19,7 @@ const WITHOUT_PCSC: &[&str] = &[
     "piv-apdu",
     "crescendo-ext",
     "token-profile",
+    "token-cache",
     "pcsc-transport",
     "virtual-token",
     "token-manager",

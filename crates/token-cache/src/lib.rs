@@ -56,3 +56,8 @@ pub use item::{Item, PublicObject};
 pub use memory::MemoryTier;
 pub use snapshot::{Entry, Snapshot};
 pub use tier::{Change, Counts, Generation, Tier};
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
