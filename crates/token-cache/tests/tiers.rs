@@ -9,15 +9,19 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use common::{atr, ccc, chuid, identity, identity_on, name, remember, remembered, snapshot};
 use piv_apdu::apdu::Response;
+use piv_apdu::atr::Atr;
 use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
 use tempfile::TempDir;
-use token_cache::{Cache, Counts, DiskTier, Generation, Item, MemoryTier, Snapshot, Tier};
+use token_cache::{
+    Cache, Change, Counts, DiskTier, Generation, Item, MemoryTier, Name, Snapshot, Tier,
+};
 
 /// Does a test with each kind of place.
 fn with_each_tier(test: impl Fn(&dyn Tier)) {
@@ -248,6 +252,115 @@ fn what_another_program_changes_is_not_taken_from_memory() {
     assert!(ours.forget(&name(1), |item| item == ccc()));
     assert_eq!(remembered(&ours, 1, chuid()), None);
     assert_eq!(remembered(&ours, 1, ccc()), None);
+}
+
+/// A folder as a program sees it that is stopped before one of its steps, while
+/// something else happens.
+struct Stopped<F> {
+    folder: DiskTier,
+    steps_left: AtomicUsize,
+    meanwhile: F,
+}
+
+impl<F: Fn() + Send + Sync> Stopped<F> {
+    fn step(&self) -> &DiskTier {
+        if self.steps_left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            (self.meanwhile)();
+        }
+        &self.folder
+    }
+}
+
+impl<F: Fn() + Send + Sync> Tier for Stopped<F> {
+    fn generation(&self, token: &Name) -> Generation {
+        self.step().generation(token)
+    }
+
+    fn begin(&self, token: &Name) -> Option<Change> {
+        self.step().begin(token)
+    }
+
+    fn read(&self, token: &Name) -> Option<Arc<Snapshot>> {
+        self.step().read(token)
+    }
+
+    fn with_atr(&self, atr: &Atr) -> Vec<Arc<Snapshot>> {
+        self.step().with_atr(atr)
+    }
+
+    fn write(&self, snapshot: &Arc<Snapshot>) {
+        self.step().write(snapshot);
+    }
+
+    fn remove(&self, token: &Name) -> bool {
+        self.step().remove(token)
+    }
+
+    fn count(&self, token: &Name, more: Counts) {
+        self.step().count(token, more);
+    }
+
+    fn counts(&self, token: &Name) -> Counts {
+        self.step().counts(token)
+    }
+
+    fn names(&self) -> Vec<Name> {
+        self.step().names()
+    }
+
+    fn place(&self) -> String {
+        self.folder.place()
+    }
+}
+
+/// A program that is stopped outlives its transaction, if the token is taken out
+/// meanwhile: what it then does comes after another program's change.
+#[test]
+fn a_program_that_was_stopped_brings_nothing_back() {
+    let old: [(Item, &[u8]); 2] = [(chuid(), b"old"), (ccc(), b"b")];
+    let actions: [fn(&Cache, Generation); 3] = [
+        |ours, _| assert!(ours.forget(&name(1), |item| item == ccc())),
+        |ours, read_in| ours.store(snapshot(identity(1), read_in, b"old")),
+        |ours, _| assert!(ours.clear(&name(1))),
+    ];
+    // What the other program does: one change, or one and all that was there gone.
+    let changes: [fn(&Cache); 3] = [
+        |theirs| assert!(theirs.forget(&name(1), |item| item == chuid())),
+        |theirs| assert!(theirs.clear(&name(1))),
+        |theirs| {
+            assert!(theirs.forget(&name(1), |item| item == chuid()));
+            remember(theirs, 1, &[(chuid(), b"new")]);
+        },
+    ];
+    for action in actions {
+        for change in changes {
+            let mut step = 0;
+            loop {
+                let folder = TempDir::new().expect("a folder can be made");
+                let theirs = Cache::off().with_disk(folder.path());
+                remember(&theirs, 1, &old);
+                let read_in = theirs.generation(&name(1));
+                let (done, has_come) = (theirs.clone(), Arc::new(AtomicUsize::new(0)));
+                let noted = Arc::clone(&has_come);
+                let ours = Cache::off().with_tier(Arc::new(Stopped {
+                    folder: DiskTier::new(folder.path()),
+                    steps_left: AtomicUsize::new(step),
+                    meanwhile: move || {
+                        noted.store(1, Ordering::Relaxed);
+                        change(&done);
+                    },
+                }));
+                action(&ours, read_in);
+                if has_come.load(Ordering::Relaxed) == 0 {
+                    break;
+                }
+                let known = remembered(&theirs, 1, chuid());
+                assert_ne!(known.as_deref(), Some(&b"old"[..]), "step {step}");
+                step += 1;
+            }
+            assert!(step >= 2);
+        }
+    }
 }
 
 /// The folder of the cache may be removed by anybody at any time.
