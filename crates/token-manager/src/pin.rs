@@ -378,12 +378,16 @@ impl PinPolicy {
     /// since a PIN may be older than it; and a card that enforces one has no
     /// other rule to tell.
     pub(crate) fn any_pin_breaks(&self, pin: &[u8]) -> Option<Rule> {
-        let hard = match self.card {
+        self.of_any_pin().accepts(pin).err()
+    }
+
+    /// The rule that holds for every PIN this token ever had.
+    pub(crate) fn of_any_pin(&self) -> Policy {
+        match self.card {
             _ if self.enforced_by_card => Policy::DELIVERY,
             Some(properties) => Self::from_card(properties).as_profile(),
             None => Self::standard().as_profile(),
-        };
-        hard.accepts(pin).err()
+        }
     }
 
     /// The lengths that both the rule in force and the standard allow: what a

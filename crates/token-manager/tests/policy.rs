@@ -446,6 +446,42 @@ fn on_a_pin_pad_it_is_the_card_that_looks_at_the_present_pin() {
     assert_eq!(open().managed_policy(), MILD);
 }
 
+/// A PIN may be older than the policy, and then has to be typed once more.
+#[test]
+fn on_a_pin_pad_a_pin_that_is_older_than_the_policy_can_be_typed() {
+    let policy = Policy {
+        minimum: 8,
+        force_change: true,
+        ..Policy::DELIVERY
+    };
+    for profile in [Profile::Piv, Profile::Crescendo4000] {
+        let desk = desk(profile);
+        let old = factory(profile);
+        let mut session = desk.open();
+        set(&mut session, &old, &policy).unwrap();
+        if profile == Profile::Piv {
+            // The card knows nothing of the policy.
+            desk.pad.press(old.padded().unpadded());
+            session
+                .authenticate(PinEntry::PinPad, LastTry::Spare)
+                .map(drop)
+                .unwrap();
+            continue;
+        }
+        for typed in [old.padded().unpadded(), b"2718281", b"2718281"] {
+            desk.pad.press(typed);
+        }
+        let change = PinChangeEntry::PinPad;
+        let error = session.change_pin(change, LastTry::Spare).unwrap_err();
+        assert!(matches!(error, ActionError::Refused { .. }), "{error}");
+        for typed in [old.padded().unpadded(), b"27182818", b"27182818"] {
+            desk.pad.press(typed);
+        }
+        session.change_pin(change, LastTry::Spare).unwrap();
+        assert_eq!(desk.tries(), PinStatus::TriesLeft(limit(profile)));
+    }
+}
+
 #[test]
 fn what_is_read_back_is_compared() {
     let profile = Profile::Crescendo4000;

@@ -25,7 +25,10 @@ pub(crate) struct Job<'c> {
     action: Action,
     family: Option<Family>,
     pin: KeyReference,
+    /// How many digits a PIN pad takes for the PIN that holds.
     digits: PinDigits,
+    /// How many it takes for that one and for a new one.
+    digits_to_change: PinDigits,
     step: &'static str,
     aftermath: Aftermath,
 }
@@ -41,12 +44,23 @@ impl<'c> Job<'c> {
             .begin()
             .map_err(|error| transport(error, action, step, Aftermath::Unchanged))?;
         let policy = &token.pin_policy;
+        let any = policy.of_any_pin();
+        let digits = PinDigits::new(any.minimum, any.maximum).unwrap_or(PinDigits::PIV);
+        // The PIN that holds may be older than the policy, but a pad has one range for
+        // both. A card that enforces the policy looks at the new one itself; else it is
+        // the pad that keeps it within the lengths.
+        let digits_to_change = if policy.enforced_by_card {
+            digits
+        } else {
+            PinDigits::new(policy.minimum, policy.maximum).unwrap_or(PinDigits::PIV)
+        };
         Ok(Self {
             transaction,
             action,
             family: token.identity.family.crescendo(),
             pin: token.pin.reference,
-            digits: PinDigits::new(policy.minimum, policy.maximum).unwrap_or(PinDigits::PIV),
+            digits,
+            digits_to_change,
             step,
             aftermath: Aftermath::Unchanged,
         })
@@ -240,7 +254,7 @@ impl<'c> Job<'c> {
         if !self.transaction.pin_pad().modify {
             return Err(NotSent::NoPinPad.into());
         }
-        let request = PinModify::new(header, self.digits);
+        let request = PinModify::new(header, self.digits_to_change);
         let answer = self.transaction.modify_on_pin_pad(&request);
         self.pad_answer(answer)
     }
