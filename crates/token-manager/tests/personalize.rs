@@ -15,8 +15,8 @@ use piv_apdu::secret::{Pin, Puk};
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy, RecoveryKind};
 use token_manager::{
     ActionError, Aftermath, Authority, KeyCheck, LastTry, NotSent, Outcome, PersonalizeOptions,
-    Personalized, PinEntry, PinStatus, PolicyRefusal, PresentSecrets, ProfileState, Reason,
-    RecoveryPlace, RecoverySecret, Secret, Session,
+    Personalized, PinChangeEntry, PinEntry, PinStatus, PolicyRefusal, PresentSecrets, ProfileState,
+    Reason, RecoveryPlace, RecoverySecret, Secret, Session,
 };
 use virtual_token::fault::Fault;
 use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
@@ -717,6 +717,69 @@ fn a_token_that_was_left_half_personalized_can_be_erased_instead() {
         assert!(!profile.personalized, "{k}");
         assert!(opens(&mut session, &old), "{k}");
     }
+}
+
+/// Erased first, and then nothing that is new is taken over.
+fn erase_and_stop(case: &Case, session: &mut Session) {
+    let old = factory(case.profile);
+    let confirmation = session.confirmation();
+    let mut options = PersonalizeOptions::new(PresentSecrets::Delivery);
+    options.policy = case.policy.clone();
+    options.recycle_first = Some(&confirmation);
+    let authority = Authority::Pin(PinEntry::Typed(&old));
+    let error = session
+        .personalize(
+            &options,
+            &pin(NEW_PIN),
+            Some(authority),
+            &mut |_| false,
+            LastTry::Spare,
+            &mut |_| {},
+        )
+        .unwrap_err();
+    assert!(matches!(error, ActionError::NotTakenOver { .. }), "{error}");
+}
+
+#[test]
+fn an_erased_token_that_was_changed_since_is_erased_again() {
+    for profile in Profile::ALL.into_iter().filter(|it| *it != Profile::Piv) {
+        let case = Case::new(profile).erasing();
+        let desk = case.desk();
+        let mut session = desk.open();
+        erase_and_stop(&case, &mut session);
+        let (old, new) = (factory(profile), pin(NEW_PIN));
+        let entry = PinChangeEntry::Typed {
+            old: &old,
+            new: &new,
+        };
+        session.change_pin(entry, LastTry::Spare).unwrap();
+        let confirmation = session.confirmation();
+        let authority = Authority::Pin(PinEntry::Typed(&new));
+        let recycled = session
+            .recycle(authority, &confirmation, LastTry::Spare, &mut |_| {})
+            .unwrap();
+        assert!(!recycled.finished_earlier_run, "{profile}");
+        assert!(opens(&mut session, &old), "{profile}");
+        assert!(session.record().is_empty(), "{profile}");
+    }
+}
+
+#[test]
+fn an_erased_token_that_has_drawn_a_challenge_is_not_called_empty() {
+    let mut case = Case::new(Profile::Crescendo4000).erasing();
+    case.policy.challenge = ChallengeType::Static;
+    let desk = case.desk();
+    let mut session = desk.open();
+    erase_and_stop(&case, &mut session);
+    let confirmation = session.confirmation();
+    let key = XauthKey::from_slice(&[0; 24]).unwrap();
+    let mut by = |authority| session.recycle(authority, &confirmation, LastTry::Spare, &mut |_| {});
+    // An erasure takes the admin key away.
+    let error = by(Authority::AdminKey(&key)).unwrap_err();
+    assert!(matches!(error, ActionError::NotConfirmed { .. }), "{error}");
+    let old = factory(case.profile);
+    by(Authority::Pin(PinEntry::Typed(&old))).unwrap();
+    assert!(!desk.open().token().has_static_challenge());
 }
 
 /// What is noted of the PUK's tries does not replace the journal of the run that

@@ -165,6 +165,7 @@ impl Session {
         self.note_locked();
         verified?;
         let replaced = result.unwrap_or(Err(ActionError::AuthenticationLost))?;
+        self.note_changed();
         let by_pin = matches!(authority, Authority::Pin(_));
         let recovery = match self.record.recovery {
             Some(RecoveryPlace::Token) if replaced => Some(RecoveryPlace::Token),

@@ -51,6 +51,7 @@ impl Session {
         let before = result?;
         let was_forced = self.token.pin_policy.force_change;
         self.note_locked();
+        self.note_changed();
         // The PIN is changed, whatever this computer can note of it: at worst it
         // asks for a change once more.
         if let Err(error) = self.pin_was_changed() {

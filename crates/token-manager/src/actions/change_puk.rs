@@ -61,6 +61,7 @@ impl Session {
             self.withdraw_doubt(known);
         }
         result?;
+        self.note_changed();
         self.puk_was_changed(new)
     }
 

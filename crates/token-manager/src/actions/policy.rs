@@ -232,6 +232,7 @@ impl Session {
             }
             None => self.update_record(|record| record.profile = Some(profile.clone()))?,
         }
+        self.note_changed();
         Ok(PolicySet { changed, before })
     }
 

@@ -231,6 +231,7 @@ impl Session {
 
     /// Notes where the recovery secret is kept.
     pub(crate) fn note_recovery(&mut self, place: RecoveryPlace) -> Result<(), ActionError> {
+        self.note_changed();
         self.update_record(|record| {
             record.recovery = Some(place);
             record.kept_puk = None;

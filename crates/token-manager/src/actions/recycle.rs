@@ -209,7 +209,8 @@ impl Session {
         last_try: LastTry,
         progress: &mut Progress<'_>,
     ) -> Result<bool, ActionError> {
-        let now = if self.was_erased(action) {
+        let before = self.was_erased(action);
+        let now = if before {
             false
         } else {
             authority.check(self)?;
@@ -218,7 +219,7 @@ impl Session {
         if !now {
             progress.done_before(RESET_CARD, "it was erased before the interruption")?;
         }
-        if progress.was_done(FORGET) {
+        if before && progress.was_done(FORGET) {
             // That comes after, so it was empty; by now it need not be.
             progress.skipped(VERIFY_EMPTY, "it was empty before the interruption");
         } else {
@@ -243,6 +244,38 @@ impl Session {
                 && (begun.is_empty() || begun == RESET_CARD || begun == FORGET)
         };
         self.token.facts.empty && erased && (action == Action::Personalize || untouched())
+    }
+
+    /// Another action has changed the token. If that was erased by a run that did
+    /// not come to its end, it is not as that run has left it: the next one erases
+    /// it again.
+    pub(crate) fn note_changed(&mut self) {
+        let of_erasure = |step: &String| step == RESET_CARD || step == FORGET;
+        let journal = self.record.journal.as_ref();
+        let erased = journal.is_some_and(|journal| {
+            let mut steps = journal.done.iter().chain(&journal.doubtful);
+            steps.any(of_erasure) || of_erasure(&journal.begun)
+        });
+        if !erased {
+            return;
+        }
+        let noted = self.update_record(|record| {
+            let Some(mut journal) = record.journal.take() else {
+                return;
+            };
+            journal.done.retain(|step| !of_erasure(step));
+            journal.doubtful.retain(|step| !of_erasure(step));
+            if of_erasure(&journal.begun) {
+                journal.begun.clear();
+            }
+            let left = [&journal.done, &journal.doubtful]
+                .iter()
+                .any(|it| !it.is_empty());
+            record.journal = (left || !journal.begun.is_empty()).then_some(journal);
+        });
+        if let Err(error) = noted {
+            tracing::warn!(%error, "that the erased token was changed could not be noted");
+        }
     }
 
     /// `false` if it turned out that an interrupted run has erased it.

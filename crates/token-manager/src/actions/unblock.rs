@@ -194,6 +194,7 @@ impl Session {
             )));
         }
         result?;
+        self.note_changed();
         let after = self.refresh_pin_status();
         let after = after.unwrap_or_else(|_| self.token.pin.status.clone());
         Ok(Unblocked { after })
