@@ -782,6 +782,18 @@ fn an_erased_token_that_has_drawn_a_challenge_is_not_called_empty() {
     assert!(!desk.open().token().has_static_challenge());
 }
 
+/// It goes on in the same session, which may set a key and has to hand over the code.
+#[test]
+fn a_session_knows_of_the_challenge_that_was_drawn() {
+    let mut case = Case::new(Profile::Crescendo4000).erasing();
+    case.policy.challenge = ChallengeType::Static;
+    let desk = case.desk();
+    let mut session = desk.open();
+    erase_and_stop(&case, &mut session);
+    assert!(session.token().has_static_challenge());
+    assert!(desk.open().token().has_static_challenge());
+}
+
 /// What is noted of the PUK's tries does not replace the journal of the run that
 /// presents it.
 #[test]

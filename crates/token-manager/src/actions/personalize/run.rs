@@ -161,17 +161,21 @@ impl Session {
         if let (false, Some(algorithm)) = (fixed, setup.options.key_algorithm) {
             return Ok((algorithm, None));
         }
-        let stored = self.token.profile.profile().cloned().unwrap_or_default();
+        let mut stored = self.token.profile.profile().cloned().unwrap_or_default();
         let mut job = self.job(Action::Personalize)?;
         job.at("challenge", progress.aftermath());
         let result = if fixed {
-            fixed_challenge(&mut job, setup, right, &stored, progress)
+            fixed_challenge(&mut job, setup, right, &mut stored, progress)
         } else {
             challenge(&mut job)
         };
         job.end();
         self.note_verification(&result);
         self.note_locked();
+        if fixed {
+            self.token.profile = ProfileState::OnToken(stored);
+            self.refresh();
+        }
         let challenge = result?;
         Ok((challenge.algorithm(), fixed.then_some(challenge)))
     }
@@ -292,11 +296,12 @@ fn may_go_on(error: &ActionError, last_try: LastTry) -> bool {
 }
 
 /// Has the token draw its static challenge, unless it has one, and asks for it.
+/// `stored` is the profile on the token, before and after.
 fn fixed_challenge(
     job: &mut Job<'_>,
     setup: &Setup<'_>,
     right: &Pin,
-    stored: &ManagementProfile,
+    stored: &mut ManagementProfile,
     progress: &mut Progress<'_>,
 ) -> Result<XauthChallenge, ActionError> {
     if stored.policy.challenge == ChallengeType::Static {
@@ -313,7 +318,8 @@ fn fixed_challenge(
     };
     progress.step(WRITE_CHALLENGE, || {
         job.at(WRITE_CHALLENGE, Aftermath::Resumable);
-        write_profile(job, &drawn).map(drop)
+        *stored = write_profile(job, &drawn)?;
+        Ok(())
     })?;
     challenge(job)
 }
