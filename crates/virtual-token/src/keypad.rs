@@ -103,6 +103,11 @@ impl Keypad {
         self.push(Entry::Nothing);
     }
 
+    /// Forgets the entries that no prompt has taken yet: nobody is there any more.
+    pub fn clear(&self) {
+        self.entries().clear();
+    }
+
     /// How many entries no prompt has taken yet.
     pub fn remaining(&self) -> usize {
         self.entries().len()

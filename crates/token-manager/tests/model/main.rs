@@ -42,7 +42,10 @@ fn fresh(profile: Profile) -> TokenState {
     } else {
         options.content(Content::Empty)
     };
-    VirtualToken::create(profile, &options).unwrap().to_state()
+    let state = VirtualToken::create(profile, &options).unwrap().to_state();
+    let mut state = serde_json::to_value(state).unwrap();
+    state["objects"]["5FC109"]["content"] = "".into();
+    serde_json::from_value(state).unwrap()
 }
 
 fn hold(profile: Profile, script: &Script, state: &TokenState) -> Result<Vec<String>, String> {
@@ -52,8 +55,8 @@ fn hold(profile: Profile, script: &Script, state: &TokenState) -> Result<Vec<Str
     for (number, step) in script.0.iter().enumerate() {
         let before = model.clone();
         rig.desk.card.clear_log();
-        let expected = model.step(step);
         let found = rig.step(step, &before);
+        let expected = model.step(step, &rig.handed);
         let wrong = |what: &str| format!("step {number}: {step:?}: {what}\nbefore: {before:?}");
         if found != expected {
             return Err(wrong(&format!("ended as {found:?}, not as {expected:?}")));
@@ -66,14 +69,24 @@ fn hold(profile: Profile, script: &Script, state: &TokenState) -> Result<Vec<Str
         }
         let name = format!("{step:?}");
         let name = name.split('(').next().unwrap_or_default();
+        let found = found.split('(').next().unwrap_or_default();
         ends.push(format!("{name}: {found}"));
     }
     Ok(ends)
 }
 
-/// The card is what the model is.
+fn hex(key: Option<&[u8]>) -> String {
+    let pairs = key.unwrap_or_default().iter();
+    pairs
+        .map(|byte| format!("{byte:02X}"))
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+/// The card is what the model is, and what the host keeps, too.
 fn compare(rig: &Rig, model: &Model) -> Result<(), String> {
     let found = Sight::of(&rig.desk.card);
+    let protected = found.protected.as_ref();
     let same = found.pin.value == model.pin
         && found.pin.tries == model.tries
         && found.puk.as_ref().map(|puk| (&puk.value, puk.tries))
@@ -81,9 +94,12 @@ fn compare(rig: &Rig, model: &Model) -> Result<(), String> {
         && found.admin
             == model
                 .admin
-                .map(|(byte, left)| (format!("{byte:02X}").repeat(24), left))
+                .as_ref()
+                .map(|admin| (hex(admin.key.as_deref()), admin.unlocks))
         && found.force_change == (model.enforces() && model.policy.force_change)
-        && !found.personalized;
+        && found.personalized == (model.enforces() && model.personalized)
+        && protected.is_some_and(|it| !it.is_empty()) == model.kept.token.is_some()
+        && rig.keeps_secret() == model.kept.host.is_some();
     if same {
         Ok(())
     } else {
@@ -91,16 +107,23 @@ fn compare(rig: &Rig, model: &Model) -> Result<(), String> {
     }
 }
 
-/// At most one command had a PIN or PUK in it; none if nothing was sent.
+/// At most one command had a PIN or PUK in it; none if nothing was sent. Only a
+/// personalization has more to present, of which one may be wrong; and a token that
+/// was erased may be offered its delivery PIN besides.
 fn sent(rig: &Rig, step: &Step, end: &str) -> Result<(), String> {
     let presents = |ins| matches!(ins, 0x20 | 0x24 | 0x2C);
     let log = rig.desk.card.log();
-    let secrets = log.iter().filter(|it| presents(it.ins) && it.lc > 0);
+    let personalizes = matches!(step, Step::Personalize(..));
+    let secrets = log
+        .iter()
+        .filter(|it| presents(it.ins) && it.lc > 0)
+        .filter(|it| !personalizes || it.status.is_none_or(|status| !status.is_success()));
     let most = match (step, end) {
         // The card says so.
         (_, "! change first") => 1,
         (_, end) if end.starts_with('!') => 0,
         (Step::Reload | Step::RefreshPinStatus | Step::CheckAdminKey(_), _) => 0,
+        (Step::Recycle(..), _) => 2,
         _ => 1,
     };
     match secrets.count() {
@@ -155,6 +178,29 @@ const EVERYWHERE: &[&str] = &[
     "SetPolicy: done",
     "SetPolicy: ! policy",
     "RefreshPinStatus: verified",
+    "AuthenticateOnPad: done",
+    "AuthenticateOnPad: wrong Pin 1",
+    "AuthenticateOnPad: ! pad PinLength",
+    "AuthenticateOnPad: ! pad Cancelled",
+    "ChangePinOnPad: done",
+    "ChangePinOnPad: ! pad NewPinsDiffer",
+    "KeepRecovery: done",
+    "ViewPuk: shown Puk",
+    "ViewPuk: shown Key",
+    "ViewPuk: unavailable",
+    "ForgetRecovery: done",
+    "Personalize: done",
+    "Personalize: not taken",
+    "Personalize: ! new PIN",
+];
+
+/// Where there is RESET CARD.
+const CRESCENDO: &[&str] = &[
+    "Recycle: done",
+    "Recycle: ! unconfirmed",
+    "Recycle: wrong AdminKey",
+    // There is none after an erasure.
+    "CheckAdminKey: refused",
 ];
 
 #[test]
@@ -162,10 +208,12 @@ fn a_crescendo_2300_is_what_the_model_says() {
     let profile = Profile::Crescendo2300;
     let reached = run(profile);
     assert_reached(profile, &reached, EVERYWHERE);
+    assert_reached(profile, &reached, CRESCENDO);
     assert_reached(
         profile,
         &reached,
         &[
+            "UnblockWithCode: ! no fixed challenge",
             "UnblockWithKey: done",
             "UnblockWithResponse: ! challenge lost",
             "UnblockWithPuk: unavailable",
@@ -177,7 +225,9 @@ fn a_crescendo_2300_is_what_the_model_says() {
 #[test]
 fn a_crescendo_key_is_what_the_model_says() {
     let profile = Profile::CrescendoKey;
-    assert_reached(profile, &run(profile), EVERYWHERE);
+    let reached = run(profile);
+    assert_reached(profile, &reached, EVERYWHERE);
+    assert_reached(profile, &reached, CRESCENDO);
 }
 
 #[test]
@@ -185,10 +235,14 @@ fn a_crescendo_4000_is_what_the_model_says() {
     let profile = Profile::Crescendo4000;
     let reached = run(profile);
     assert_reached(profile, &reached, EVERYWHERE);
+    assert_reached(profile, &reached, CRESCENDO);
     assert_reached(
         profile,
         &reached,
         &[
+            "UnblockWithCode: done",
+            "UnblockWithCode: wrong UnlockCode",
+            "Personalize: wrong Puk 5",
             "Authenticate: ! change first",
             "UnblockWithPuk: done",
             "UnblockWithKey: done",
@@ -213,6 +267,9 @@ fn a_plain_piv_card_is_what_the_model_says() {
             "UnblockWithPuk: blocked Puk",
             "ChangePuk: done",
             "UnblockWithKey: unavailable",
+            "Recycle: unavailable",
+            "Personalize: wrong Puk 2",
+            "Personalize: ! not as delivered",
         ],
     );
 }

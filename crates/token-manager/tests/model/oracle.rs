@@ -1,13 +1,24 @@
 //! The simple model: what a token is, what a session knows, and how each step
 //! has to end. It shares no code with the library.
 
+mod administer;
+mod recovery;
 mod steps;
 
 use token_manager::LastTry;
 use token_manager::token_profile::{Alphabet, Policy};
 use virtual_token::Profile;
 
-use crate::script::{Given, Key};
+pub(crate) use self::recovery::{Kept, Secret};
+use crate::script::{Given, Key, Press};
+
+/// The admin key of a Crescendo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Admin {
+    /// `None` after an erasure.
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) unlocks: u8,
+}
 
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -16,10 +27,15 @@ pub(crate) struct Model {
     pub(crate) pin: Vec<u8>,
     pub(crate) tries: u8,
     pub(crate) puk: Option<(Vec<u8>, u8)>,
-    /// The admin key's byte, and the unlocks that are left.
-    pub(crate) admin: Option<(u8, u8)>,
+    pub(crate) admin: Option<Admin>,
     /// The policy that the token, or else this host, keeps.
     pub(crate) policy: Policy,
+    pub(crate) personalized: bool,
+    /// The recovery secret that is kept.
+    pub(crate) kept: Kept,
+    /// A personalization that was not finished has erased the token, and this host
+    /// has changed nothing since: it is not erased again.
+    erased: bool,
     /// The PIN is verified.
     pub(crate) open: bool,
     /// The card was reset, and the session has not used it since.
@@ -48,8 +64,14 @@ impl Model {
             pin: profile.factory_pin().to_vec(),
             tries: limit,
             puk: profile.factory_puk().map(|puk| (puk.to_vec(), limit)),
-            admin: (profile != Profile::Piv).then_some((0, 10)),
+            admin: (profile != Profile::Piv).then(|| Admin {
+                key: Some(vec![0; 24]),
+                unlocks: 10,
+            }),
             policy: Policy::DELIVERY,
+            personalized: false,
+            kept: Kept::default(),
+            erased: false,
             open: false,
             was_reset: false,
             reset_here: false,
@@ -85,10 +107,24 @@ impl Model {
         }
     }
 
-    pub(crate) fn key(&self, key: Key) -> u8 {
-        match (key, self.admin) {
-            (Key::Of(byte), _) | (Key::Present, Some((byte, _))) => byte,
-            (Key::Present, None) => 0,
+    pub(crate) fn key(&self, key: Key) -> Vec<u8> {
+        let present = self.admin.as_ref().and_then(|admin| admin.key.clone());
+        match (key, present) {
+            (Key::Present, Some(key)) => key,
+            (Key::Present, None) => vec![0; 24],
+            (Key::Of(byte), _) => vec![byte; 24],
+        }
+    }
+
+    /// What the keys of a PIN pad make of it.
+    fn on_pad(&self, press: Press) -> Result<Vec<u8>, End> {
+        match press {
+            Press::Cancel => Err(not_sent("pad Cancelled")),
+            Press::Keys(pin) => {
+                let mut pin = self.pin(pin);
+                pin.retain(u8::is_ascii_digit);
+                Ok(pin)
+            }
         }
     }
 
@@ -102,15 +138,26 @@ impl Model {
     }
 
     fn can_become(&self, pin: &[u8]) -> bool {
-        let Policy {
-            minimum, maximum, ..
-        } = self.policy;
-        let range = usize::from(minimum)..=usize::from(maximum);
-        let digits = self.policy.alphabet == Alphabet::Digits;
+        self.can_be_under(&self.policy, pin)
+    }
+
+    fn can_be_under(&self, policy: &Policy, pin: &[u8]) -> bool {
+        let range = usize::from(policy.minimum)..=usize::from(policy.maximum);
+        let digits = policy.alphabet == Alphabet::Digits;
         self.can_be(pin)
             && range.contains(&pin.len())
             && (!digits || pin.iter().all(u8::is_ascii_digit))
-            && !(self.policy.refuse_weak && is_regular(pin))
+            && !(policy.refuse_weak && is_regular(pin))
+    }
+
+    /// What the card itself takes for a new PIN. It knows nothing of a policy that
+    /// the host keeps.
+    fn card_takes(&self, pin: &[u8]) -> bool {
+        if self.enforces() {
+            self.can_become(pin)
+        } else {
+            self.can_be(pin)
+        }
     }
 
     /// The session uses the card. After a reset it sees first whether it still is
@@ -182,6 +229,10 @@ impl Model {
     /// Verifies the PIN and locks the token again.
     fn verify(&mut self, pin: &[u8], last: LastTry) -> Result<(), End> {
         self.may_try(last)?;
+        self.present(pin)
+    }
+
+    fn present(&mut self, pin: &[u8]) -> Result<(), End> {
         if self.enforces() && self.policy.force_change {
             return Err(not_sent("change first"));
         }
@@ -221,23 +272,46 @@ impl Model {
     fn set_pin(&mut self, new: &[u8]) {
         self.pin = new.to_vec();
         self.tries = self.limit();
+        self.erased = false;
     }
 
-    fn authenticate_admin(&mut self, key: u8) -> Result<(), End> {
+    fn has_admin_key(&self) -> Result<(), End> {
+        self.admin
+            .as_ref()
+            .map(drop)
+            .ok_or("unavailable".to_owned())
+    }
+
+    fn set_admin(&mut self, key: Vec<u8>) {
+        self.admin.as_mut().unwrap().key = Some(key);
+        self.erased = false;
+    }
+
+    fn authenticate_admin(&mut self, key: &[u8]) -> Result<(), End> {
         self.begin();
-        if self.admin.unwrap().0 != key {
-            return Err("wrong AdminKey".to_owned());
+        match &self.admin.as_ref().unwrap().key {
+            Some(right) if right == key => {}
+            Some(_) => return Err("wrong AdminKey".to_owned()),
+            None => return Err("refused".to_owned()),
         }
         self.lock();
         Ok(())
     }
 
+    /// After a refusal the session leaves it to the card what the PIN is now.
+    fn admin_unblocks(&mut self, key: &[u8], new: &[u8]) -> Result<(), End> {
+        let result = self.authenticate_admin(key);
+        self.seen_blocked &= result.as_ref().err().is_none_or(|end| end != "refused");
+        result?;
+        self.unlock(new)
+    }
+
     fn unlock(&mut self, new: &[u8]) -> Result<(), End> {
-        let (_, unlocks) = self.admin.as_mut().unwrap();
-        if *unlocks == 0 {
+        let admin = self.admin.as_mut().unwrap();
+        if admin.unlocks == 0 {
             return Err("blocked AdminKey".to_owned());
         }
-        *unlocks -= 1;
+        admin.unlocks -= 1;
         self.set_pin(new);
         // The session asks for the tries.
         self.begin();

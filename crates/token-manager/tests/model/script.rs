@@ -3,8 +3,8 @@
 use std::fmt;
 
 use proptest::prelude::*;
-use token_manager::LastTry;
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
+use token_manager::{LastTry, RecoveryPlace};
 
 /// A secret by what it is to the token at that moment, or by its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,47 @@ pub(crate) enum Meanwhile {
 use Given as Pin;
 use Given as Puk;
 
+/// What a person does at the prompt of a PIN pad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Press {
+    /// These keys, as far as there are such, and OK.
+    Keys(Pin),
+    Cancel,
+}
+
+/// A recovery secret that is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Puk(Puk),
+    Key(Key),
+}
+
+/// What an erasure is authorised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Pin(Pin),
+    Key(Key),
+}
+
+/// The secrets that a token is said to have before it is personalized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    Delivery,
+    Typed(Pin, Puk),
+}
+
+/// How a token is to be personalized.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) before: Before,
+    pub(crate) pin: Pin,
+    pub(crate) recovery: RecoveryPlace,
+    pub(crate) policy: Named,
+    pub(crate) erase_first: Option<By>,
+    /// The person takes the new secrets over.
+    pub(crate) takes: bool,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Authenticate(Pin, LastTry),
@@ -45,6 +86,16 @@ pub(crate) enum Step {
     SetAdminKeyByPin(Pin, Key, LastTry),
     SetAdminKeyByKey(Key, Key),
     SetPolicy(Pin, Named, LastTry),
+    AuthenticateOnPad(Press, LastTry),
+    /// The old PIN, the new one, and that again.
+    ChangePinOnPad(Press, Press, Press, LastTry),
+    UnblockWithCode(Key, Pin),
+    KeepRecovery(Pin, RecoveryPlace, Keep, LastTry),
+    ViewPuk(Pin, LastTry),
+    ForgetRecovery(Pin, LastTry),
+    /// Confirmed, or not.
+    Recycle(By, bool, LastTry),
+    Personalize(Setup, LastTry),
     RefreshPinStatus,
     Reload,
     /// Another session, with what the host keeps.
@@ -125,6 +176,55 @@ fn key() -> impl Strategy<Value = Key> {
     ]
 }
 
+fn press() -> impl Strategy<Value = Press> {
+    prop_oneof![
+        9 => given(&PINS).prop_map(Press::Keys),
+        1 => Just(Press::Cancel),
+    ]
+}
+
+/// New twice the same, mostly.
+fn new_twice() -> impl Strategy<Value = (Press, Press)> {
+    prop_oneof![
+        6 => given(&PINS).prop_map(|new| (Press::Keys(new), Press::Keys(new))),
+        1 => (press(), press()),
+    ]
+}
+
+fn keep() -> impl Strategy<Value = Keep> {
+    prop_oneof![given(&PUKS).prop_map(Keep::Puk), key().prop_map(Keep::Key),]
+}
+
+fn place() -> impl Strategy<Value = RecoveryPlace> {
+    use RecoveryPlace::{Host, Nowhere, Token};
+    proptest::sample::select(vec![Host, Nowhere, Token])
+}
+
+fn by() -> impl Strategy<Value = By> {
+    prop_oneof![given(&PINS).prop_map(By::Pin), key().prop_map(By::Key),]
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    let before = prop_oneof![
+        1 => Just(Before::Delivery),
+        4 => (given(&PINS), given(&PUKS)).prop_map(|(pin, puk)| Before::Typed(pin, puk)),
+    ];
+    let erase = proptest::option::weighted(0.3, by());
+    let takes = proptest::bool::weighted(0.9);
+    // A new PIN that is the present one serves for nothing.
+    let pin = proptest::sample::select(&PINS[..]).prop_map(Given::Text);
+    (before, pin, place(), policy(), erase, takes).prop_map(
+        |(before, pin, recovery, policy, erase_first, takes)| Setup {
+            before,
+            pin,
+            recovery,
+            policy,
+            erase_first,
+            takes,
+        },
+    )
+}
+
 fn meanwhile() -> impl Strategy<Value = Meanwhile> {
     prop_oneof![
         3 => Just(Meanwhile::Nothing),
@@ -177,6 +277,17 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (pin(), key(), last_try()).prop_map(|(a, b, c)| Step::SetAdminKeyByPin(a, b, c)),
         1 => (key(), key()).prop_map(|(a, b)| Step::SetAdminKeyByKey(a, b)),
         2 => (pin(), policy(), last_try()).prop_map(|(a, b, c)| Step::SetPolicy(a, b, c)),
+        2 => (press(), last_try()).prop_map(|(a, b)| Step::AuthenticateOnPad(a, b)),
+        2 => (press(), new_twice(), last_try())
+            .prop_map(|(a, (b, c), d)| Step::ChangePinOnPad(a, b, c, d)),
+        1 => (key(), pin()).prop_map(|(a, b)| Step::UnblockWithCode(a, b)),
+        2 => (pin(), place(), keep(), last_try())
+            .prop_map(|(a, b, c, d)| Step::KeepRecovery(a, b, c, d)),
+        2 => (pin(), last_try()).prop_map(|(a, b)| Step::ViewPuk(a, b)),
+        1 => (pin(), last_try()).prop_map(|(a, b)| Step::ForgetRecovery(a, b)),
+        1 => (by(), proptest::bool::weighted(0.9), last_try())
+            .prop_map(|(a, b, c)| Step::Recycle(a, b, c)),
+        3 => (setup(), last_try()).prop_map(|(a, b)| Step::Personalize(a, b)),
         1 => Just(Step::RefreshPinStatus),
         1 => Just(Step::Reload),
         1 => Just(Step::Reopen),
