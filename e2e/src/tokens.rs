@@ -52,7 +52,9 @@ pub fn piv_with_pairing_code() -> SharedToken {
     SharedToken::new(create(Profile::Piv, &four_p256().pairing_code(true)))
 }
 
-fn four_p256() -> CreateOptions {
+/// What [`piv`] is made with.
+#[must_use]
+pub fn four_p256() -> CreateOptions {
     let slots = [
         KeyReference::PIV_AUTHENTICATION,
         KeyReference::DIGITAL_SIGNATURE,

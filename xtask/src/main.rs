@@ -5,8 +5,10 @@
 mod count;
 mod demo;
 mod packages;
+mod page;
 mod process;
 mod stage;
+mod start;
 mod steps;
 mod testing;
 
@@ -25,6 +27,9 @@ cargo xtask COMMAND
   count           Count the APDUs that a cold `tokenctl show` and other
                   people's tools send to the same cards, and write the tables
                   of docs/performance.md anew.
+  start           Time how long tokenctl takes to start, beside yubico-piv-tool,
+                  in one run of hyperfine, and write the table of
+                  docs/performance.md anew.
   packages        Install the Debian packages that demo, test and count need.
   help            This text.
 
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(rest),
         "test" => testing::run(rest),
         "count" => count::run(rest),
+        "start" => start::run(rest),
         "packages" => packages::install(packages::ALL),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

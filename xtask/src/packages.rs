@@ -27,7 +27,10 @@ pub(crate) const END_TO_END: &[&str] = &[
     "yubico-piv-tool",
 ];
 
-/// All of them.
+/// Timing programs against each other.
+pub(crate) const TIMING: &[&str] = &["hyperfine"];
+
+/// All that demo, test and count need.
 pub(crate) const ALL: &[&[&str]] = &[BUILD, INTEROP, END_TO_END];
 
 /// Whether this is a system whose packages we know: one with apt.

@@ -14,13 +14,38 @@ use crate::{
 
 const CARD_MANIFEST: &str = "interop/piv-authenticator-card/Cargo.toml";
 
+/// How the programs are built.
+#[derive(Clone, Copy)]
+pub(crate) enum Build {
+    /// As tests want them.
+    Debug,
+    /// As people use them, where their time counts.
+    Release,
+}
+
+impl Build {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Debug => &[],
+            Self::Release => &["--release"],
+        }
+    }
+
+    /// Where cargo puts them.
+    fn directory(self) -> PathBuf {
+        target().join(match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        })
+    }
+}
+
 /// The built programs, and a directory for the socket of a pcscd of our own.
 /// The tests start and stop that pcscd themselves, beside one that the system
 /// may run; its directory goes away with this value.
 pub(crate) struct Stage {
     tokenctl: PathBuf,
     examples: PathBuf,
-    card: PathBuf,
     logs: PathBuf,
     directory: PathBuf,
 }
@@ -32,33 +57,35 @@ impl Stage {
     }
 
     /// Builds what runs on the stage, with cargo's package `selection`.
-    pub(crate) fn build(selection: &[&str]) -> Outcome<Self> {
-        let card = Self::build_independent_card()?;
+    pub(crate) fn build(build: Build, selection: &[&str]) -> Outcome<Self> {
         run(&mut cargo(
-            [&["build", "--bins", "--examples"], selection].concat(),
+            [
+                &["build", "--bins", "--examples"],
+                build.arguments(),
+                selection,
+            ]
+            .concat(),
         ))?;
         let logs = target().join("e2e");
         make(&logs)?;
         // A copy: other steps build tokenctl anew with other features.
         let tokenctl = logs.join("tokenctl");
-        let built = target().join("debug/tokenctl");
-        fs::copy(&built, &tokenctl).map_err(|error| format!("{}: {error}", built.display()))?;
+        let program = build.directory().join("tokenctl");
+        fs::copy(&program, &tokenctl).map_err(|error| format!("{}: {error}", program.display()))?;
 
         // A socket's path is at most 108 bytes long: not in target/.
         let directory = std::env::temp_dir().join(format!("tokenctl-e2e-{}", std::process::id()));
         make(&directory)?;
         Ok(Self {
             tokenctl,
-            examples: target().join("debug/examples"),
-            card,
+            examples: build.directory().join("examples"),
             logs,
             directory,
         })
     }
 
-    /// Builds the independent PIV card and says where it is.
-    pub(crate) fn build_independent_card() -> Outcome<PathBuf> {
-        let place = target().join("interop");
+    /// Builds the independent PIV card, which the tests use and nothing else.
+    pub(crate) fn build_independent_card() -> Outcome {
         let mut build = cargo([
             "build",
             "--locked",
@@ -66,8 +93,7 @@ impl Stage {
             CARD_MANIFEST,
             "--target-dir",
         ]);
-        run(build.arg(&place))?;
-        Ok(place.join("debug/piv-authenticator-card"))
+        run(build.arg(card_target()))
     }
 
     /// Tells `command` where everything is. PC/SC clients, too, then find our
@@ -77,7 +103,7 @@ impl Stage {
             .env("PCSCLITE_CSOCK_NAME", self.directory.join("pcscd.comm"))
             .env("E2E_TOKENCTL", &self.tokenctl)
             .env("E2E_EXAMPLES", &self.examples)
-            .env("E2E_INDEPENDENT_CARD", &self.card)
+            .env("E2E_INDEPENDENT_CARD", independent_card())
             .env("E2E_LOGS", &self.logs)
     }
 }
@@ -87,6 +113,15 @@ impl Drop for Stage {
         // Best effort: it is a directory of temporary files.
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Where the independent card is built: a workspace of its own.
+fn card_target() -> PathBuf {
+    target().join("interop")
+}
+
+fn independent_card() -> PathBuf {
+    card_target().join("debug/piv-authenticator-card")
 }
 
 fn make(directory: &Path) -> Outcome {
