@@ -181,6 +181,7 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         oath_slots: vendor.oath_slots,
         profile,
         recovery: None,
+        unfinished: None,
         capabilities: Capabilities::evaluate(&facts),
         problems,
         round_trips: 0,

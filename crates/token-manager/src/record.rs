@@ -196,6 +196,25 @@ impl Journal {
         }
     }
 
+    /// How far it came, as sentences without the last full stop.
+    pub fn sentence(&self) -> String {
+        let named = |steps: &mut dyn Iterator<Item = &String>| {
+            let names: Vec<&str> = steps.map(|step| step_name(step)).collect();
+            names.join(", ")
+        };
+        let begun = Some(&self.begun).filter(|begun| !begun.is_empty());
+        let doubtful = self.doubtful.iter().chain(begun);
+        let done = named(&mut self.done.iter());
+        let doubtful = named(&mut doubtful.filter(|step| !self.has_done(step)));
+        let mut text = format!("an earlier {} did not come to its end", self.action);
+        for (label, steps) in [("Done", done), ("Perhaps done", doubtful)] {
+            if !steps.is_empty() {
+                text = format!("{text}. {label}: {steps}");
+            }
+        }
+        text
+    }
+
     /// Whether a step is certainly done.
     pub fn has_done(&self, step: &str) -> bool {
         self.done.iter().any(|done| done == step)
@@ -204,6 +223,21 @@ impl Journal {
     /// Whether a step was begun and is not certainly done.
     pub fn is_doubtful(&self, step: &str) -> bool {
         self.begun == step || self.doubtful.iter().any(|doubtful| doubtful == step)
+    }
+}
+
+/// What a step is about, for people; one of another version by its identifier.
+fn step_name(id: &str) -> &str {
+    match id {
+        "reset-card" => "the erasure of the token",
+        "forget-records" => "forgetting what this computer kept about it",
+        "write-challenge" => "its static challenge",
+        "put-admin-key" => "the new admin key",
+        "change-puk" => "the new PUK",
+        "change-pin" => "the new PIN",
+        "keep-recovery" => "keeping what unblocks it",
+        "write-policy" => "its policy",
+        other => other,
     }
 }
 

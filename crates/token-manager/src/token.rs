@@ -17,7 +17,7 @@ use crate::certificate::{CertificateEntry, hex};
 use crate::content::{KeyEntry, OathSlot, ObjectEntry};
 use crate::error::Problem;
 use crate::pin::{PinPolicy, PinState, PinStatus};
-use crate::record::{HostRecord, RecoveryPlace};
+use crate::record::{HostRecord, Journal, RecoveryPlace};
 use crate::session::Overrides;
 
 /// A token and its full content, as [`load`](crate::load) read it.
@@ -46,6 +46,9 @@ pub struct Token {
     /// Where the secret is kept that unblocks the token, as far as this host
     /// knows.
     pub recovery: Option<RecoveryPlace>,
+    /// An action of several steps that this host has begun on the token and not
+    /// finished.
+    pub unfinished: Option<Journal>,
     /// Data objects other than certificates, in the order they were read.
     pub objects: Vec<ObjectEntry>,
     /// Keys, in the order of the card's list or else of the standard.
@@ -127,6 +130,7 @@ impl Token {
                 .map_or(ProfileState::None, ProfileState::OnHost);
         }
         self.recovery = record.recovery;
+        self.unfinished.clone_from(&record.journal);
         let card = &self.facts.card_policy;
         self.pin_policy = match &self.profile {
             ProfileState::OnToken(profile) if profile.enforced_by_card => {

@@ -33,6 +33,7 @@ pub(crate) fn summary(token: &Token, now: SystemTime) -> json::Summary {
             .iter()
             .filter(|entry| entry.der().is_some())
             .count(),
+        unfinished: token.unfinished.as_ref().map(|it| it.action.clone()),
         warnings: warnings(token, now),
     }
 }
@@ -53,6 +54,9 @@ fn warnings(token: &Token, now: SystemTime) -> Vec<String> {
 /// The same, without what the PIN's state says by itself.
 pub(crate) fn content_warnings(token: &Token, now: SystemTime) -> Vec<String> {
     let mut warnings = Vec::new();
+    if let Some(journal) = &token.unfinished {
+        warnings.push(format!("{} not finished", journal.action));
+    }
     if token.wants_pin_change() {
         warnings.push("the PIN has to be changed".to_owned());
     }

@@ -144,6 +144,7 @@ pub(crate) struct Summary {
     pub(crate) interface: &'static str,
     pub(crate) pin: Pin,
     pub(crate) certificates: usize,
+    pub(crate) unfinished: Option<String>,
     pub(crate) warnings: Vec<String>,
 }
 

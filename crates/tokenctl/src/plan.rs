@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use token_manager::{Journal, Outcome, Plan, Session, StepReport, Token};
+use token_manager::{Outcome, Plan, Session, StepReport, Token};
 
 use crate::error::Result;
 use crate::json;
@@ -156,22 +156,8 @@ pub(crate) fn say_where_it_stands(session: &Session, output: &Output) {
     let Some(journal) = &session.record().journal else {
         return;
     };
-    let Journal {
-        action,
-        begun,
-        done,
-        ..
-    } = journal;
-    let mut text = format!("an earlier {action} did not come to its end");
-    if !done.is_empty() {
-        text = format!("{text}; done: {}", done.join(", "));
-    }
-    if !begun.is_empty() {
-        text = format!("{text}; may be done: {begun}");
-    }
-    output.warning(text);
-    if done.iter().any(|step| step == "reset-card") && !done.iter().any(|step| step == "change-pin")
-    {
+    output.warning(journal.sentence());
+    if journal.has_done("reset-card") && !journal.has_done("change-pin") {
         let next = "It is erased. Until it has a new PIN it has the one that it is delivered with, \
                     which `tokenctl personalize --delivery-pin` presents.";
         output.remark(&Text::from(next));

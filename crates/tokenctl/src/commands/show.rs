@@ -85,6 +85,16 @@ impl View<'_> {
             "ATR",
             Text::styled(crate::hex::spaced(token.atr.as_bytes()), DIM),
         );
+        fields.add_some(
+            "Unfinished",
+            token.unfinished.as_ref().map(|journal| {
+                let text = format!(
+                    "{}. Start it again, and it goes on from there",
+                    journal.sentence()
+                );
+                Text::styled(text, WARNING)
+            }),
+        );
         fields.write(out, 2, LABEL)
     }
 

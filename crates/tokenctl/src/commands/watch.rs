@@ -1,6 +1,6 @@
 //! `watch`: readers and tokens as they come and go.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::SystemTime;
 
 use crescendo_ext::identity::Identity;
@@ -46,39 +46,63 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
     Ok(())
 }
 
-/// Reads a token that was inserted, and says so if its PIN has to be changed.
-/// On a thread of its own, since a card takes its time and events do not wait.
-/// What can't be read is no event: `list` and `show` tell what is wrong with it.
+/// Reads a token that was inserted, and says what a person should see to. On a
+/// thread of its own, since a card takes its time and events do not wait. What
+/// can't be read is no event: `list` and `show` tell what is wrong with it.
 fn look_into(manager: Manager, reader: String, atr: Atr, output: Output) {
     let look = move || {
-        let name = match manager.open(&reader) {
-            Ok(session) if session.token().wants_pin_change() => {
-                session.token().identity.name.clone()
-            }
-            _ => return,
+        let Ok(session) = manager.open(&reader) else {
+            return;
         };
-        let now = SystemTime::now();
-        // Nobody reads any more: the next event ends the program.
-        let _ = if output.json {
-            output::line(&json::Document::new(json::Watch {
-                time: utc(now),
-                event: "pin-change-wanted",
-                reader: Some(reader),
-                atr: Some(crate::hex::encode(atr.as_bytes())),
-                name: Some(name),
-            }))
-        } else {
-            let line = Text::styled(utc(now), DIM)
-                .plain("  ")
-                .then("change the PIN  ", WARNING)
-                .then(&reader, NAME)
-                .plain(format!("  {name} wants it: `tokenctl pin change`"));
-            let mut out = output.stdout();
-            writeln!(out, "{line}").and_then(|()| out.flush())
-        };
+        let token = session.token();
+        let name = &token.identity.name;
+        let unfinished = token.unfinished.as_ref().map(|journal| Wanted {
+            event: "action-unfinished",
+            label: "not finished    ",
+            text: format!("{name}: {}", journal.sentence()),
+        });
+        let change = token.wants_pin_change().then(|| Wanted {
+            event: "pin-change-wanted",
+            label: "change the PIN  ",
+            text: format!("{name} wants it: `tokenctl pin change`"),
+        });
+        for wanted in unfinished.into_iter().chain(change) {
+            // Nobody reads any more: the next event ends the program.
+            let _ = wanted.write(&reader, &atr, name, &output);
+        }
     };
     // Without a thread there is no warning; the events go on.
     let _ = std::thread::Builder::new().spawn(look);
+}
+
+/// What a person should see to.
+struct Wanted {
+    event: &'static str,
+    label: &'static str,
+    text: String,
+}
+
+impl Wanted {
+    fn write(&self, reader: &str, atr: &Atr, name: &str, output: &Output) -> io::Result<()> {
+        let now = SystemTime::now();
+        if output.json {
+            return output::line(&json::Document::new(json::Watch {
+                time: utc(now),
+                event: self.event,
+                reader: Some(reader.to_owned()),
+                atr: Some(crate::hex::encode(atr.as_bytes())),
+                name: Some(name.to_owned()),
+            }));
+        }
+        let line = Text::styled(utc(now), DIM)
+            .plain("  ")
+            .then(self.label, WARNING)
+            .then(reader, NAME)
+            .plain(format!("  {}", self.text));
+        let mut out = output.stdout();
+        writeln!(out, "{line}")?;
+        out.flush()
+    }
 }
 
 fn event_json(event: &Event, now: SystemTime) -> json::Watch {

@@ -56,3 +56,27 @@ fn who_would_change_something_is_refused_and_told_how_to_go_on() {
     }
     tool.run_with_input(&change, "00000000\n271828\n").code(0);
 }
+
+/// An interrupted run is told at first sight, in words and not by step names.
+#[test]
+fn what_was_begun_and_not_finished_is_told() {
+    let tool = damaged();
+    let records = tool.file("records");
+    let names = entries(&records);
+    let record = names.iter().find(|name| name.starts_with("serial-"));
+    let journal = r#"{"version":1,"journal":{"action":"personalize","begun":"change-pin",
+        "done":["reset-card","put-admin-key"],"had_content":true}}"#;
+    std::fs::write(records.join(record.unwrap()), journal).unwrap();
+    let list = tool.run(&["list"]).ok().stdout;
+    assert!(list.contains("personalize not finished"), "{list}");
+    let show = tool.run(&["show"]).ok().stdout;
+    let flat = show.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "an earlier personalize did not come to its end. Done: the erasure of the token, \
+                the new admin key. Perhaps done: the new PIN";
+    assert!(flat.contains(told), "{show}");
+    assert!(!show.contains("reset-card"), "{show}");
+    let json = tool.run(&["list", "--json"]).ok().json();
+    assert_eq!(json["tokens"][0]["unfinished"], "personalize");
+    let ran = tool.run(&["recycle", "--dry-run"]).code(0);
+    assert!(ran.stderr.contains(told), "{ran:#?}");
+}
