@@ -281,6 +281,21 @@ fn what_others_administer_is_left_alone() {
 /// no try is lost on the way.
 #[test]
 fn pulled_out_anywhere_the_next_run_finishes() {
+    every_loss(|session, _, new| recycle(session, by(new)));
+}
+
+/// What an interrupted run has left of its typing still lies there.
+#[test]
+fn pulled_out_anywhere_the_next_run_on_a_pin_pad_finishes() {
+    every_loss(|session, desk, new| {
+        if desk.pad.remaining() == 0 {
+            desk.pad.press(new.padded().unpadded());
+        }
+        recycle(session, Authority::Pin(PinEntry::PinPad))
+    });
+}
+
+fn every_loss(run: impl Fn(&mut Session, &Desk, &Pin) -> Result<Recycled, ActionError>) {
     let new = pin("271828");
     for profile in CRESCENDO {
         for content in [Content::Personal, Content::Empty] {
@@ -293,7 +308,7 @@ fn pulled_out_anywhere_the_next_run_finishes() {
                     k += 1;
                     let desk = Desk::with_state(state.clone()).daring();
                     let mut session = desk.open_with(k, fault.clone());
-                    let result = recycle(&mut session, by(&new));
+                    let result = run(&mut session, &desk, &new);
                     drop(session);
                     let commands = desk.card.log().len();
                     if let Err(error) = &result {
@@ -303,7 +318,7 @@ fn pulled_out_anywhere_the_next_run_finishes() {
                     let mut session = desk.open();
                     let journal = session.record().journal.clone();
                     if result.is_err() {
-                        let again = recycle(&mut session, by(&new));
+                        let again = run(&mut session, &desk, &new);
                         again.unwrap_or_else(|error| {
                             panic!("{profile} {content:?} {fault:?} {k} {journal:?}: {error}")
                         });
