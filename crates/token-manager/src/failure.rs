@@ -10,6 +10,7 @@ use token_profile::{PolicyError, Rule};
 
 use crate::capability::{Action, Reason};
 use crate::error::{LoadError, Unreadable};
+use crate::pin::PolicySource;
 use crate::record::StoreError;
 use crate::secrets::SecretStoreError;
 
@@ -327,12 +328,15 @@ pub enum NotSent {
     )]
     NoPin,
     /// What was given can't be this token's, whatever its value is.
-    #[error("this can't be the {secret} of this token, which has {rule}")]
+    #[error("this can't be the {secret} of this token, which has {rule}{}", way_round(*secret, *whose))]
     CannotBe {
         /// What was given.
         secret: Secret,
         /// The rule that it breaks.
         rule: Rule,
+        /// Whose rule that is. The standard's, for a PIN, is lifted by
+        /// [`Overrides::allow_any_pin`](crate::Overrides::allow_any_pin).
+        whose: PolicySource,
     },
     /// The new PIN breaks a rule of the policy in force.
     #[error("the new PIN breaks the policy: it has to have {rule}")]
@@ -556,6 +560,17 @@ impl Aftermath {
 impl std::fmt::Display for Aftermath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.sentence())
+    }
+}
+
+/// What to do about a rule that the card has not told.
+fn way_round(secret: Secret, whose: PolicySource) -> &'static str {
+    match (secret, whose) {
+        (Secret::Pin, PolicySource::Standard) => {
+            " by the standard (SP 800-73); the card tells no rule of its own. If its PIN is of \
+             another kind all the same, agree to any PIN"
+        }
+        _ => "",
     }
 }
 

@@ -110,6 +110,9 @@ pub struct PinPolicy {
     pub force_change: bool,
     /// Whether the card itself enforces the token management profile.
     pub enforced_by_card: bool,
+    /// Whether it was agreed that the standard's rule need not be the card's, which
+    /// tells none ([`Overrides::allow_any_pin`](crate::Overrides)).
+    pub any_pin: bool,
     /// What a person should know about how this was arrived at.
     pub notes: Vec<PolicyNote>,
 }
@@ -142,6 +145,8 @@ pub enum PolicySource {
     Card,
     /// The card has no way to tell, or told nonsense: SP 800-73's range.
     Standard,
+    /// The same, and it was agreed that the standard's range need not hold.
+    Nobody,
     /// The token management profile, this project's own, is the narrowest.
     Profile,
 }
@@ -152,6 +157,7 @@ impl PolicySource {
         match self {
             Self::Card => "the card's own rule",
             Self::Standard => "the standard's rule (SP 800-73)",
+            Self::Nobody => "since no rule of the card's is known",
             Self::Profile => "the token management profile's rule",
         }
     }
@@ -253,6 +259,7 @@ impl PinPolicy {
             fido_shared_pin: false,
             force_change: false,
             enforced_by_card: false,
+            any_pin: false,
             notes: Vec::new(),
         }
     }
@@ -294,6 +301,7 @@ impl PinPolicy {
             fido_shared_pin: false,
             force_change: false,
             enforced_by_card: false,
+            any_pin: false,
             notes,
         }
     }
@@ -373,20 +381,58 @@ impl PinPolicy {
         policy
     }
 
+    /// The rule without what a profile adds: the card's own, or else the standard's,
+    /// or any PIN if that was agreed to.
+    #[must_use]
+    pub fn without_profile(&self) -> Self {
+        let rule = self.card.map_or_else(Self::standard, Self::from_card);
+        rule.allowing_any(self.any_pin)
+    }
+
+    /// Any PIN in the place of the standard's rule, or that rule again. A rule that
+    /// the card or a profile tells stays.
+    #[must_use]
+    pub(crate) fn allowing_any(self, any_pin: bool) -> Self {
+        let standard = Self::standard();
+        match self.decided_by {
+            PolicySource::Standard if any_pin => Self {
+                minimum: 1,
+                alphabet: Alphabet::AnyButPadding,
+                decided_by: PolicySource::Nobody,
+                any_pin,
+                ..self
+            },
+            PolicySource::Nobody if !any_pin => Self {
+                minimum: standard.minimum,
+                alphabet: standard.alphabet,
+                decided_by: standard.decided_by,
+                any_pin,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// The rule that `pin` breaks and that holds for every PIN this token ever
-    /// had: the card's own, or else the standard's. A profile is no such rule,
-    /// since a PIN may be older than it; and a card that enforces one has no
-    /// other rule to tell.
-    pub(crate) fn any_pin_breaks(&self, pin: &[u8]) -> Option<Rule> {
-        self.of_any_pin().accepts(pin).err()
+    /// had, and whose it is: the card's own, or else the standard's. A profile is no
+    /// such rule, since a PIN may be older than it; and a card that enforces one has
+    /// no other rule to tell.
+    pub(crate) fn any_pin_breaks(&self, pin: &[u8]) -> Option<(Rule, PolicySource)> {
+        let whose = if self.enforced_by_card {
+            PolicySource::Card
+        } else {
+            self.without_profile().decided_by
+        };
+        let broken = self.of_any_pin().accepts(pin).err();
+        broken.map(|rule| (rule, whose))
     }
 
     /// The rule that holds for every PIN this token ever had.
     pub(crate) fn of_any_pin(&self) -> Policy {
-        match self.card {
-            _ if self.enforced_by_card => Policy::DELIVERY,
-            Some(properties) => Self::from_card(properties).as_profile(),
-            None => Self::standard().as_profile(),
+        if self.enforced_by_card {
+            Policy::DELIVERY
+        } else {
+            self.without_profile().as_profile()
         }
     }
 

@@ -34,6 +34,10 @@ pub struct Overrides {
     /// system may then no longer be able to, and what it put on the token may
     /// be lost.
     pub allow_managed: bool,
+    /// Take any PIN of 1 to 8 characters for one that the token may have, where
+    /// neither the token nor a profile tells a rule: cards exist whose PINs are not
+    /// the standard's 6 to 8 digits. A PIN that can't be right then costs a try.
+    pub allow_any_pin: bool,
 }
 
 impl Overrides {
@@ -48,6 +52,13 @@ impl Overrides {
     #[must_use]
     pub fn allow_managed(mut self, allow: bool) -> Self {
         self.allow_managed = allow;
+        self
+    }
+
+    /// Sets [`allow_any_pin`](Self::allow_any_pin).
+    #[must_use]
+    pub fn allow_any_pin(mut self, allow: bool) -> Self {
+        self.allow_any_pin = allow;
         self
     }
 }

@@ -131,6 +131,8 @@ impl Token {
         }
         self.recovery = record.recovery;
         self.unfinished.clone_from(&record.journal);
+        let card = self.facts.card_policy.clone();
+        self.facts.card_policy = card.allowing_any(overrides.allow_any_pin);
         let card = &self.facts.card_policy;
         self.pin_policy = match &self.profile {
             ProfileState::OnToken(profile) if profile.enforced_by_card => {

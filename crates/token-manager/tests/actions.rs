@@ -16,8 +16,8 @@ use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::secret::{Pin, Puk};
 use token_manager::{
-    ActionError, KeyCheck, LastTry, Manager, NotSent, PinChangeEntry, PinEntry, PinStatus, Reason,
-    Secret, Session,
+    ActionError, KeyCheck, LastTry, Manager, NotSent, PinChangeEntry, PinEntry, PinStatus,
+    PolicySource, Reason, Secret, Session,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{
@@ -171,6 +171,80 @@ fn wrong_blocked_and_not_sent_are_three_things() {
             "{error}"
         );
         assert!(!error.may_have_spent_a_try());
+        assert!(sent(&card).is_empty(), "{profile}");
+    }
+}
+
+/// A plain PIV card whose PIN has letters. It can't say so.
+fn card_with_letters(pin: &[u8]) -> SharedToken {
+    let options = CreateOptions::default().seed(9);
+    let state = VirtualToken::create(Profile::Piv, &options)
+        .unwrap()
+        .to_state();
+    let mut state = serde_json::to_value(state).unwrap();
+    state["pin_format"]["numeric_only"] = false.into();
+    state["pin_format"]["minimum"] = 4.into();
+    let state = serde_json::from_value(state).unwrap();
+    let card = SharedToken::new(VirtualToken::from_state(state).unwrap());
+    let mut session = open_any(&card, true);
+    let (old, new) = (factory(Profile::Piv), Pin::new(pin).unwrap());
+    let change = PinChangeEntry::Typed {
+        old: &old,
+        new: &new,
+    };
+    session.change_pin(change, LastTry::Spare).unwrap();
+    drop(session);
+    card
+}
+
+fn open_any(card: &SharedToken, any_pin: bool) -> Session {
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", card).unwrap();
+    let overrides = token_manager::Overrides::default().allow_any_pin(any_pin);
+    let manager = Manager::new(Arc::new(readers)).with_overrides(overrides);
+    let session = manager.open("Desk").unwrap();
+    card.clear_log();
+    session
+}
+
+#[test]
+fn a_pin_with_letters_is_sent_to_a_card_without_a_rule_by_consent_only() {
+    let card = card_with_letters(b"kale");
+    let letters = pin("kale");
+    let error = open_any(&card, false)
+        .authenticate(PinEntry::Typed(&letters), LastTry::Use)
+        .map(drop)
+        .unwrap_err();
+    let expected = PolicySource::Standard;
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::CannotBe { whose, .. }) if whose == expected),
+        "{error}"
+    );
+    assert!(error.to_string().contains("agree to any PIN"), "{error}");
+    assert!(sent(&card).is_empty());
+
+    let mut session = open_any(&card, true);
+    assert_eq!(session.policy().decided_by, PolicySource::Nobody);
+    let opened = session.authenticate(PinEntry::Typed(&letters), LastTry::Spare);
+    assert!(opened.is_ok());
+}
+
+#[test]
+fn what_the_card_or_a_profile_tells_holds_whatever_was_agreed_to() {
+    for profile in [Profile::Crescendo2300, Profile::Crescendo4000] {
+        let card = card(profile);
+        let calm = open_any(&card, false).policy().clone();
+        let mut session = open_any(&card, true);
+        assert_eq!(*session.policy(), calm, "{profile}");
+        let error = session
+            .authenticate(PinEntry::Typed(&pin("123")), LastTry::Use)
+            .map(drop)
+            .unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::CannotBe { whose, .. }) if whose != PolicySource::Standard),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("agree to any PIN"), "{error}");
         assert!(sent(&card).is_empty(), "{profile}");
     }
 }

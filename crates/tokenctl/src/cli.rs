@@ -62,6 +62,7 @@ pub(crate) struct Cli {
 /// Options that every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct GlobalArgs {
     /// Write one JSON document (for `watch`: one a line); see docs/json.md.
     #[arg(long, global = true)]
@@ -84,6 +85,16 @@ pub(crate) struct GlobalArgs {
             (on Linux ~/.local/share/tokenctl/virtual)."
     )]
     pub(crate) r#virtual: bool,
+
+    /// Take any PIN for a card that tells no rule of its own, and not just 6 to 8 digits.
+    #[arg(
+        long,
+        global = true,
+        long_help = "Take any PIN for a card that tells no rule of its own, and not just 6 to 8 \
+            digits, the standard's (SP 800-73).\n\nCards exist whose PIN has letters. On any \
+            other, a PIN that can't be right costs a try then."
+    )]
+    pub(crate) allow_any_pin: bool,
 
     /// Ask for secrets through pinentry, or PROGRAM that acts like it.
     #[arg(

@@ -145,6 +145,7 @@ pub(crate) fn pin_policy(policy: &PinPolicy) -> json::PinPolicy {
         decided_by: match policy.decided_by {
             PolicySource::Card => "card",
             PolicySource::Profile => "profile",
+            PolicySource::Nobody => "nobody",
             _ => "standard",
         },
         evidence: policy.evidence.map(crescendo_ext::Evidence::name),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 use etcetera::BaseStrategy as _;
 use token_manager::{
-    ActionError, FileStore, LoadError, Manager, NotSent, Overrides, PairingCodeStore, Reason,
-    Session, Token,
+    ActionError, FileStore, LoadError, Manager, NotSent, Overrides, PairingCodeStore, PolicySource,
+    Reason, Secret, Session, Token,
 };
 
 use crate::error::{Failure, Kind, Report, Result};
@@ -39,8 +39,9 @@ pub(crate) struct RiskArgs {
 }
 
 impl RiskArgs {
-    fn overrides(self) -> Overrides {
+    fn overrides(self, source: &Source) -> Overrides {
         Overrides::default()
+            .allow_any_pin(source.allows_any_pin())
             .allow_unverified(self.allow_unverified)
             .allow_managed(self.allow_managed)
     }
@@ -50,7 +51,7 @@ impl RiskArgs {
 pub(crate) fn manager(source: &Source, risks: RiskArgs) -> Result<Manager> {
     let manager = Manager::new(source.backend())
         .with_store(Arc::new(FileStore::new(record_directory()?)))
-        .with_overrides(risks.overrides());
+        .with_overrides(risks.overrides(source));
     #[cfg(feature = "secret-store")]
     if !stores_are_off() {
         return Ok(manager.with_secrets(Arc::new(crate::secret_store::DesktopStore)));
@@ -180,8 +181,19 @@ pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
 
 /// The option that agrees to what an action waits for, and what it risks.
 fn consent(error: &ActionError) -> Option<&'static str> {
-    let ActionError::Unavailable { reason, .. } = error else {
-        return None;
+    let reason = match error {
+        ActionError::Unavailable { reason, .. } => reason,
+        ActionError::NotSent(NotSent::CannotBe {
+            secret: Secret::Pin,
+            whose: PolicySource::Standard,
+            ..
+        }) => {
+            return Some(
+                "If its PIN is of another kind all the same, --allow-any-pin sends it; a wrong one \
+                 costs a try. Nothing was sent and no try was spent",
+            );
+        }
+        _ => return None,
     };
     match reason {
         Reason::DeviceManaged | Reason::ManagementUnknown => Some(

@@ -23,6 +23,7 @@ use crate::trace::TraceFile;
 pub(crate) struct Source {
     backend: Arc<Narrowed>,
     token: Option<String>,
+    any_pin: bool,
 }
 
 impl Source {
@@ -41,6 +42,7 @@ impl Source {
                 trace,
             }),
             token: global.token.clone(),
+            any_pin: global.allow_any_pin,
         })
     }
 
@@ -48,6 +50,11 @@ impl Source {
     pub(crate) fn naming(mut self, token: Option<String>) -> Self {
         self.token = token.or(self.token);
         self
+    }
+
+    /// Whether any PIN is taken for one that a card may have which tells no rule.
+    pub(crate) fn allows_any_pin(&self) -> bool {
+        self.any_pin
     }
 
     /// The backend: its readers are those that match `--reader`.

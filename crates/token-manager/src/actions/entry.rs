@@ -5,7 +5,7 @@ use piv_apdu::secret::{Pin, Puk};
 use token_profile::Rule;
 
 use crate::failure::{ActionError, NotSent, Secret};
-use crate::pin::{PinPolicy, PinStatus};
+use crate::pin::{PinPolicy, PinStatus, PolicySource};
 use crate::session::LastTry;
 
 /// Where the PIN comes from.
@@ -38,9 +38,10 @@ pub enum PinChangeEntry<'a> {
 /// rule that the card itself, or the standard, has for every PIN.
 pub(crate) fn may_be_pin(policy: &PinPolicy, pin: &Pin) -> Result<(), NotSent> {
     match policy.any_pin_breaks(pin.as_bytes()) {
-        Some(rule) => Err(NotSent::CannotBe {
+        Some((rule, whose)) => Err(NotSent::CannotBe {
             secret: Secret::Pin,
             rule,
+            whose,
         }),
         None => Ok(()),
     }
@@ -66,6 +67,7 @@ pub(crate) fn may_be_puk(puk: &Puk) -> Result<(), NotSent> {
         return Err(NotSent::CannotBe {
             secret: Secret::Puk,
             rule: Rule::AtLeast(SHORTEST_PUK),
+            whose: PolicySource::Standard,
         });
     }
     Ok(())

@@ -145,7 +145,7 @@ impl<'a> Setup<'a> {
     fn plan(&self, session: &Session) -> Result<Plan> {
         let failed = |error: &ActionError| manage::action_failed(error, &session.token().reader);
         let zeros = [b'0'; 8];
-        let length = usize::from(hard_rule(session.policy()).minimum);
+        let length = usize::from(session.policy().without_profile().minimum);
         let stand_in = |error: piv_apdu::secret::PinError| authority::unusable(&error.to_string());
         let pin = Pin::new(zeros.get(..length).unwrap_or(&zeros)).map_err(stand_in)?;
         let puk = Puk::new(&zeros).map_err(stand_in)?;
@@ -167,7 +167,7 @@ impl<'a> Setup<'a> {
 
     /// What the new PIN has to keep: the new policy, within what the card takes.
     fn rule(&self, session: &Session) -> PinPolicy {
-        let mut rule = hard_rule(session.policy());
+        let mut rule = session.policy().without_profile();
         let new = &self.policy;
         if matches!(session.token().profile, ProfileState::OnToken(_)) {
             (rule.minimum, rule.maximum) = (new.minimum, new.maximum);
@@ -181,13 +181,6 @@ impl<'a> Setup<'a> {
         rule.refuse_weak = new.refuse_weak;
         rule
     }
-}
-
-/// The rule that the card itself, or the standard, has.
-fn hard_rule(policy: &PinPolicy) -> PinPolicy {
-    policy
-        .card
-        .map_or_else(PinPolicy::standard, PinPolicy::from_card)
 }
 
 /// What the person gave.

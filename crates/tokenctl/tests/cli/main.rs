@@ -21,6 +21,7 @@ mod list;
 mod meta;
 mod pairing_code;
 mod personalize;
+mod pin;
 mod policy;
 mod puk;
 mod records;
