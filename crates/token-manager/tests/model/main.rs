@@ -31,7 +31,7 @@ use script::{Script, Step};
 use sight::{Sight, is_open};
 
 /// Sequences for each profile.
-const CASES: u32 = 2000;
+const CASES: u32 = 4000;
 
 /// Empty, but for a plain PIV card: without its CHUID nothing tells it from
 /// another.

@@ -209,8 +209,8 @@ fn setup() -> impl Strategy<Value = Setup> {
         1 => Just(Before::Delivery),
         4 => (given(&PINS), given(&PUKS)).prop_map(|(pin, puk)| Before::Typed(pin, puk)),
     ];
-    let erase = proptest::option::weighted(0.3, by());
-    let takes = proptest::bool::weighted(0.9);
+    let erase = proptest::option::weighted(0.4, by());
+    let takes = proptest::bool::weighted(0.7);
     // A new PIN that is the present one serves for nothing.
     let pin = proptest::sample::select(&PINS[..]).prop_map(Given::Text);
     (before, pin, place(), policy(), erase, takes).prop_map(
