@@ -125,7 +125,13 @@ pub(crate) fn paragraph(out: &mut dyn Write, first: &Text, text: &Text) -> io::R
     write_wrapped(out, first, text, columns)
 }
 
-fn write_wrapped(out: &mut dyn Write, first: &Text, text: &Text, columns: usize) -> io::Result<()> {
+/// Writes `text` after `first`, and in line with it, on lines of `columns` columns.
+pub(crate) fn write_wrapped(
+    out: &mut dyn Write,
+    first: &Text,
+    text: &Text,
+    columns: usize,
+) -> io::Result<()> {
     let indent = first.width();
     let columns = columns.saturating_sub(indent).max(MIN_COLUMNS / 2);
     for (index, line) in text.wrapped(columns).iter().enumerate() {
@@ -136,6 +142,12 @@ fn write_wrapped(out: &mut dyn Write, first: &Text, text: &Text, columns: usize)
         }
     }
     Ok(())
+}
+
+/// How many columns stdout has; `None` if it is no terminal, or does not tell.
+pub(crate) fn stdout_columns() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width.0)).filter(|columns| *columns > 0)
 }
 
 /// How wide text is set on a terminal, within reason; `None` if it is none.
@@ -155,7 +167,7 @@ fn limited(size: Option<(terminal_size::Width, terminal_size::Height)>) -> Optio
 }
 
 /// Lines of less are no use, lines of more are hard to read.
-const MIN_COLUMNS: usize = 60;
+const MIN_COLUMNS: usize = 40;
 const MAX_COLUMNS: usize = 100;
 
 /// Labels and values, aligned, under a heading.

@@ -92,7 +92,7 @@ fn write_json(tokens: &[Token], failed: &[Report]) -> Result {
 
 fn write_table(tokens: &[Token], output: &Output) -> Result {
     let now = SystemTime::now();
-    let mut table = Table::new(&["ID", "NAME", "SERIAL", "PIN", "READER", "NOTES"]);
+    let mut table = Table::new(&["ID", "NAME", "PIN", "SERIAL", "READER", "NOTES"]);
     for token in tokens {
         let identity = &token.identity;
         table.row([
@@ -100,8 +100,8 @@ fn write_table(tokens: &[Token], output: &Output) -> Result {
                 .id()
                 .map_or_else(Text::absent, |id| Text::styled(id, NAME)),
             Text::from(&identity.name).shortened(NAME_COLUMNS),
-            identity.serial.as_ref().map_or_else(Text::new, Text::from),
             describe::pin_short(&token.pin.status),
+            identity.serial.as_ref().map_or_else(Text::new, Text::from),
             Text::styled(&token.reader, DIM),
             Text::styled(describe::content_warnings(token, now).join(", "), WARNING),
         ]);
