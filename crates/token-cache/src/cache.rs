@@ -69,7 +69,10 @@ impl Cache {
 
     /// The present generation of a token, which begins if there is none. To be
     /// asked for in the transaction in which the token is read, for the snapshot
-    /// that is made of it.
+    /// that is made of it: as soon as it is known which token it is, so that the
+    /// token answers once more after it. That shows that the transaction was not
+    /// over by then, with another program's change in between. A snapshot that is
+    /// made of what is remembered has that one's generation.
     pub fn generation(&self, token: &Name) -> Generation {
         let Some(decides) = self.tiers.last() else {
             return Generation::NONE;

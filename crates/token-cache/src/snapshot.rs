@@ -30,7 +30,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// An empty one, checked now. The generation has to be asked for in the
-    /// transaction in which the token is read.
+    /// transaction in which the token is read, as
+    /// [`Cache::generation`](crate::Cache::generation) says.
     pub fn new(identity: Identity, generation: Generation) -> Self {
         Self {
             identity,
