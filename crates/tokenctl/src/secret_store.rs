@@ -6,6 +6,9 @@
 //! `username` = the token's key. The store is looked for when it is first
 //! needed, not before: it may ask the person to unlock it.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use keyring::v1::Entry;
 use token_manager::{SecretStore, SecretStoreError, TokenKey};
 use zeroize::Zeroizing;
@@ -29,24 +32,70 @@ impl SecretStore for DesktopStore {
     }
 
     fn put(&self, token: &TokenKey, secret: &[u8]) -> Result<(), SecretStoreError> {
-        let put = entry(token).and_then(|entry| entry.set_secret(secret));
-        put.map_err(|error| failed(self, &error))
+        let secret = Zeroizing::new(secret.to_vec());
+        self.ask(token, move |entry| entry.set_secret(&secret))
     }
 
     fn get(&self, token: &TokenKey) -> Result<Option<Zeroizing<Vec<u8>>>, SecretStoreError> {
-        match entry(token).and_then(|entry| entry.get_secret()) {
+        self.ask(token, |entry| match entry.get_secret() {
             Ok(secret) => Ok(Some(Zeroizing::new(secret))),
             Err(keyring::v1::Error::NoEntry) => Ok(None),
-            Err(error) => Err(failed(self, &error)),
-        }
+            Err(error) => Err(error),
+        })
     }
 
     fn remove(&self, token: &TokenKey) -> Result<(), SecretStoreError> {
-        match entry(token).and_then(|entry| entry.delete_credential()) {
-            Ok(()) | Err(keyring::v1::Error::NoEntry) => Ok(()),
-            Err(error) => Err(failed(self, &error)),
-        }
+        self.ask(token, |entry| match entry.delete_credential() {
+            Err(keyring::v1::Error::NoEntry) => Ok(()),
+            removed => removed,
+        })
     }
+}
+
+impl DesktopStore {
+    /// Asks the store: first whether it is there, which takes no time, and then
+    /// what is wanted, for which it may ask the person to unlock it.
+    fn ask<T: Send + 'static>(
+        &self,
+        token: &TokenKey,
+        act: impl FnOnce(Entry) -> keyring::v1::Result<T> + Send + 'static,
+    ) -> Result<T, SecretStoreError> {
+        let silent = |limit: Duration| SecretStoreError {
+            store: self.name().to_owned(),
+            detail: format!(
+                "it has not answered within {} s. Unlock or restart it and try again, or have the \
+                 secret kept on the token or nowhere; TOKENCTL_SECRET_STORE=none does \
+                 without it",
+                limit.as_secs()
+            ),
+        };
+        within(THERE, || Entry::store_status().is_ok()).ok_or_else(|| silent(THERE))?;
+        let token = token.clone();
+        within(ANSWER, move || entry(&token).and_then(act))
+            .ok_or_else(|| silent(ANSWER))?
+            .map_err(|error| failed(self, &error))
+    }
+}
+
+/// How long the store may take to say that it is there.
+const THERE: Duration = Duration::from_secs(10);
+
+/// How long it may take to do something: a person may have to find a password.
+const ANSWER: Duration = Duration::from_secs(120);
+
+/// What `act` gives, on a thread of its own, unless it takes longer. The thread
+/// is left behind then, and ends with the program.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, result) = mpsc::channel();
+    let work = move || {
+        // Nobody waits for it any more: it is dropped.
+        let _ = done.send(act());
+    };
+    std::thread::Builder::new().spawn(work).ok()?;
+    result.recv_timeout(limit).ok()
 }
 
 fn entry(token: &TokenKey) -> keyring::v1::Result<Entry> {
@@ -88,5 +137,20 @@ fn cause() -> String {
     match Entry::store_status() {
         Err(error) => format!(" ({error})"),
         Ok(()) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_answers_is_not_waited_for() {
+        let began = std::time::Instant::now();
+        let limit = Duration::from_millis(50);
+        let answer = within(limit, || std::thread::sleep(Duration::from_secs(30)));
+        assert_eq!(answer, None);
+        assert!(began.elapsed() < Duration::from_secs(10));
+        assert_eq!(within(Duration::from_secs(30), || 7), Some(7));
     }
 }
