@@ -100,7 +100,7 @@ pub use content::{
 pub use error::{LoadError, Part, Problem, Unreadable};
 pub use failure::{ActionError, Aftermath, NotSent, PolicyRefusal, Secret};
 pub use load::load;
-pub use options::LoadOptions;
+pub use options::{Freshness, LoadOptions};
 pub use pairing_codes::{KeptUntil, MemoryPairingCodes, PairingCodeStore};
 #[cfg(feature = "login-session")]
 pub use pairing_codes::{NoLoginSession, login_session};
@@ -112,5 +112,7 @@ pub use record::{
 };
 pub use secrets::{MemorySecretStore, SecretStore, SecretStoreError};
 pub use session::{LastTry, Manager, Overrides, Session};
-pub use token::{ProfileState, Token, TokenFamily, TokenIdentity};
+pub use token::{ProfileState, Remembered, Token, TokenFamily, TokenIdentity};
+#[doc(no_inline)]
+pub use token_cache;
 pub use token_profile;

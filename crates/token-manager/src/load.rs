@@ -3,6 +3,8 @@
 
 mod asking;
 mod content;
+mod memory;
+mod recognise;
 mod vendor;
 
 use crescendo_ext::identity::{Family, Identity};
@@ -10,11 +12,14 @@ use crescendo_ext::properties::{GetPivProperties, PivProperties};
 use pcsc_transport::{Card, LinkError, LinkInfo, Transaction, TransportError};
 use piv_apdu::command::{ApplicationProperties, Select, Verify};
 use piv_apdu::key::KeyReference;
+use token_cache::{Identity as CachedIdentity, Item};
 
 pub(crate) use self::asking::{Limits, deadline};
 
 use self::asking::{Asking, Stop};
 use self::content::Content;
+use self::memory::Memory;
+use self::recognise::recognise;
 use self::vendor::{VendorParts, read_vendor_parts};
 use crate::capability::{Capabilities, Facts, Reason, Said};
 use crate::error::{LoadError, Part, Problem, Unreadable};
@@ -99,11 +104,9 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
     let info = card.info().clone();
     let crescendo = Identity::from_atr(&info.atr);
     limits.check()?;
-    let mut asking = Asking {
-        transaction: begin(card)?,
-        limits,
-        problems: Vec::new(),
-    };
+    let memory = Memory::new(options, crescendo.is_some());
+    let mut asking = Asking::new(begin(card)?, limits, memory);
+    recognise(&mut asking, options)?;
 
     let vendor = match &crescendo {
         Some(identity) => read_vendor_parts(&mut asking, identity)?,
@@ -137,7 +140,7 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
             status: PinStatus::Unknown(why.clone()),
         },
     };
-    let problems = asking.problems;
+    let problems = std::mem::take(&mut asking.problems);
 
     let family = crescendo.as_ref().map(Identity::family);
     let profile = content.profile();
@@ -168,6 +171,11 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         algorithms: application.algorithms,
         applet_version: vendor.applet_version,
     };
+    let remembered = asking.memory.close(CachedIdentity::new(
+        &info.atr,
+        identity.guid,
+        identity.serial.clone(),
+    ));
     let mut token = Token {
         reader: info.reader,
         interface: info.interface,
@@ -185,6 +193,7 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         capabilities: Capabilities::evaluate(&facts),
         problems,
         round_trips: 0,
+        remembered,
         facts,
     };
     token.complete(&HostRecord::new(), Overrides::default());
@@ -241,7 +250,7 @@ fn select_piv(
     asking: &mut Asking<'_>,
     known_family: bool,
 ) -> Result<Result<ApplicationProperties, Unreadable>, Stop> {
-    match asking.ask(&Select::piv())? {
+    match asking.ask(Some(Item::PivApplication), &Select::piv())? {
         Ok(application) => Ok(Ok(application)),
         // It did select it, and says nothing useful about it.
         Err(why @ Unreadable::Malformed(_)) => {
@@ -262,7 +271,7 @@ fn select_piv(
 }
 
 fn read_properties(asking: &mut Asking<'_>, family: Family) -> Result<Option<PivProperties>, Stop> {
-    let answer = asking.ask(&GetPivProperties { family })?;
+    let answer = asking.ask(Some(Item::PivProperties), &GetPivProperties { family })?;
     let answer = answer.and_then(|properties| {
         if properties.is_conclusive() {
             return Ok(properties);
@@ -283,7 +292,10 @@ fn read_properties(asking: &mut Asking<'_>, family: Family) -> Result<Option<Piv
 
 /// VERIFY with an empty body: asks for the tries left and spends none.
 fn read_pin_state(asking: &mut Asking<'_>, reference: KeyReference) -> Result<PinState, Stop> {
-    let status = match asking.ask(&Verify::query(reference))? {
+    let status = match asking.ask(
+        Some(Item::Tries(reference.get())),
+        &Verify::query(reference),
+    )? {
         Ok(()) => PinStatus::AlreadyVerified,
         Err(Unreadable::Refused(status)) => PinStatus::from_status_word(status),
         Err(why) => PinStatus::Unknown(why),

@@ -2,9 +2,31 @@
 
 use std::time::Duration;
 
+use token_cache::{Cache, Name};
+
+use crate::token::Token;
+
+/// How much of what is remembered of a token is held against it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Freshness {
+    /// Everything is read from the token, and remembered.
+    #[default]
+    Fresh,
+    /// Each remembered data object is asked for its first block (at most 256
+    /// bytes), and read again if that differs; the PIN's tries and a
+    /// Crescendo's list of keys are read. What a token can't change by a
+    /// documented command (its serial number, applications, PIN properties) is
+    /// taken as it is remembered.
+    Checked,
+    /// Only who it is is asked, and on a plain PIV card the PIN's tries:
+    /// everything else is taken as it is remembered. Two commands on a Crescendo,
+    /// three on a plain PIV card.
+    Quick,
+}
+
 /// How a token is loaded. [`LoadOptions::default`] reads what a token says it
 /// has, and gives it 30 seconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LoadOptions {
     /// Also ask for the rest of the objects that SP 800-73 knows, which costs a
@@ -19,6 +41,12 @@ pub struct LoadOptions {
     /// reader does, whereas [`load_all`](crate::load_all) reports the token as
     /// late at once.
     pub timeout: Option<Duration>,
+    /// Where tokens are remembered. [`Cache::off`] by default.
+    pub cache: Cache,
+    /// How much of what is remembered is held against the token.
+    pub freshness: Freshness,
+    /// The token that is known to be in the reader still ([`Self::with_still`]).
+    pub(crate) still: Option<Name>,
 }
 
 impl Default for LoadOptions {
@@ -26,6 +54,9 @@ impl Default for LoadOptions {
         Self {
             all: false,
             timeout: Some(Duration::from_secs(30)),
+            cache: Cache::off(),
+            freshness: Freshness::Fresh,
+            still: None,
         }
     }
 }
@@ -47,6 +78,34 @@ impl LoadOptions {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets [`cache`](Self::cache).
+    #[must_use]
+    pub fn with_cache(mut self, cache: Cache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Sets [`freshness`](Self::freshness).
+    #[must_use]
+    pub fn with_freshness(mut self, freshness: Freshness) -> Self {
+        self.freshness = freshness;
+        self
+    }
+
+    /// Says that this token is in the reader still: a
+    /// [`Watcher`](pcsc_transport::Watcher) of this process has told of no
+    /// removal since it was read. Then nobody has to ask the token who it is, and
+    /// a [`Freshness::Quick`] load of a Crescendo asks for its list of keys
+    /// instead, and checks all the rest if that has changed.
+    ///
+    /// An event count that was noted down is not enough: where a reader goes with
+    /// its token, as a USB token does, the count begins anew.
+    #[must_use]
+    pub fn with_still(mut self, token: &Token) -> Self {
+        self.still = token.cache_name();
         self
     }
 }

@@ -1,5 +1,6 @@
 //! A token in use: connected, read afresh, and ready for actions.
 
+mod effects;
 mod job;
 mod same;
 
@@ -15,7 +16,7 @@ use crate::capability::{Action, Capability, Reason};
 use crate::error::{LoadError, Unreadable};
 use crate::failure::{ActionError, NotSent, Secret};
 use crate::load::load;
-use crate::options::LoadOptions;
+use crate::options::{Freshness, LoadOptions};
 use crate::pairing_codes::{MemoryPairingCodes, PairingCodeStore};
 use crate::pin::{Alphabet, PinPolicy, PinStatus};
 use crate::record::{HostRecord, HostStore, MemoryStore, TokenKey};
@@ -274,7 +275,8 @@ impl Session {
     /// # Errors
     /// [`ActionError::Load`], [`ActionError::Store`]; what was known is kept.
     pub fn reload(&mut self) -> Result<(), ActionError> {
-        self.token = load(&mut self.card, &self.manager.options)?;
+        let options = self.manager.options.clone();
+        self.token = load(&mut self.card, &options.with_freshness(Freshness::Fresh))?;
         self.read_at = self.card.losses();
         self.consult_record()
     }
@@ -338,7 +340,12 @@ impl Session {
     /// have exchanged it since, that is looked at before anything else
     /// ([`same::check`]).
     pub(crate) fn job(&mut self, action: Action) -> Result<Job<'_>, ActionError> {
-        let mut job = Job::begin(&mut self.card, action, &self.token)?;
+        let mut job = Job::begin(
+            &mut self.card,
+            action,
+            &self.token,
+            &self.manager.options.cache,
+        )?;
         if job.losses() != self.read_at {
             same::check(&mut job, &self.token.identity)?;
             self.read_at = job.losses();
@@ -349,7 +356,12 @@ impl Session {
     /// One transaction on whatever token is in the reader, to lock it or to see
     /// what holds.
     pub(crate) fn job_on_any(&mut self, action: Action) -> Result<Job<'_>, ActionError> {
-        Job::begin(&mut self.card, action, &self.token)
+        Job::begin(
+            &mut self.card,
+            action,
+            &self.token,
+            &self.manager.options.cache,
+        )
     }
 
     /// Whether the card was reset or exchanged by others since the token was read.

@@ -1,14 +1,16 @@
 //! One token: who it is, and everything on it that can be read without a PIN.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use crescendo_ext::AppletVersion;
-use crescendo_ext::identity::{Family, Identity};
+use crescendo_ext::identity::{Family, Identity as CrescendoIdentity};
 use pcsc_transport::Interface;
 use piv_apdu::atr::Atr;
 use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::{Guid, ObjectTag};
 use sha2::{Digest, Sha256};
+use token_cache::{Identity, Name};
 
 use token_profile::{ChallengeType, ManagementProfile};
 
@@ -16,6 +18,7 @@ use crate::capability::{Capabilities, Facts};
 use crate::certificate::{CertificateEntry, hex};
 use crate::content::{KeyEntry, OathSlot, ObjectEntry};
 use crate::error::Problem;
+use crate::options::Freshness;
 use crate::pin::{PinPolicy, PinState, PinStatus};
 use crate::record::{HostRecord, Journal, RecoveryPlace};
 use crate::session::Overrides;
@@ -64,7 +67,20 @@ pub struct Token {
     /// How many commands were sent to the card for this, GET RESPONSE and
     /// repetitions included.
     pub round_trips: u64,
+    /// Unless it was all read just now: since when it is remembered, and how
+    /// much of it was held against the token.
+    pub remembered: Option<Remembered>,
     pub(crate) facts: Facts,
+}
+
+/// A token is shown as it was remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Remembered {
+    /// When all of it was last held against the token, before now.
+    pub since: SystemTime,
+    /// How much of it was held against the token now.
+    pub freshness: Freshness,
 }
 
 /// The token management profile of a token, which is this project's own
@@ -104,6 +120,14 @@ impl ProfileState {
 }
 
 impl Token {
+    /// Its name in the cache; `None` if it has neither a GUID nor a serial
+    /// number: then nothing is remembered of it.
+    pub fn cache_name(&self) -> Option<Name> {
+        let TokenIdentity { guid, serial, .. } = &self.identity;
+        let identity = Identity::new(&self.atr, *guid, serial.clone());
+        identity.map(|identity| identity.name().clone())
+    }
+
     /// Whether a forced PIN change is waiting: the person should be told at
     /// first sight.
     pub fn wants_pin_change(&self) -> bool {
@@ -239,7 +263,7 @@ fn short_digest(kind: &[u8], name: &[u8]) -> String {
 #[non_exhaustive]
 pub enum TokenFamily {
     /// An HID Crescendo, known by its ATR's historical bytes.
-    Crescendo(Identity),
+    Crescendo(CrescendoIdentity),
     /// Any other card with the NIST PIV application.
     Piv,
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pcsc_transport::{Card, LinkError, SendError, Transaction, TransportError};
+use pcsc_transport::{Card, LinkError, Transaction, TransportError};
+use piv_apdu::apdu::{Command, Response};
 use piv_apdu::command::{AnswerError, TypedCommand};
 use piv_apdu::status::StatusWord;
+use token_cache::Item;
 
 use crate::error::{LoadError, Part, Problem, Unreadable};
 use crate::options::LoadOptions;
+
+use super::memory::{Memory, Recalled, begins_alike};
 
 /// When the time of a load that begins now is over; never, if that is further away
 /// than the clock can tell.
@@ -87,21 +91,126 @@ impl Stop {
 /// An answer, or why there is none; what ends the load is outside of it.
 pub(super) type Asked<T> = Result<Result<T, Unreadable>, Stop>;
 
-/// The card in a transaction, asked politely.
+/// The card in a transaction, asked politely, and only what is not remembered.
 pub(super) struct Asking<'c> {
     pub(super) transaction: Transaction<'c>,
     pub(super) limits: &'c Limits,
     pub(super) problems: Vec<Problem>,
+    pub(super) memory: Memory,
+    /// The application whose SELECT was answered from memory, and that has to be
+    /// selected before the next command.
+    wanted: Option<Vec<u8>>,
 }
 
-impl Asking<'_> {
-    pub(super) fn ask<C: TypedCommand>(&mut self, command: &C) -> Asked<C::Answer> {
+impl<'c> Asking<'c> {
+    pub(super) fn new(transaction: Transaction<'c>, limits: &'c Limits, memory: Memory) -> Self {
+        Self {
+            transaction,
+            limits,
+            problems: Vec::new(),
+            memory,
+            wanted: None,
+        }
+    }
+
+    /// The answer to a command that selects an application, or reads `item` in
+    /// the one that was selected last.
+    pub(super) fn ask<C: TypedCommand>(
+        &mut self,
+        item: Option<Item>,
+        command: &C,
+    ) -> Asked<C::Answer> {
         self.limits.check()?;
-        match self.transaction.send(command) {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(SendError::Answer(error)) => Ok(Err(refusal(error))),
-            Err(SendError::Transport(error)) => given_up(error).map(Err),
-            Err(other) => Ok(Err(Unreadable::GivenUp(other.to_string()))),
+        let command = command.to_command();
+        let answer = match item {
+            Some(item) => self.recall_or_ask(item, &command)?,
+            None => self.exchange(&command)?,
+        };
+        Ok(answer.and_then(|response| C::decode_answer(&response).map_err(refusal)))
+    }
+
+    fn recall_or_ask(&mut self, item: Item, command: &Command) -> Asked<Response> {
+        let answer = match self.memory.recall(item) {
+            Recalled::Answer(response) => {
+                if is_select(command) {
+                    self.wanted = Some(command.data().to_vec());
+                }
+                return Ok(Ok(response));
+            }
+            Recalled::IfItBeginsAs(known) => match self.begins_as(&known, command)? {
+                Ok(Some(response)) => Ok(response),
+                Ok(None) => self.exchange(command)?,
+                Err(why) => Err(why),
+            },
+            Recalled::Nothing => self.exchange(command)?,
+        };
+        if let Ok(response) = &answer {
+            self.memory.learn(item, response);
+        }
+        Ok(answer)
+    }
+
+    /// What is known, if the card's answer still begins like it; what the card
+    /// says now, if that came in one piece; or else nothing.
+    fn begins_as(&mut self, known: &Response, command: &Command) -> Asked<Option<Response>> {
+        let first = match self.first_block(command)? {
+            Ok(first) => first,
+            Err(why) => return Ok(Err(why)),
+        };
+        let answer = if begins_alike(&first, known) {
+            Some(known.clone())
+        } else if first.status().more_data().is_none() {
+            Some(first)
+        } else {
+            None
+        };
+        Ok(Ok(answer))
+    }
+
+    /// The answer to a command that is sent in any case, kept for whoever asks for
+    /// it next; nothing if there is none that can be understood.
+    pub(super) fn give<C: TypedCommand>(
+        &mut self,
+        item: Item,
+        command: &C,
+    ) -> Result<Option<C::Answer>, Stop> {
+        self.limits.check()?;
+        let Ok(response) = self.exchange(&command.to_command())? else {
+            return Ok(None);
+        };
+        let answer = C::decode_answer(&response).ok();
+        self.memory.was_given(item, response);
+        Ok(answer)
+    }
+
+    /// The first block of an answer, at most 256 bytes.
+    pub(super) fn first_block(&mut self, command: &Command) -> Asked<Response> {
+        self.limits.check()?;
+        if let Err(why) = self.select_wanted()? {
+            return Ok(Err(why));
+        }
+        sent(self.transaction.exchange_first(command))
+    }
+
+    fn exchange(&mut self, command: &Command) -> Asked<Response> {
+        if is_select(command) {
+            self.wanted = None;
+        } else if let Err(why) = self.select_wanted()? {
+            return Ok(Err(why));
+        }
+        sent(self.transaction.exchange(command))
+    }
+
+    fn select_wanted(&mut self) -> Asked<()> {
+        let Some(aid) = self.wanted.take() else {
+            return Ok(Ok(()));
+        };
+        match self.transaction.ensure_selected(&aid) {
+            Ok(Some(answer)) if !answer.status().is_success() => {
+                Ok(Err(Unreadable::Refused(answer.status())))
+            }
+            Ok(_) => Ok(Ok(())),
+            Err(error) => given_up(error).map(Err),
         }
     }
 
@@ -110,6 +219,17 @@ impl Asking<'_> {
         asked
             .map_err(|why| self.problems.push(Problem::new(part, why)))
             .ok()
+    }
+}
+
+fn is_select(command: &Command) -> bool {
+    command.ins() == 0xA4
+}
+
+fn sent(result: Result<Response, TransportError>) -> Asked<Response> {
+    match result {
+        Ok(response) => Ok(Ok(response)),
+        Err(error) => given_up(error).map(Err),
     }
 }
 

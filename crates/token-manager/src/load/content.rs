@@ -13,6 +13,7 @@ use piv_apdu::object::{
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{self, Tag};
 
+use token_cache::Item;
 use token_profile::{ManagementProfile, ProfileError};
 
 use super::asking::{Asking, Stop};
@@ -165,7 +166,7 @@ impl Content {
         let state = if tag.read_access() == ReadAccess::Pin {
             ObjectState::NeedsPin
         } else {
-            match asking.ask(&GetData { tag })? {
+            match asking.ask(Item::object(tag), &GetData { tag })? {
                 Ok(content) if content.is_empty() => ObjectState::Empty,
                 Ok(content) => {
                     if let Some(info) = unexpected_certificate(tag, &content) {
@@ -221,7 +222,7 @@ impl Content {
         tag: ObjectTag,
         slot: Option<KeyReference>,
     ) -> Result<(), Stop> {
-        let state = match asking.ask(&GetData { tag })? {
+        let state = match asking.ask(Item::object(tag), &GetData { tag })? {
             Ok(content) => decode_certificate(&content),
             Err(why) if is_absent(&why) => CertificateState::Absent,
             Err(why) => CertificateState::Unreadable(why),

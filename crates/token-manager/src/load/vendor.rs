@@ -6,6 +6,7 @@ use crescendo_ext::identity::{Family, Form, Identity};
 use crescendo_ext::oath::SelectOathSlot;
 use crescendo_ext::{AppletVersion, Evidence, operations};
 use piv_apdu::status::StatusWord;
+use token_cache::Item;
 
 use super::asking::{Asking, Stop};
 use crate::capability::{Reason, Said};
@@ -45,9 +46,9 @@ pub(super) fn read_vendor_parts(
 ) -> Result<VendorParts, Stop> {
     let mut parts = VendorParts::none();
 
-    let domain = asking.ask(&SelectIsd)?;
+    let domain = asking.ask(Some(Item::IssuerSecurityDomain), &SelectIsd)?;
     let production_data = match domain {
-        Ok(()) => asking.ask(&GetCplc)?,
+        Ok(()) => asking.ask(Some(Item::ProductionData), &GetCplc)?,
         Err(why) => Err(why),
     };
     parts.serial = asking
@@ -55,10 +56,10 @@ pub(super) fn read_vendor_parts(
         .map(|data| data.serial());
 
     parts.pin_properties = Said::Nothing(Reason::CouldNotRead);
-    let applet = asking.ask(&SelectAca)?;
+    let applet = asking.ask(Some(Item::AccessControlApplet), &SelectAca)?;
     if let Some(applet) = asking.note(Part::AccessControlApplet, applet) {
         parts.applet_version = applet.applet;
-        let properties = asking.ask(&GetPinProperties)?;
+        let properties = asking.ask(Some(Item::PinProperties), &GetPinProperties)?;
         if let Some(properties) = asking.note(Part::PinProperties, properties) {
             parts.pin_policy = PinPolicy::from_card(properties);
             parts.pin_properties = Said::Yes;
@@ -87,7 +88,7 @@ fn is_documented(operation: &str, family: Family) -> bool {
 fn read_oath_slots(asking: &mut Asking<'_>) -> Result<Vec<OathSlot>, Stop> {
     let mut slots = Vec::new();
     for command in SelectOathSlot::all() {
-        let state = match asking.ask(&command)? {
+        let state = match asking.ask(Some(Item::OathSlot(command.slot())), &command)? {
             Ok(()) => OathState::Present,
             Err(Unreadable::Refused(StatusWord::FILE_NOT_FOUND)) => OathState::Absent,
             Err(why) => OathState::Unreadable(why),

@@ -6,18 +6,21 @@ use crescendo_ext::identity::Family;
 use pcsc_transport::{Card, SendError, Transaction, TransportError};
 use pcsc_transport::{PinDigits, PinModify, PinPadError, PinVerify};
 use piv_apdu::aid;
-use piv_apdu::apdu::Response;
+use piv_apdu::apdu::{Command, Response};
 use piv_apdu::command::{AnswerError, TypedCommand, Verify};
 use piv_apdu::key::KeyReference;
 use piv_apdu::management::{ManagementKey, MutualAuthentication};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
+use token_cache::{Cache, Name};
 use zeroize::Zeroizing;
 
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
 use crate::token::Token;
+
+use super::effects;
 
 /// A transaction in which an action sends its commands.
 pub(crate) struct Job<'c> {
@@ -29,6 +32,9 @@ pub(crate) struct Job<'c> {
     digits: PinDigits,
     /// How many it takes for that one and for a new one.
     digits_to_change: PinDigits,
+    /// What is remembered of the token, and its name there.
+    cache: &'c Cache,
+    cache_name: Option<Name>,
     step: &'static str,
     aftermath: Aftermath,
 }
@@ -38,6 +44,7 @@ impl<'c> Job<'c> {
         card: &'c mut Card,
         action: Action,
         token: &Token,
+        cache: &'c Cache,
     ) -> Result<Self, ActionError> {
         let step = "begin";
         let transaction = card
@@ -61,6 +68,8 @@ impl<'c> Job<'c> {
             pin: token.pin.reference,
             digits,
             digits_to_change,
+            cache,
+            cache_name: token.cache_name(),
             step,
             aftermath: Aftermath::Unchanged,
         })
@@ -119,6 +128,7 @@ impl<'c> Job<'c> {
         &mut self,
         command: &C,
     ) -> Result<Result<C::Answer, StatusWord>, ActionError> {
+        effects::forget(self.cache, self.cache_name.as_ref(), &command.to_command());
         match self.transaction.send(command) {
             Ok(answer) => Ok(Ok(answer)),
             Err(SendError::Answer(AnswerError::Status(status))) => Ok(Err(status)),
@@ -240,6 +250,7 @@ impl<'c> Job<'c> {
         if !self.transaction.pin_pad().verify {
             return Err(NotSent::NoPinPad.into());
         }
+        self.forget_tries(header);
         let request = PinVerify::new(header, self.digits);
         let answer = self.transaction.verify_on_pin_pad(&request);
         self.pad_answer(answer)
@@ -254,9 +265,16 @@ impl<'c> Job<'c> {
         if !self.transaction.pin_pad().modify {
             return Err(NotSent::NoPinPad.into());
         }
+        self.forget_tries(header);
         let request = PinModify::new(header, self.digits_to_change);
         let answer = self.transaction.modify_on_pin_pad(&request);
         self.pad_answer(answer)
+    }
+
+    /// What the reader's pad is about to send has a PIN in it.
+    fn forget_tries(&self, [cla, ins, p1, p2]: [u8; 4]) {
+        let command = Command::new(cla, ins, p1, p2).with_data(&[0xFF]);
+        effects::forget(self.cache, self.cache_name.as_ref(), &command);
     }
 
     fn pad_answer(

@@ -1,0 +1,200 @@
+//! What is remembered of the token that is being read, and what is learnt of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use piv_apdu::apdu::Response;
+use piv_apdu::object::{Guid, ObjectTag};
+use piv_apdu::status::StatusWord;
+use token_cache::{Cache, Counts, Entry, Identity, Item, Snapshot};
+
+use crate::options::{Freshness, LoadOptions};
+use crate::token::Remembered;
+
+/// What memory has to say to a question.
+pub(super) enum Recalled {
+    /// The answer.
+    Answer(Response),
+    /// The answer, if the token's own still begins like it.
+    IfItBeginsAs(Response),
+    /// Nothing: the token has to be asked.
+    Nothing,
+}
+
+/// The memory of one load.
+pub(super) struct Memory {
+    cache: Cache,
+    freshness: Freshness,
+    /// Whether a quick load asks for the tries left.
+    asks_tries: bool,
+    /// Whether a quick load asks for the list of keys.
+    asks_keys: bool,
+    /// What is remembered of this token, once it is known which it is.
+    known: Option<Arc<Snapshot>>,
+    /// Answers to what was asked to find out which token it is.
+    given: BTreeMap<Item, Response>,
+    now: BTreeMap<Item, Entry>,
+    counts: Counts,
+    /// Whether something was learnt that is not what was remembered.
+    has_news: bool,
+    /// Somebody's PIN holds the token open: it shows more than is public.
+    is_open: bool,
+}
+
+impl Memory {
+    pub(super) fn new(options: &LoadOptions, is_crescendo: bool) -> Self {
+        Self {
+            cache: options.cache.clone(),
+            freshness: options.freshness,
+            asks_tries: !is_crescendo,
+            asks_keys: options.still.is_some(),
+            known: None,
+            given: BTreeMap::new(),
+            now: BTreeMap::new(),
+            counts: Counts::default(),
+            has_news: false,
+            is_open: false,
+        }
+    }
+
+    /// The token in the reader is the one that this is remembered of.
+    pub(super) fn is_of(&mut self, known: Arc<Snapshot>) {
+        self.known = Some(known);
+    }
+
+    /// An answer that came while it was found out which token it is.
+    pub(super) fn was_given(&mut self, item: Item, response: Response) {
+        self.given.insert(item, response);
+    }
+
+    pub(super) fn recall(&mut self, item: Item) -> Recalled {
+        if let Some(response) = self.given.remove(&item) {
+            self.learn(item, &response);
+            return Recalled::Answer(response);
+        }
+        let known = self.known.as_ref();
+        let Some(entry) = known.and_then(|known| known.entries().get(&item)) else {
+            return Recalled::Nothing;
+        };
+        let checked = self.freshness == Freshness::Checked;
+        match item {
+            Item::Object(_) if checked => Recalled::IfItBeginsAs(entry.response.clone()),
+            Item::Tries(_) if checked || self.asks_tries => Recalled::Nothing,
+            Item::PivProperties if checked || self.asks_keys => Recalled::Nothing,
+            _ => {
+                let entry = entry.clone();
+                let response = entry.response.clone();
+                self.counts.hits += 1;
+                self.now.insert(item, entry);
+                Recalled::Answer(response)
+            }
+        }
+    }
+
+    /// Notes what the token has answered.
+    pub(super) fn learn(&mut self, item: Item, response: &Response) {
+        if matches!(item, Item::Tries(_)) && response.status().is_success() {
+            self.is_open = true;
+        }
+        let known = self.known.as_ref();
+        let known = known.and_then(|known| known.entries().get(&item));
+        if let Some(entry) = known.filter(|entry| entry.response == *response) {
+            self.counts.hits += 1;
+            self.now.insert(item, entry.clone());
+            return;
+        }
+        self.counts.misses += 1;
+        self.has_news = true;
+        if item == Item::PivProperties && self.freshness == Freshness::Quick {
+            // Keys came or went: so may have everything else.
+            self.freshness = Freshness::Checked;
+        }
+        if self.is_memorable(item, response.status()) {
+            let entry = Entry {
+                response: response.clone(),
+                read_at: SystemTime::now(),
+            };
+            self.now.insert(item, entry);
+        }
+    }
+
+    /// Whether it will be the same next time, and public then.
+    fn is_memorable(&self, item: Item, status: StatusWord) -> bool {
+        match item {
+            Item::Tries(_) => !status.is_success(),
+            Item::Object(object) if self.is_open && !ObjectTag::ALL.contains(&object.tag()) => {
+                false
+            }
+            _ => {
+                status.is_success()
+                    || matches!(
+                        status,
+                        StatusWord::FILE_NOT_FOUND
+                            | StatusWord::REFERENCED_DATA_NOT_FOUND
+                            | StatusWord::SECURITY_STATUS_NOT_SATISFIED
+                            | StatusWord::INS_NOT_SUPPORTED
+                            | StatusWord::FUNCTION_NOT_SUPPORTED
+                    )
+            }
+        }
+    }
+
+    /// Remembers all of it, inside of the transaction in which it was read. Gives
+    /// what the token is shown from, if that is not the token itself.
+    pub(super) fn close(self, identity: Option<Identity>) -> Option<Remembered> {
+        let remembered = self.known.as_ref().map(|known| Remembered {
+            since: known.checked_at(),
+            freshness: self.freshness,
+        });
+        let identity = identity.filter(|_| !self.cache.is_off())?;
+        self.cache.count(identity.name(), self.counts);
+        let quick = self.freshness == Freshness::Quick;
+        if quick && !self.has_news && remembered.is_some() {
+            return remembered;
+        }
+        let generation = self.cache.generation(identity.name());
+        let mut snapshot = Snapshot::new(identity, generation);
+        if let Some(remembered) = remembered.filter(|_| quick) {
+            snapshot.set_checked_at(remembered.since);
+        }
+        for (item, entry) in self.now {
+            snapshot.keep(item, entry);
+        }
+        self.cache.store(snapshot);
+        remembered
+    }
+
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.freshness != Freshness::Fresh && !self.cache.is_off()
+    }
+}
+
+/// Whether a card's first block of an answer is how the remembered one begins.
+pub(super) fn begins_alike(first: &Response, known: &Response) -> bool {
+    if first.status().more_data().is_some() {
+        known.status().is_success()
+            && known.data().len() > first.data().len()
+            && known.data().starts_with(first.data())
+    } else {
+        first == known
+    }
+}
+
+/// Whether the first block of a CHUID is how this token's begins, with its GUID
+/// in it.
+pub(super) fn is_chuid_of(first: &Response, known: &Snapshot) -> bool {
+    let (Some(guid), Some(chuid)) = (known.identity().guid(), Item::object(ObjectTag::CHUID))
+    else {
+        return false;
+    };
+    let shows = |Guid(guid): &Guid| first.data().windows(guid.len()).any(|it| it == guid);
+    known
+        .answer(chuid)
+        .is_some_and(|known| begins_alike(first, known))
+        && shows(guid)
+}

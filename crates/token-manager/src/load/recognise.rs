@@ -1,0 +1,88 @@
+//! Which of the remembered tokens is in the reader.
+
+use std::sync::Arc;
+
+use crescendo_ext::cplc::{Cplc, GetCplc, SelectIsd};
+use piv_apdu::command::{GetData, Select, TypedCommand};
+use piv_apdu::object::ObjectTag;
+use token_cache::{Item, Snapshot};
+
+use super::asking::{Asking, Stop};
+use super::memory::is_chuid_of;
+use crate::options::LoadOptions;
+
+/// Asks the token who it is, if it may be one that is remembered: two commands,
+/// whose answers are not asked for again.
+///
+/// SELECT of the PIV application and the first block of the CHUID; or, if no
+/// remembered token of this kind has a GUID, SELECT of the issuer security
+/// domain and GET CPLC. Nothing, if the caller knows who it is, or if no token of
+/// this kind is remembered.
+pub(super) fn recognise(asking: &mut Asking<'_>, options: &LoadOptions) -> Result<(), Stop> {
+    if !asking.memory.is_asked() {
+        return Ok(());
+    }
+    let atr = asking.transaction.info().atr;
+    if let Some(still) = &options.still {
+        let known = asking.memory.cache().read(still);
+        if let Some(known) = known.filter(|known| *known.identity().atr() == atr) {
+            asking.memory.is_of(known);
+            return Ok(());
+        }
+    }
+    let candidates = asking.memory.cache().with_atr(&atr);
+    let known = if candidates.iter().any(|it| it.identity().guid().is_some()) {
+        by_guid(asking, &candidates)?
+    } else if candidates.is_empty() {
+        None
+    } else {
+        by_serial(asking, &candidates)?
+    };
+    if let Some(known) = known {
+        asking.memory.is_of(known);
+    }
+    Ok(())
+}
+
+fn by_guid(
+    asking: &mut Asking<'_>,
+    candidates: &[Arc<Snapshot>],
+) -> Result<Option<Arc<Snapshot>>, Stop> {
+    let Some(chuid) = Item::object(ObjectTag::CHUID) else {
+        return Ok(None);
+    };
+    if asking.give(Item::PivApplication, &Select::piv())?.is_none() {
+        return Ok(None);
+    }
+    let command = GetData::new(ObjectTag::CHUID).to_command();
+    let Ok(first) = asking.first_block(&command)? else {
+        return Ok(None);
+    };
+    let known = candidates.iter().find(|it| is_chuid_of(&first, it));
+    let whole = match known.and_then(|known| known.answer(chuid)) {
+        Some(remembered) => Some(remembered.clone()),
+        None => Some(first).filter(|first| first.status().more_data().is_none()),
+    };
+    if let Some(whole) = whole {
+        asking.memory.was_given(chuid, whole);
+    }
+    Ok(known.cloned())
+}
+
+fn by_serial(
+    asking: &mut Asking<'_>,
+    candidates: &[Arc<Snapshot>],
+) -> Result<Option<Arc<Snapshot>>, Stop> {
+    if asking
+        .give(Item::IssuerSecurityDomain, &SelectIsd)?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    let production_data = asking.give(Item::ProductionData, &GetCplc)?;
+    let serial = production_data.map(|data: Cplc| data.serial());
+    let known = candidates
+        .iter()
+        .find(|it| serial.is_some() && it.identity().serial() == serial.as_deref());
+    Ok(known.cloned())
+}

@@ -1,0 +1,389 @@
+//! Tokens that are remembered: what showing one again costs, counted at the
+//! card, and which changes behind the cache's back are noticed when.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure is a failed test"
+)]
+
+mod desk;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pcsc_transport::{Card, ExtendedLength};
+use piv_apdu::object::ObjectTag;
+use token_manager::token_cache::{Cache, Item};
+use token_manager::{
+    Freshness, KeyOrigin, LastTry, LoadOptions, Manager, Overrides, PinChangeEntry, PinEntry,
+    PinStatus, Token, load,
+};
+use virtual_token::{
+    Content, CreateOptions, LinkOptions, MemoryBackend, Profile, SharedToken, VirtualToken,
+};
+
+use desk::{factory, pin};
+
+/// What a load costs over a reader with short APDUs: cold, checked, quick. With
+/// a certificate in each slot that the family has.
+const COSTS: [(Profile, [u64; 3]); 4] = [
+    (Profile::Crescendo2300, [22, 10, 2]),
+    (Profile::Crescendo4000, [16, 10, 2]),
+    (Profile::CrescendoKey, [25, 10, 2]),
+    (Profile::Piv, [18, 10, 3]),
+];
+
+const NEW: &str = "271828";
+
+fn make(profile: Profile, seed: u64, content: Content) -> SharedToken {
+    let created = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    let options = CreateOptions::default()
+        .seed(seed)
+        .created(created)
+        .content(content);
+    SharedToken::new(VirtualToken::create(profile, &options).unwrap())
+}
+
+fn personal(profile: Profile) -> SharedToken {
+    make(profile, profile as u64, Content::Personal)
+}
+
+fn read(card: &SharedToken, cache: &Cache, freshness: Freshness) -> Token {
+    read_with(card, &options(cache, freshness))
+}
+
+fn options(cache: &Cache, freshness: Freshness) -> LoadOptions {
+    LoadOptions::new()
+        .with_cache(cache.clone())
+        .with_freshness(freshness)
+}
+
+/// Over a reader with short APDUs only.
+fn read_with(card: &SharedToken, options: &LoadOptions) -> Token {
+    let link = LinkOptions::new("Virtual").announces(ExtendedLength::No);
+    let link = card.connect(&link).unwrap();
+    card.clear_log();
+    let before = card.commands();
+    let token = load(&mut Card::new(Box::new(link)), options).unwrap();
+    assert_eq!(token.round_trips, card.commands() - before);
+    token
+}
+
+/// The same token, however it was read.
+fn same(mut one: Token, other: &Token) -> bool {
+    one.round_trips = other.round_trips;
+    one.remembered = other.remembered;
+    one == *other
+}
+
+/// Puts this part of another token in the place of the token's own, as another
+/// program might.
+fn graft(card: &SharedToken, from: &SharedToken, kind: &str, name: &str) {
+    let from = from.with(|token| serde_json::to_value(token.to_state()).unwrap());
+    card.with(|token| {
+        let mut state = serde_json::to_value(token.to_state()).unwrap();
+        state[kind][name] = from[kind][name].clone();
+        assert!(!state[kind][name].is_null(), "{kind} {name}");
+        *token = VirtualToken::from_state(serde_json::from_value(state).unwrap()).unwrap();
+        token.power_on();
+    });
+}
+
+/// The hexadecimal content of one of the token's objects, for others to be put
+/// there.
+fn set_object(card: &SharedToken, tag: &str, content: &str) {
+    card.with(|token| {
+        let mut state = serde_json::to_value(token.to_state()).unwrap();
+        let object = &mut state["objects"][tag]["content"];
+        assert!(object.is_string(), "{tag}: {object}");
+        *object = content.into();
+        *token = VirtualToken::from_state(serde_json::from_value(state).unwrap()).unwrap();
+        token.power_on();
+    });
+}
+
+fn instructions(card: &SharedToken) -> Vec<u8> {
+    card.log().iter().map(|header| header.ins).collect()
+}
+
+#[test]
+fn a_token_that_is_known_costs_next_to_nothing() {
+    for (profile, [cold, checked, quick]) in COSTS {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Quick);
+        assert_eq!(first.remembered, None, "{profile}: nothing was known");
+        assert_eq!(first.round_trips, cold, "{profile}");
+        for (freshness, cost) in [(Freshness::Quick, quick), (Freshness::Checked, checked)] {
+            let again = read(&card, &cache, freshness);
+            assert!(same(again.clone(), &first), "{profile}, {freshness:?}");
+            assert_eq!(again.remembered.unwrap().freshness, freshness);
+            assert_eq!(again.round_trips, cost, "{profile}, {freshness:?}");
+        }
+        let fresh = read(&card, &cache, Freshness::Fresh);
+        assert_eq!(
+            (fresh.round_trips, fresh.remembered),
+            (cold, None),
+            "{profile}"
+        );
+    }
+}
+
+#[test]
+fn a_token_without_anything_on_it_is_known_by_its_serial_number() {
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::Crescendo4000,
+        Profile::CrescendoKey,
+    ] {
+        let card = make(profile, 7, Content::Empty);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Quick);
+        assert_eq!(first.identity.guid, None);
+        let again = read(&card, &cache, Freshness::Quick);
+        assert!(same(again.clone(), &first), "{profile}");
+        assert_eq!(again.round_trips, 2, "{profile}");
+    }
+    // A plain PIV card without a CHUID can't be told from another.
+    let card = make(Profile::Piv, 7, Content::Empty);
+    let cache = Cache::off().with_memory();
+    let first = read(&card, &cache, Freshness::Quick);
+    if first.identity.guid.is_none() {
+        let again = read(&card, &cache, Freshness::Quick);
+        assert_eq!(
+            (again.remembered, again.round_trips),
+            (None, first.round_trips)
+        );
+    }
+}
+
+#[test]
+fn another_token_of_the_same_kind_is_never_taken_for_the_one_that_is_known() {
+    for profile in Profile::ALL {
+        for freshness in [Freshness::Quick, Freshness::Checked] {
+            let cache = Cache::off().with_memory();
+            let known = read(&personal(profile), &cache, Freshness::Fresh);
+            let other = make(profile, 99, Content::Personal);
+            let plain = read(&other, &Cache::off(), Freshness::Fresh);
+            let found = read(&other, &cache, freshness);
+            assert!(same(found.clone(), &plain), "{profile}, {freshness:?}");
+            assert_eq!(found.remembered, None);
+            assert_ne!(found.identity.guid, known.identity.guid);
+            // And from now on both are known.
+            for card in [&other, &personal(profile)] {
+                assert!(read(card, &cache, Freshness::Quick).remembered.is_some());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_others_have_changed_is_read_again_and_nothing_else_is() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Quick);
+        graft(
+            &card,
+            &make(profile, 99, Content::Personal),
+            "objects",
+            "5FC105",
+        );
+        // The documented blind spot: who it is is all that a quick look asks.
+        let quick = read(&card, &cache, Freshness::Quick);
+        assert_eq!(quick.certificates, first.certificates, "{profile}");
+
+        let checked = read(&card, &cache, Freshness::Checked);
+        let gets = instructions(&card)
+            .iter()
+            .filter(|ins| **ins == 0xCB)
+            .count();
+        let truth = read(&card, &Cache::off(), Freshness::Fresh);
+        assert!(same(checked.clone(), &truth), "{profile}");
+        assert_ne!(checked.certificates, first.certificates, "{profile}");
+        assert!(checked.round_trips < truth.round_trips, "{profile}");
+        // One more GET DATA than there are objects to look at.
+        let again = read(&card, &cache, Freshness::Checked);
+        let calm = instructions(&card)
+            .iter()
+            .filter(|ins| **ins == 0xCB)
+            .count();
+        assert_eq!(gets, calm + 1, "{profile}");
+        assert!(same(again, &truth), "{profile}: it was remembered");
+    }
+}
+
+#[test]
+fn an_object_that_others_have_emptied_or_filled_is_seen_by_its_first_block() {
+    let card = personal(Profile::Piv);
+    let cache = Cache::off().with_memory();
+    read(&card, &cache, Freshness::Fresh);
+    set_object(&card, "5FC105", "");
+    let checked = read(&card, &cache, Freshness::Checked);
+    assert!(same(
+        checked.clone(),
+        &read(&card, &Cache::off(), Freshness::Fresh)
+    ));
+    graft(&card, &personal(Profile::Piv), "objects", "5FC105");
+    let checked = read(&card, &cache, Freshness::Checked);
+    assert!(same(checked, &read(&card, &Cache::off(), Freshness::Fresh)));
+}
+
+/// What differs only after the first 256 bytes and is as long as before.
+#[test]
+fn the_end_of_an_object_is_not_looked_at_unless_everything_is_read() {
+    let card = personal(Profile::Piv);
+    let cache = Cache::off().with_memory();
+    let first = read(&card, &cache, Freshness::Fresh);
+    let state = card.with(|token| serde_json::to_value(token.to_state()).unwrap());
+    let content = state["objects"]["5FC105"]["content"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    // The last byte of the signature, before the two tags that follow it.
+    let at = content.len() - 12;
+    let other = if &content[at..=at] == "0" { "1" } else { "0" };
+    let changed = format!("{}{other}{}", &content[..at], &content[at + 1..]);
+    set_object(&card, "5FC105", &changed);
+    let checked = read(&card, &cache, Freshness::Checked);
+    assert_eq!(
+        checked.certificates, first.certificates,
+        "the documented blind spot"
+    );
+    let fresh = read(&card, &cache, Freshness::Fresh);
+    assert_ne!(fresh.certificates, first.certificates);
+    let checked = read(&card, &cache, Freshness::Checked);
+    assert_eq!(checked.certificates, fresh.certificates);
+}
+
+#[test]
+fn where_the_card_was_never_out_a_quick_look_asks_for_the_keys() {
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::Crescendo4000,
+        Profile::CrescendoKey,
+    ] {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Fresh);
+        let still = options(&cache, Freshness::Quick).with_still(&first);
+        let again = read_with(&card, &still);
+        assert!(same(again.clone(), &first), "{profile}");
+        assert_eq!(again.round_trips, 2, "{profile}");
+
+        // Another program removes a key and its certificate.
+        let empty = make(profile, 99, Content::Empty);
+        graft(&card, &empty, "keys", "9A");
+        set_object(&card, "5FC105", "");
+        let again = read_with(&card, &still);
+        let truth = read(&card, &Cache::off(), Freshness::Fresh);
+        assert!(same(again.clone(), &truth), "{profile}: all was looked at");
+        let key = again
+            .keys
+            .iter()
+            .find(|key| key.slot.get() == 0x9A)
+            .unwrap();
+        assert_eq!(key.origin, KeyOrigin::Allocated, "{profile}");
+    }
+    // On a plain PIV card there is no such list: who it is is not asked.
+    let card = personal(Profile::Piv);
+    let cache = Cache::off().with_memory();
+    let first = read(&card, &cache, Freshness::Fresh);
+    let again = read_with(&card, &options(&cache, Freshness::Quick).with_still(&first));
+    assert!(same(again.clone(), &first));
+    assert_eq!(again.round_trips, 2);
+}
+
+fn manager(card: &SharedToken, cache: &Cache) -> Manager {
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", card).unwrap();
+    Manager::new(Arc::new(readers))
+        .with_options(options(cache, Freshness::Fresh))
+        .with_overrides(
+            Overrides::default()
+                .allow_managed(true)
+                .allow_unverified(true),
+        )
+}
+
+#[test]
+fn tries_that_were_spent_or_given_back_through_us_are_asked_for_again() {
+    let profile = Profile::Crescendo2300;
+    let card = personal(profile);
+    let cache = Cache::off().with_memory();
+    read(&card, &cache, Freshness::Fresh);
+    let mut session = manager(&card, &cache).open("Desk").unwrap();
+    let wrong = pin("314159");
+    session
+        .authenticate(PinEntry::Typed(&wrong), LastTry::Spare)
+        .map(drop)
+        .unwrap_err();
+    let quick = read(&card, &cache, Freshness::Quick);
+    assert_eq!(quick.pin.status, PinStatus::TriesLeft(5));
+    assert_eq!(
+        quick.round_trips, 3,
+        "the tries were forgotten, and nothing else"
+    );
+    assert_eq!(read(&card, &cache, Freshness::Quick).round_trips, 2);
+
+    let (old, new) = (factory(profile), pin(NEW));
+    let entry = PinChangeEntry::Typed {
+        old: &old,
+        new: &new,
+    };
+    session.change_pin(entry, LastTry::Spare).map(drop).unwrap();
+    let quick = read(&card, &cache, Freshness::Quick);
+    assert_eq!(quick.pin.status, PinStatus::TriesLeft(6));
+    // Another program spends one: a quick look is late, and says since when it
+    // remembers.
+    drop(session);
+    manager(&card, &Cache::off())
+        .open("Desk")
+        .unwrap()
+        .authenticate(PinEntry::Typed(&wrong), LastTry::Spare)
+        .map(drop)
+        .unwrap_err();
+    let quick = read(&card, &cache, Freshness::Quick);
+    assert_eq!(quick.pin.status, PinStatus::TriesLeft(6));
+    assert!(quick.remembered.is_some());
+    let checked = read(&card, &cache, Freshness::Checked);
+    assert_eq!(checked.pin.status, PinStatus::TriesLeft(5));
+}
+
+#[test]
+fn nothing_is_kept_that_only_the_pin_opens() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let mut session = manager(&card, &cache).open("Desk").unwrap();
+        let factory = factory(profile);
+        let mut open = session
+            .authenticate(PinEntry::Typed(&factory), LastTry::Spare)
+            .unwrap();
+        open.read_object(ObjectTag::PRINTED_INFORMATION).unwrap();
+        // Others read the token while it is open.
+        read(&card, &cache, Freshness::Fresh);
+        drop(open);
+        for held in cache.held() {
+            for item in held.snapshot.entries().keys() {
+                if let Item::Object(object) = item {
+                    assert_ne!(object.tag(), ObjectTag::PRINTED_INFORMATION);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cache_that_is_off_costs_and_keeps_nothing() {
+    let card = personal(Profile::Piv);
+    let first = read(&card, &Cache::off(), Freshness::Quick);
+    let again = read(&card, &Cache::off(), Freshness::Quick);
+    assert!(same(again.clone(), &first));
+    assert_eq!(
+        (again.remembered, again.round_trips),
+        (None, first.round_trips)
+    );
+}
