@@ -36,8 +36,6 @@ pub(super) struct Memory {
     given: BTreeMap<Item, Response>,
     now: BTreeMap<Item, Entry>,
     counts: Counts,
-    /// Whether something was learnt that is not what was remembered.
-    has_news: bool,
     /// Somebody's PIN holds the token open: it shows more than is public.
     is_open: bool,
 }
@@ -53,7 +51,6 @@ impl Memory {
             given: BTreeMap::new(),
             now: BTreeMap::new(),
             counts: Counts::default(),
-            has_news: false,
             is_open: false,
         }
     }
@@ -105,7 +102,6 @@ impl Memory {
             return;
         }
         self.counts.misses += 1;
-        self.has_news = true;
         if item == Item::PivProperties && self.freshness == Freshness::Quick {
             // Keys came or went: so may have everything else.
             self.freshness = Freshness::Checked;
@@ -150,7 +146,7 @@ impl Memory {
         let identity = identity.filter(|_| !self.cache.is_off())?;
         self.cache.count(identity.name(), self.counts);
         let quick = self.freshness == Freshness::Quick;
-        if quick && !self.has_news && remembered.is_some() {
+        if quick && self.counts.misses == 0 && remembered.is_some() {
             return remembered;
         }
         let generation = self.cache.generation(identity.name());
