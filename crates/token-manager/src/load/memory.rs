@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crescendo_ext::cplc::GetCplc;
 use piv_apdu::apdu::Response;
-use piv_apdu::object::{Guid, ObjectTag};
+use piv_apdu::command::{GetData, TypedCommand as _};
+use piv_apdu::object::{Chuid, DataObject as _, Guid, ObjectTag};
 use piv_apdu::status::StatusWord;
-use token_cache::{Cache, Counts, Entry, Identity, Item, Snapshot};
+use token_cache::{Cache, Counts, Entry, Generation, Identity, Item, Name, Snapshot};
 
 use crate::options::{Freshness, LoadOptions};
 use crate::token::Remembered;
@@ -36,6 +38,11 @@ pub(super) struct Memory {
     given: BTreeMap<Item, Response>,
     now: BTreeMap<Item, Entry>,
     counts: Counts,
+    /// How many answers the token gave itself.
+    answers: u64,
+    serial: Option<String>,
+    /// The token's name and generation, and how many answers had come by then.
+    present: Option<(Name, Generation, u64)>,
     /// Somebody's PIN holds the token open: it shows more than is public.
     is_open: bool,
 }
@@ -51,6 +58,9 @@ impl Memory {
             given: BTreeMap::new(),
             now: BTreeMap::new(),
             counts: Counts::default(),
+            answers: 0,
+            serial: None,
+            present: None,
             is_open: false,
         }
     }
@@ -94,6 +104,8 @@ impl Memory {
         if matches!(item, Item::Tries(_)) && response.status().is_success() {
             self.is_open = true;
         }
+        self.answers += 1;
+        self.recognise(item, response);
         let known = self.known.as_ref();
         let known = known.and_then(|known| known.entries().get(&item));
         if let Some(entry) = known.filter(|entry| entry.response == *response) {
@@ -113,6 +125,43 @@ impl Memory {
             };
             self.now.insert(item, entry);
         }
+    }
+
+    /// Asks for the generation as soon as it is known which token it is: the answers
+    /// that come after show that the transaction was not over by then, with another
+    /// program's change in between.
+    fn recognise(&mut self, item: Item, response: &Response) {
+        if self.cache.is_off() || self.known.is_some() {
+            return;
+        }
+        if item == Item::ProductionData {
+            let data = GetCplc::decode_answer(response);
+            self.serial = data.ok().map(|data| data.serial());
+        }
+        if Item::object(ObjectTag::CHUID) != Some(item) {
+            return;
+        }
+        let content = GetData::decode_answer(response).ok();
+        let chuid = content.and_then(|content| Chuid::decode(&content).ok());
+        let name = match chuid.filter(|chuid| chuid.guid.0 != [0; 16]) {
+            Some(chuid) => Some(Name::of_guid(&chuid.guid)),
+            None => self.serial.as_deref().and_then(Name::of_serial),
+        };
+        self.present = name.map(|name| {
+            let generation = self.cache.generation(&name);
+            (name, generation, self.answers)
+        });
+    }
+
+    /// The generation that what was read belongs to.
+    fn generation_of(&self, identity: &Identity) -> Option<Generation> {
+        if let Some(known) = &self.known {
+            let same = known.identity().name() == identity.name();
+            return same.then(|| known.generation());
+        }
+        let (name, generation, answers) = self.present.as_ref()?;
+        let is_it = name == identity.name() && *answers < self.answers;
+        is_it.then_some(*generation)
     }
 
     /// Whether it will be the same next time, and public then.
@@ -136,8 +185,7 @@ impl Memory {
         }
     }
 
-    /// Remembers all of it, inside of the transaction in which it was read. Gives
-    /// what the token is shown from, if that is not the token itself.
+    /// Remembers all of it. Gives what the token is shown from, if that is not the token itself.
     pub(super) fn close(self, identity: Option<Identity>) -> Option<Remembered> {
         let remembered = self.known.as_ref().map(|known| Remembered {
             since: known.checked_at(),
@@ -149,7 +197,9 @@ impl Memory {
         if quick && self.counts.misses == 0 && remembered.is_some() {
             return remembered;
         }
-        let generation = self.cache.generation(identity.name());
+        let Some(generation) = self.generation_of(&identity) else {
+            return remembered;
+        };
         let mut snapshot = Snapshot::new(identity, generation);
         if let Some(remembered) = remembered.filter(|_| quick) {
             snapshot.set_checked_at(remembered.since);
