@@ -165,6 +165,8 @@ pub fn tokenctl_command(arguments: &[&str]) -> Command {
         .args(arguments)
         .env("TOKENCTL_RECORD_DIR", records)
         .env("TOKENCTL_SECRET_STORE", "none")
+        // A test that is about the cache names a directory of its own.
+        .env("TOKENCTL_CACHE_DIR", "off")
         .env_remove("TOKENCTL_VIRTUAL_DIR")
         .env_remove("NO_COLOR");
     command

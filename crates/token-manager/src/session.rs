@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crescendo_ext::identity::Family;
 use pcsc_transport::{Backend, Card, PinPadFeatures, Sharing, TransportError};
 
+pub use self::effects::about_to_send;
 pub(crate) use self::job::Job;
 
 use crate::capability::{Action, Capability, Reason};

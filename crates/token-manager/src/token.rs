@@ -241,7 +241,7 @@ impl TokenIdentity {
     pub fn id(&self) -> Option<String> {
         match (&self.guid, &self.serial) {
             (Some(guid), _) => Some(Self::id_of(guid)),
-            (None, Some(serial)) => Some(short_digest(b"serial:", serial.as_bytes())),
+            (None, Some(serial)) => Some(Self::id_of_serial(serial)),
             (None, None) => None,
         }
     }
@@ -249,6 +249,11 @@ impl TokenIdentity {
     /// The [`id`](Self::id) of the card with this GUID.
     pub fn id_of(card: &Guid) -> String {
         short_digest(b"piv-guid:", &card.0)
+    }
+
+    /// The [`id`](Self::id) of the token that has this serial number and no GUID.
+    pub fn id_of_serial(serial: &str) -> String {
+        short_digest(b"serial:", serial.as_bytes())
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) use pairing_code::{
 
 use crate::authority::PinArgs;
 use crate::manage::RiskArgs;
+use crate::memory::FreshnessArgs;
 use crate::secret::Descriptor;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -111,6 +112,10 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<PathBuf>,
 
+    /// Neither use nor keep what is remembered of tokens.
+    #[arg(long, global = true)]
+    pub(crate) no_cache: bool,
+
     /// Say when to use colour.
     #[arg(
         long,
@@ -154,9 +159,11 @@ pub(crate) enum Command {
             tokenctl list\n  \
             tokenctl list --json | jq -r '.tokens[].id'\n\n\
             Tokens that cannot be read are named on stderr; the others are listed all the same, \
-            and the exit code says what was wrong with the first of them."
+            and the exit code says what was wrong with the first of them.\n\n\
+            A token that is remembered is asked who it is, and shown as it was when it was last \
+            checked (--quick); the notes say when that was."
     )]
-    List,
+    List(FreshnessArgs),
 
     /// Show everything that is on a token.
     #[command(after_help = "Examples:\n  \
@@ -244,6 +251,24 @@ pub(crate) enum Command {
         command: CertCommand,
     },
 
+    /// Show and clear what this computer remembers of tokens.
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  \
+            tokenctl cache show\n  \
+            tokenctl cache show 3f2a       All that is remembered of one token\n  \
+            tokenctl cache clear           The only token present\n  \
+            tokenctl cache clear --all\n\n\
+            Only what a token shows to everybody is remembered, never a secret. It is kept in \
+            $TOKENCTL_CACHE_DIR (`off` turns it off), or else in the platform's cache directory. \
+            It is seldom necessary to clear it: `show` looks at every object's beginning."
+    )]
+    Cache {
+        #[command(subcommand)]
+        command: CacheCommand,
+    },
+
     /// Send raw commands to a card and see the decoded exchange.
     #[command(after_help = "Examples:\n  \
             tokenctl apdu 00CB3FFF055C035FC10200   Read the CHUID\n  \
@@ -316,6 +341,35 @@ pub(crate) struct ShowArgs {
     /// Also ask for the objects of the standard that the token does not announce, and
     /// list what is absent or cannot be done.
     #[arg(long)]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) freshness: FreshnessArgs,
+}
+
+/// What `cache` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// List the tokens that are remembered, or all that is remembered of one.
+    Show(CacheShowArgs),
+
+    /// Forget a token that is present, and read it anew; or forget all tokens.
+    Clear(CacheClearArgs),
+}
+
+/// What `cache show` takes.
+#[derive(Debug, Args)]
+pub(crate) struct CacheShowArgs {
+    /// The token's id, serial number or GUID; its beginning is enough.
+    #[arg(value_name = "TOKEN")]
+    pub(crate) id: Option<String>,
+}
+
+/// What `cache clear` takes.
+#[derive(Debug, Args)]
+pub(crate) struct CacheClearArgs {
+    /// Forget every token, present or not.
+    #[arg(long, conflicts_with_all = ["token", "reader"])]
     pub(crate) all: bool,
 }
 
@@ -432,7 +486,7 @@ pub(crate) enum CertCommand {
     #[command(after_help = "Examples:\n  \
         tokenctl cert list\n  \
         tokenctl cert list --json | jq -r '.certificates[] | [.slot, .not_after] | @tsv'")]
-    List,
+    List(FreshnessArgs),
 
     /// Write the certificate of a slot to a file or to stdout.
     #[command(after_help = "Examples:\n  \

@@ -10,10 +10,11 @@ use piv_apdu::object::ObjectTag;
 use token_manager::{
     AlgorithmSource, Alphabet, CapabilityEntry, CertificateEntry, CertificateInfo,
     CertificateState, KeyEntry, KeyOrigin, OathSlot, OathState, ObjectEntry, ObjectState,
-    PinPolicy, PinStatus, PolicySource, Token, TokenFamily, Validity, utc,
+    PinPolicy, PinStatus, PolicySource, Token, TokenFamily, TokenIdentity, Validity, utc,
 };
 
 use crate::json;
+use crate::memory;
 use crate::text::{BAD, DIM, GOOD, Text, WARNING};
 
 /// A token in short.
@@ -35,6 +36,7 @@ pub(crate) fn summary(token: &Token, now: SystemTime) -> json::Summary {
             .count(),
         unfinished: token.unfinished.as_ref().map(|it| it.action.clone()),
         warnings: warnings(token, now),
+        remembered: memory::json(token, now),
     }
 }
 
@@ -398,4 +400,10 @@ mod tests {
         assert_eq!(lines.get(1).map(|line| line.len()), Some(64));
         assert_eq!(lines.last(), Some(&"-----END CERTIFICATE-----"));
     }
+}
+
+/// The short id of a token that is remembered.
+pub(crate) fn cached_id(identity: &token_manager::token_cache::Identity) -> Option<String> {
+    let by_serial = identity.serial().map(TokenIdentity::id_of_serial);
+    identity.guid().map(TokenIdentity::id_of).or(by_serial)
 }

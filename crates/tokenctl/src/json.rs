@@ -62,6 +62,8 @@ schemas! {
     CertList => "cert-list",
     CertExport => "cert-export",
     Apdu => "apdu",
+    CacheShow => "cache-show",
+    CacheClear => "cache-clear",
     HelpdeskRespond => "helpdesk-respond",
     HelpdeskNewKeyFile => "helpdesk-new-key-file",
     VirtualCreate => "virtual-create",
@@ -146,6 +148,15 @@ pub(crate) struct Summary {
     pub(crate) certificates: usize,
     pub(crate) unfinished: Option<String>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) remembered: Option<Remembered>,
+}
+
+/// That a token is shown as it was remembered.
+#[derive(Debug, Serialize)]
+pub(crate) struct Remembered {
+    pub(crate) since: String,
+    pub(crate) seconds: u64,
+    pub(crate) check: &'static str,
 }
 
 /// A PIN's state.
@@ -344,6 +355,7 @@ pub(crate) struct Watch {
 #[derive(Debug, Serialize)]
 pub(crate) struct CertList {
     pub(crate) token: TokenName,
+    pub(crate) remembered: Option<Remembered>,
     pub(crate) certificates: Vec<CertificateSlot>,
 }
 
@@ -508,4 +520,43 @@ pub(crate) struct ManPage {
     pub(crate) name: String,
     pub(crate) path: Option<String>,
     pub(crate) roff: Option<String>,
+}
+
+// ---- cache
+
+/// What is remembered.
+#[derive(Debug, Serialize)]
+pub(crate) struct CacheShow {
+    pub(crate) tokens: Vec<CacheToken>,
+}
+
+/// What is remembered of one token.
+#[derive(Debug, Serialize)]
+pub(crate) struct CacheToken {
+    pub(crate) id: Option<String>,
+    pub(crate) atr: String,
+    pub(crate) guid: Option<String>,
+    pub(crate) serial: Option<String>,
+    pub(crate) checked_at: String,
+    pub(crate) size: usize,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) places: Vec<String>,
+    pub(crate) items: Vec<CacheItem>,
+}
+
+/// One answer that is remembered.
+#[derive(Debug, Serialize)]
+pub(crate) struct CacheItem {
+    pub(crate) item: String,
+    pub(crate) read_at: String,
+    pub(crate) size: usize,
+    pub(crate) status_word: String,
+}
+
+/// What is forgotten.
+#[derive(Debug, Serialize)]
+pub(crate) struct CacheClear {
+    pub(crate) tokens: Vec<TokenName>,
+    pub(crate) cleared: usize,
 }

@@ -12,6 +12,7 @@ mod handover;
 mod hex;
 mod json;
 mod manage;
+mod memory;
 mod objects;
 mod output;
 mod plan;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 use etcetera::BaseStrategy as _;
 use token_manager::{
-    ActionError, FileStore, LoadError, Manager, NotSent, Overrides, PairingCodeStore, PolicySource,
-    Reason, Secret, Session, Token,
+    ActionError, FileStore, LoadError, LoadOptions, Manager, NotSent, Overrides, PairingCodeStore,
+    PolicySource, Reason, Secret, Session, Token,
 };
 
 use crate::error::{Failure, Kind, Report, Result};
@@ -51,6 +51,7 @@ impl RiskArgs {
 pub(crate) fn manager(source: &Source, risks: RiskArgs) -> Result<Manager> {
     let manager = Manager::new(source.backend())
         .with_store(Arc::new(FileStore::new(record_directory()?)))
+        .with_options(LoadOptions::new().with_cache(source.cache().clone()))
         .with_overrides(risks.overrides(source));
     #[cfg(feature = "secret-store")]
     if !stores_are_off() {

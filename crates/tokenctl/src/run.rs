@@ -50,10 +50,10 @@ fn dispatch(cli: &Cli, output: &Output) -> Result {
 
 fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> Result {
     match &cli.command {
-        Command::List => commands::list::run(&source()?, output),
+        Command::List(freshness) => commands::list::run(&source()?, *freshness, output),
         Command::Show(arguments) => {
             let source = source()?.naming(arguments.id.clone());
-            commands::show::run(&source, arguments.all, output)
+            commands::show::run(&source, arguments, output)
         }
         Command::Watch => commands::watch::run(&source()?, output),
         Command::Pin { command } => commands::pin::run(command, &source()?, output),
@@ -67,6 +67,10 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
         Command::Recycle(arguments) => commands::recycle::run(arguments, &source()?, output),
         Command::Personalize(arguments) => {
             commands::personalize::run(arguments, &source()?, output)
+        }
+        Command::Cache { command } => {
+            let source = || Ok(source()?.naming(cli.global.token.clone()));
+            commands::cache::run(command, cli.global.no_cache, source, output)
         }
         Command::Cert { command } => commands::cert::run(command, &source()?, output),
         Command::Apdu(arguments) => commands::apdu::run(arguments, source, output),

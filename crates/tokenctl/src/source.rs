@@ -9,13 +9,15 @@ use pcsc_transport::{
     Backend, Card, CardLink, LinkError, ReaderState, SendError, Sharing, TransportError, Watcher,
 };
 use piv_apdu::status::StatusWord;
-use token_manager::{LoadError, LoadOptions, Loaded, Token};
+use token_manager::token_cache::Cache;
+use token_manager::{Freshness, LoadError, LoadOptions, Loaded, Token};
 use virtual_token::EmbeddedBackend;
 use virtual_token::store::{StoreError, TokenStore};
 
 use crate::cli::GlobalArgs;
 use crate::error::{Kind, Report, Result};
 use crate::json;
+use crate::memory;
 use crate::output::Output;
 use crate::trace::TraceFile;
 
@@ -24,6 +26,7 @@ pub(crate) struct Source {
     backend: Arc<Narrowed>,
     token: Option<String>,
     any_pin: bool,
+    cache: Cache,
 }
 
 impl Source {
@@ -43,6 +46,7 @@ impl Source {
             }),
             token: global.token.clone(),
             any_pin: global.allow_any_pin,
+            cache: memory::cache(global.no_cache),
         })
     }
 
@@ -55,6 +59,11 @@ impl Source {
     /// Whether any PIN is taken for one that a card may have which tells no rule.
     pub(crate) fn allows_any_pin(&self) -> bool {
         self.any_pin
+    }
+
+    /// What is remembered of tokens.
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The backend: its readers are those that match `--reader`.
@@ -95,7 +104,8 @@ impl Source {
     /// read. The readers are listed once, and again only to say what is missing
     /// where there is no token.
     pub(crate) fn load_all(&self, options: &LoadOptions) -> Result<Vec<Loaded>> {
-        let all = token_manager::load_all(&self.backend(), options)
+        let options = options.clone().with_cache(self.cache.clone());
+        let all = token_manager::load_all(&self.backend(), &options)
             .map_err(|error| link_failed(&error, None))?;
         if all.pending() == 0 {
             self.occupied()?;
@@ -115,6 +125,13 @@ impl Source {
         self.choose(loaded, output)
     }
 
+    /// The token in this reader, past everything that is remembered of it.
+    pub(crate) fn load_again(&self, reader: &str) -> Result<Token> {
+        let options = LoadOptions::new().with_cache(self.cache.clone());
+        token_manager::load_reader(&*self.backend(), reader, &options)
+            .map_err(|error| load_failed(&error).into())
+    }
+
     /// A connection to the one token that is meant. Reads tokens only if that
     /// is needed to tell which.
     pub(crate) fn connect_one(&self, output: &Output) -> Result<Card> {
@@ -122,7 +139,9 @@ impl Source {
         if let ([reader], None) = (occupied.as_slice(), &self.token) {
             return self.connect(reader);
         }
-        let token = self.choose(self.load_all(&LoadOptions::new())?, output)?;
+        // Only to tell which one is meant.
+        let quick = LoadOptions::new().with_freshness(Freshness::Quick);
+        let token = self.choose(self.load_all(&quick)?, output)?;
         self.connect(&token.reader)
     }
 

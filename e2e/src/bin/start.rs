@@ -73,6 +73,7 @@ fn time(tokenctl: &Path, place: &Path) -> Vec<Value> {
         )
         .env("TOKENCTL_VIRTUAL_DIR", place.join("tokens"))
         .env("TOKENCTL_RECORD_DIR", place.join("records"))
+        .env("TOKENCTL_CACHE_DIR", place.join("cache"))
         .env("TOKENCTL_SECRET_STORE", "none");
     let _ = finish(&mut hyperfine).success();
     let exported = fs::read(exported).unwrap();

@@ -88,6 +88,7 @@ impl Desktop {
             .env("XDG_RUNTIME_DIR", path.join("run"))
             .env("TOKENCTL_VIRTUAL_DIR", path.join("tokens"))
             .env("TOKENCTL_RECORD_DIR", path.join("records"))
+            .env("TOKENCTL_CACHE_DIR", "off")
             .env_remove("TOKENCTL_SECRET_STORE")
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .env_remove("DISPLAY")

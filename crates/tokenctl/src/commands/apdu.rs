@@ -12,6 +12,8 @@ use piv_apdu::apdu::{Command, Response};
 use piv_apdu::key::KeyReference;
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{Reader, Tag};
+use token_manager::about_to_send;
+use token_manager::token_cache::Cache;
 use zeroize::Zeroizing;
 
 use crate::cli::{ApduArgs, Applet};
@@ -41,17 +43,27 @@ pub(crate) fn run(
 ) -> Result {
     let stdin = io::stdin();
     if arguments.commands.is_empty() && stdin.is_terminal() && !output.json {
-        let mut card = source()?.connect_one(output)?;
-        return shell(&mut card, arguments, output);
+        let source = source()?;
+        let mut card = source.connect_one(output)?;
+        return shell(&mut card, arguments, source.cache(), output);
     }
     let commands = if arguments.commands.is_empty() {
         from_lines(&mut stdin.lock())?
     } else {
         from_arguments(&arguments.commands)?
     };
-    let mut card = source()?.connect_one(output)?;
+    let source = source()?;
+    let cache = source.cache();
+    let mut card = source.connect_one(output)?;
     let mut exchanges = Vec::new();
-    let result = batch(&mut card, &commands, arguments, output, &mut exchanges);
+    let result = batch(
+        &mut card,
+        &commands,
+        arguments,
+        cache,
+        output,
+        &mut exchanges,
+    );
     let all_accepted = exchanges
         .iter()
         .all(|exchange| exchange.status_word == "9000");
@@ -80,6 +92,7 @@ fn batch(
     card: &mut Card,
     commands: &[Apdu],
     arguments: &ApduArgs,
+    cache: &Cache,
     output: &Output,
     exchanges: &mut Vec<json::Exchange>,
 ) -> Result {
@@ -91,7 +104,7 @@ fn batch(
         select(&mut transaction, aid, output)?;
     }
     for command in commands {
-        let answer = send(&mut transaction, command, arguments.raw)
+        let answer = send(&mut transaction, command, arguments.raw, cache)
             .map_err(|error| transport_failed(&error, &reader))?;
         if !output.json {
             print(command, &answer, output)?;
@@ -102,7 +115,7 @@ fn batch(
 }
 
 /// Reads commands from a terminal and answers them one by one.
-fn shell(card: &mut Card, arguments: &ApduArgs, output: &Output) -> Result {
+fn shell(card: &mut Card, arguments: &ApduArgs, cache: &Cache, output: &Output) -> Result {
     let reader = card.info().reader.clone();
     output.remark(&Text::styled(
         format!("Commands in hexadecimal for the card in {reader}; an empty line or Ctrl-D ends."),
@@ -141,7 +154,7 @@ fn shell(card: &mut Card, arguments: &ApduArgs, output: &Output) -> Result {
             select(&mut transaction, aid, output)?;
         }
         first = false;
-        let answer = send(&mut transaction, &command, arguments.raw)
+        let answer = send(&mut transaction, &command, arguments.raw, cache)
             .map_err(|error| transport_failed(&error, &reader))?;
         // What the person selected is what the next line is for.
         selected = transaction.selected().map(<[u8]>::to_vec).or(selected);
@@ -198,7 +211,9 @@ fn send(
     transaction: &mut Transaction<'_>,
     command: &Apdu,
     raw: bool,
+    cache: &Cache,
 ) -> std::result::Result<Response, pcsc_transport::TransportError> {
+    about_to_send(cache, &transaction.info().atr, &command.decoded);
     if !raw {
         return transaction.exchange(&command.decoded);
     }

@@ -10,12 +10,13 @@ use piv_apdu::command::GetData;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::{CertificateObject, ObjectTag};
 use piv_apdu::status::StatusWord;
-use token_manager::{CertificateState, LoadOptions, Token};
+use token_manager::{CertificateState, Freshness, LoadOptions, Token};
 
 use crate::cli::{CertCommand, CertFormat, ExportArgs};
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
+use crate::memory::{self, FreshnessArgs};
 use crate::output::{self, Output};
 use crate::source::{self, Source};
 use crate::table::Table;
@@ -27,17 +28,19 @@ const SUBJECT_COLUMNS: usize = 60;
 /// Runs one of the commands under `cert`.
 pub(crate) fn run(command: &CertCommand, source: &Source, output: &Output) -> Result {
     match command {
-        CertCommand::List => list(source, output),
+        CertCommand::List(freshness) => list(source, *freshness, output),
         CertCommand::Export(arguments) => export(arguments, source, output),
     }
 }
 
-fn list(source: &Source, output: &Output) -> Result {
-    let token = source.load_one(&LoadOptions::new(), output)?;
+fn list(source: &Source, freshness: FreshnessArgs, output: &Output) -> Result {
+    let options = LoadOptions::new().with_freshness(freshness.or(Freshness::Checked));
+    let token = source.load_one(&options, output)?;
     let now = SystemTime::now();
     if output.json {
         let body = json::CertList {
             token: source::token_name(&token),
+            remembered: memory::json(&token, now),
             certificates: token
                 .certificates
                 .iter()

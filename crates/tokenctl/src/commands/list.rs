@@ -3,12 +3,13 @@
 use std::io::Write as _;
 use std::time::SystemTime;
 
-use token_manager::{LoadError, LoadOptions, Token};
+use token_manager::{Freshness, LoadError, LoadOptions, Token};
 
 use crate::describe;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::json;
 use crate::manage;
+use crate::memory::{self, FreshnessArgs};
 use crate::output::{self, Output};
 use crate::source::{self, Source};
 use crate::table::Table;
@@ -19,8 +20,9 @@ const NAME_COLUMNS: usize = 36;
 
 /// Lists all tokens. Those that cannot be read are reported, and the first of
 /// them decides the exit code.
-pub(crate) fn run(source: &Source, output: &Output) -> Result {
-    let loaded = match source.load_all(&LoadOptions::new()) {
+pub(crate) fn run(source: &Source, freshness: FreshnessArgs, output: &Output) -> Result {
+    let options = LoadOptions::new().with_freshness(freshness.or(Freshness::Quick));
+    let loaded = match source.load_all(&options) {
         Ok(loaded) => loaded,
         Err(failure) => {
             // That there is none is an answer, too.
@@ -103,11 +105,21 @@ fn write_table(tokens: &[Token], output: &Output) -> Result {
             describe::pin_short(&token.pin.status),
             identity.serial.as_ref().map_or_else(Text::new, Text::from),
             Text::styled(&token.reader, DIM),
-            Text::styled(describe::content_warnings(token, now).join(", "), WARNING),
+            notes(token, now),
         ]);
     }
     let mut stdout = output.stdout();
     table.write(&mut stdout)?;
     stdout.flush()?;
     Ok(())
+}
+
+/// What a person should see to, and how old what is shown is.
+fn notes(token: &Token, now: SystemTime) -> Text {
+    let warnings = describe::content_warnings(token, now).join(", ");
+    let separator = if warnings.is_empty() { "" } else { ", " };
+    match memory::age_text(token, now) {
+        Some(age) => Text::styled(warnings, WARNING).then(format!("{separator}{age}"), DIM),
+        None => Text::styled(warnings, WARNING),
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin_key;
 pub(crate) mod apdu;
+pub(crate) mod cache;
 pub(crate) mod cert;
 pub(crate) mod completions;
 pub(crate) mod doctor;

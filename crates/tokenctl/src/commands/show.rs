@@ -4,14 +4,16 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use token_manager::{
-    AlgorithmSource, Alphabet, Capability, CertificateInfo, CertificateState, KeyOrigin,
+    AlgorithmSource, Alphabet, Capability, CertificateInfo, CertificateState, Freshness, KeyOrigin,
     LoadOptions, OathState, ObjectState, Token, TokenFamily,
 };
 
+use crate::cli::ShowArgs;
 use crate::describe;
 use crate::error::Result;
 use crate::json;
 use crate::manage;
+use crate::memory;
 use crate::objects;
 use crate::output::{self, Fields, Output, heading, paragraph};
 use crate::source::Source;
@@ -22,8 +24,12 @@ use crate::text::{BOLD, DIM, GOOD, NAME, Text, WARNING};
 const LABEL: usize = 15;
 
 /// Loads the token that is meant and shows it.
-pub(crate) fn run(source: &Source, all: bool, output: &Output) -> Result {
-    let mut token = source.load_one(&LoadOptions::new().with_all(all), output)?;
+pub(crate) fn run(source: &Source, arguments: &ShowArgs, output: &Output) -> Result {
+    let all = arguments.all;
+    let options = LoadOptions::new()
+        .with_all(all)
+        .with_freshness(arguments.freshness.or(Freshness::Checked));
+    let mut token = source.load_one(&options, output)?;
     manage::complete(source, &mut token, output);
     let now = SystemTime::now();
     if output.json {
@@ -85,6 +91,8 @@ impl View<'_> {
             "ATR",
             Text::styled(crate::hex::spaced(token.atr.as_bytes()), DIM),
         );
+        let age = memory::age_text(token, self.now);
+        fields.add_some("Content", age.map(|age| Text::styled(age, DIM)));
         fields.add_some(
             "Unfinished",
             token.unfinished.as_ref().map(|journal| {

@@ -70,6 +70,9 @@ fn documents() -> Vec<Value> {
         &[
             "cert", "export", "--slot", "9a", "--reader", "one", "--output", file,
         ],
+        &["show", "--reader", "one"],
+        &["cache", "show"],
+        &["cache", "clear", "--reader", "one"],
         &["apdu", "--reader", "one", "00200080"],
         &["virtual", "list"],
         &["virtual", "create", "--profile", "piv", "--empty", "new"],

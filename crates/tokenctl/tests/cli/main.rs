@@ -12,6 +12,7 @@
 mod admin_key;
 mod apdu;
 mod at_terminal;
+mod cache;
 mod cert;
 mod doctor;
 mod failures;

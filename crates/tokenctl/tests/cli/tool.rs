@@ -96,6 +96,7 @@ impl Tool {
             // The person's own keyring is left alone.
             .env("TOKENCTL_SECRET_STORE", "none")
             .env("TOKENCTL_RECORD_DIR", self.file("records"))
+            .env("TOKENCTL_CACHE_DIR", self.file("cache"))
             // No PC/SC service is ever there.
             .env("PCSCLITE_CSOCK_NAME", self.file("no-such-socket"))
             .env_remove("NO_COLOR")
