@@ -366,6 +366,12 @@ pub(crate) fn token(token: &Token, now: SystemTime) -> json::TokenBody {
     }
 }
 
+/// The short id of a token that is remembered.
+pub(crate) fn cached_id(identity: &token_manager::token_cache::Identity) -> Option<String> {
+    let by_serial = identity.serial().map(TokenIdentity::id_of_serial);
+    identity.guid().map(TokenIdentity::id_of).or(by_serial)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -400,10 +406,4 @@ mod tests {
         assert_eq!(lines.get(1).map(|line| line.len()), Some(64));
         assert_eq!(lines.last(), Some(&"-----END CERTIFICATE-----"));
     }
-}
-
-/// The short id of a token that is remembered.
-pub(crate) fn cached_id(identity: &token_manager::token_cache::Identity) -> Option<String> {
-    let by_serial = identity.serial().map(TokenIdentity::id_of_serial);
-    identity.guid().map(TokenIdentity::id_of).or(by_serial)
 }
