@@ -112,7 +112,7 @@ fn held_json(held: &Held) -> json::CacheToken {
             item: item.name(),
             read_at: utc(entry.read_at),
             size: entry.response.data().len(),
-            status_word: entry.response.status().to_string(),
+            status_word: json::status_word(entry.response.status().get()),
         });
     json::CacheToken {
         id: describe::cached_id(identity),

@@ -49,6 +49,10 @@ fn list(source: &Source, freshness: FreshnessArgs, output: &Output) -> Result {
         };
         return Ok(output::document(&json::Document::new(body))?);
     }
+    output.detail(format!("{} commands to the card", token.round_trips));
+    if let Some(age) = memory::age_text(&token, now) {
+        output.remark(&Text::styled(format!("Content: {age}."), DIM));
+    }
     let table = table(&token, now);
     if table.is_empty() {
         output.remark(&Text::styled("There is no certificate on this token.", DIM));

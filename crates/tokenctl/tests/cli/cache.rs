@@ -96,6 +96,13 @@ fn cache_show_lists_what_is_held_and_cache_clear_forgets_it() {
             .iter()
             .any(|it| it["item"] == "discovery object")
     );
+    assert!(
+        one["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|it| { it["status_word"].as_str().unwrap().len() == 4 })
+    );
     let text = tool.run(&["cache", "show", &id[..4]]).code(0).stdout;
     assert!(
         text.contains("X.509 certificate for PIV authentication"),
