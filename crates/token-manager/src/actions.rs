@@ -29,4 +29,4 @@ pub use policy::{Enforcer, PolicySet};
 pub use progress::Observer;
 pub use recovery::{RecoveryDoubt, RecoverySecret};
 pub use recycle::Recycled;
-pub use unblock::{UnblockChallenge, Unblocked};
+pub use unblock::{UnblockChallenge, UnblockWith, Unblocked};

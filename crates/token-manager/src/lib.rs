@@ -83,8 +83,8 @@ mod token;
 pub use actions::{
     AdminKeySet, Authenticated, Authority, Enforcer, HandOver, KeyCheck, Observer,
     PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry, PolicySet,
-    PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled, SetKey, UnblockChallenge, Unblocked,
-    Verification,
+    PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled, SetKey, UnblockChallenge, UnblockWith,
+    Unblocked, Verification,
 };
 
 pub use all::{LoadAll, Loaded, load_all, load_reader};

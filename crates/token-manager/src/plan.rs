@@ -1,9 +1,11 @@
 //! What an action will do, step by step, before it does it; and what came of
 //! each step.
 
-use crescendo_ext::Evidence;
+use crescendo_ext::identity::Family;
+use crescendo_ext::{Evidence, operations};
 
 use crate::capability::Action;
+use crate::session::Session;
 
 /// What an action will do, in order. Made without sending anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +77,39 @@ impl Step {
         self.irreversible = true;
         self
     }
+}
+
+impl Session {
+    /// A step that sends commands to a Crescendo, with the evidence for the least
+    /// documented one; those of the standard need none.
+    pub(crate) fn vendor_step(
+        &self,
+        id: &'static str,
+        text: &str,
+        commands: &'static [&'static str],
+    ) -> Step {
+        let evidence = self.family().and_then(|family| {
+            let known = commands.iter().filter_map(|name| evidence(name, family));
+            known.min()
+        });
+        Step::new(id, text).sends(commands).evidence(evidence)
+    }
+
+    /// The step in which the PIN is verified.
+    pub(crate) fn verify_pin_step(&self) -> Step {
+        let verify: &[_] = match self.family() {
+            Some(_) => &["VERIFY PIN"],
+            None => &["VERIFY"],
+        };
+        self.vendor_step("verify-pin", "verify the PIN", verify)
+    }
+}
+
+/// That of an operation, or of the form that this family has of it.
+fn evidence(name: &str, family: Family) -> Option<Evidence> {
+    let own = format!("{name} ({})", family.name());
+    let found = operations::find(name).and_then(|found| found.evidence(family));
+    found.or_else(|| operations::find(&own)?.evidence(family))
 }
 
 /// What becomes of a kind of content when a token is erased.

@@ -3,6 +3,7 @@
 mod effects;
 mod job;
 mod same;
+mod steps;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use pcsc_transport::{Backend, Card, PinPadFeatures, Sharing, TransportError};
 
 pub use self::effects::about_to_send;
 pub(crate) use self::job::Job;
+use self::steps::Steps;
 
 use crate::capability::{Action, Capability, Reason};
 use crate::error::{LoadError, Unreadable};
@@ -189,6 +191,7 @@ impl Manager {
             token,
             key: None,
             record: HostRecord::new(),
+            steps: Steps::default(),
         };
         session.consult_record()?;
         Ok(session)
@@ -236,6 +239,7 @@ pub struct Session {
     pub(crate) token: Token,
     pub(crate) key: Option<TokenKey>,
     pub(crate) record: HostRecord,
+    pub(crate) steps: Steps,
 }
 
 impl Session {
@@ -346,6 +350,7 @@ impl Session {
             action,
             &self.token,
             &self.manager.options.cache,
+            &mut self.steps,
         )?;
         if job.losses() != self.read_at {
             same::check(&mut job, &self.token.identity)?;
@@ -362,6 +367,7 @@ impl Session {
             action,
             &self.token,
             &self.manager.options.cache,
+            &mut self.steps,
         )
     }
 

@@ -2,7 +2,6 @@
 //! new one for a Crescendo.
 
 use crescendo_ext::aca::{PutXauthKey, XauthChallenge};
-use crescendo_ext::operations;
 use crescendo_ext::xauth::{XauthAlgorithm, XauthKey};
 use piv_apdu::management::ManagementKey;
 use token_profile::RecoveryKind;
@@ -16,6 +15,11 @@ use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::plan::{Plan, Step};
 use crate::record::RecoveryPlace;
 use crate::session::{Job, LastTry, Session};
+
+const HAND_OVER: &str = "hand-over";
+const PUT_KEY: &str = "put-admin-key";
+const CHECK_KEY: &str = "check-admin-key";
+const KEEP_RECOVERY: &str = "keep-recovery";
 
 /// The admin key that a token is to get.
 #[derive(Debug, PartialEq, Eq)]
@@ -124,8 +128,7 @@ impl Session {
         take: &mut HandOver<'_>,
         last_try: LastTry,
     ) -> Result<AdminKeySet, ActionError> {
-        let action = Action::ChangeAdminKey;
-        self.ensure(action)?;
+        let plan = self.plan_admin_key()?;
         authority.check(self)?;
         if let SetKey::Given(new) = &new {
             if new.is_delivery_value() {
@@ -136,7 +139,21 @@ impl Session {
                 return Err(NotSent::SameAsOld { secret }.into());
             }
         }
+        self.carry_out(&plan, |session| {
+            session.replace_key(authority, new, take, last_try)
+        })
+    }
+
+    fn replace_key(
+        &mut self,
+        authority: Authority<'_>,
+        new: SetKey,
+        take: &mut HandOver<'_>,
+        last_try: LastTry,
+    ) -> Result<AdminKeySet, ActionError> {
+        let action = Action::ChangeAdminKey;
         let challenge = self.ask_challenge(action)?;
+        self.steps.come_to(HAND_OVER);
         let key = match new {
             SetKey::Generated => random_key(challenge.algorithm())?,
             SetKey::Given(key) => key,
@@ -147,43 +164,61 @@ impl Session {
         for secret in &secrets {
             hand_over(take, secret, Aftermath::Unchanged)?;
         }
+        self.steps.come_to(PUT_KEY);
         let on_token = self.record.recovery == Some(RecoveryPlace::Token);
         let command = PutXauthKey { key };
         let mut job = self.job(action)?;
         let verified = authority.authenticate(&mut job, last_try);
         let result = verified.is_ok().then(|| {
             put_key(&mut job, &command)?;
+            job.step(KEEP_RECOVERY);
             match authority {
                 Authority::Pin(_) if on_token => recovery::replace_record(&mut job, &secrets),
                 _ => Ok(false),
             }
         });
         job.end();
-        if matches!(authority, Authority::Pin(_)) {
+        let by_pin = matches!(authority, Authority::Pin(_));
+        if by_pin {
             self.note_verification(&verified);
         }
         self.note_locked();
         verified?;
         let replaced = result.unwrap_or(Err(ActionError::AuthenticationLost))?;
         self.note_changed();
-        let by_pin = matches!(authority, Authority::Pin(_));
-        let recovery = match self.record.recovery {
-            Some(RecoveryPlace::Token) if replaced => Some(RecoveryPlace::Token),
-            // Only the PIN opens it, so it could not be replaced: never show
-            // a key that does not hold any more.
-            Some(RecoveryPlace::Token) if !by_pin && !self.token.facts.project_profile => {
-                self.note_recovery(RecoveryPlace::Nowhere)?;
-                Some(RecoveryPlace::Nowhere)
-            }
-            Some(RecoveryPlace::Host) if self.replace_on_host(&secrets)? => {
-                Some(RecoveryPlace::Host)
-            }
-            _ => None,
-        };
+        let recovery = self.keep_along(&secrets, by_pin, replaced)?;
         Ok(AdminKeySet {
             algorithm,
             recovery,
         })
+    }
+
+    /// What becomes of the secret that is kept, once the key is a new one: whether
+    /// it was replaced on the token is known.
+    fn keep_along(
+        &mut self,
+        secrets: &[RecoverySecret],
+        by_pin: bool,
+        replaced: bool,
+    ) -> Result<Option<RecoveryPlace>, ActionError> {
+        match self.record.recovery {
+            Some(RecoveryPlace::Token) if replaced => return Ok(Some(RecoveryPlace::Token)),
+            // Only the PIN opens it, so it could not be replaced: never show
+            // a key that does not hold any more.
+            Some(RecoveryPlace::Token) if !by_pin && !self.token.facts.project_profile => {
+                self.note_recovery(RecoveryPlace::Nowhere)?;
+                let why = "only the PIN opens it, so it is not shown any more";
+                self.steps.skip(KEEP_RECOVERY, why);
+                return Ok(Some(RecoveryPlace::Nowhere));
+            }
+            Some(RecoveryPlace::Host) if self.replace_on_host(secrets)? => {
+                return Ok(Some(RecoveryPlace::Host));
+            }
+            _ => {}
+        }
+        self.steps
+            .skip(KEEP_RECOVERY, "what is kept has not changed");
+        Ok(None)
     }
 
     /// What [`set_admin_key`](Self::set_admin_key) would do. Sends nothing.
@@ -193,36 +228,31 @@ impl Session {
     pub fn plan_admin_key(&self) -> Result<Plan, ActionError> {
         let action = Action::ChangeAdminKey;
         self.ensure(action)?;
-        let put = operations::find("PUT XAUTH KEY");
-        let evidence = self
-            .family()
-            .and_then(|family| put.and_then(|put| put.evidence(family)));
-        Ok(Plan::new(action)
-            .step(
-                Step::new("challenge", "ask which kind of key the token has")
-                    .sends(&["GET CHALLENGE"]),
-            )
+        let ask = "ask which kind of key the token has";
+        let put = "present the PIN or the old key, and put the new one in its place";
+        let check = "see that the token takes the new key";
+        let plan = Plan::new(action)
+            .step(self.vendor_step("challenge", ask, &["GET CHALLENGE"]))
             .step(Step::new(
-                "hand-over",
+                HAND_OVER,
                 "hand the new key over, unless it was given",
             ))
             .step(
-                Step::new(
-                    "put-admin-key",
-                    "present the PIN or the old key, and put the new one in its place",
-                )
-                .sends(&["VERIFY PIN", "PUT XAUTH KEY"])
-                .evidence(evidence)
-                .irreversible(),
+                self.vendor_step(PUT_KEY, put, &["VERIFY PIN", "PUT XAUTH KEY"])
+                    .irreversible(),
             )
-            .step(
-                Step::new("check", "see that the token takes the new key")
-                    .sends(&["GET CHALLENGE", "EXTERNAL AUTHENTICATE"]),
-            )
-            .step(Step::new(
-                "keep-recovery",
-                "replace the copy that is kept, if one is",
-            )))
+            .step(self.vendor_step(
+                CHECK_KEY,
+                check,
+                &["GET CHALLENGE", "EXTERNAL AUTHENTICATE"],
+            ));
+        Ok(match self.record.recovery {
+            Some(RecoveryPlace::Token | RecoveryPlace::Host) => plan.step(Step::new(
+                KEEP_RECOVERY,
+                "replace the copy that is kept, if it is one of the key",
+            )),
+            _ => plan,
+        })
     }
 
     /// SELECT of the ACA, GET CHALLENGE.
@@ -255,9 +285,9 @@ pub(crate) fn secrets_of(
 /// EXTERNAL AUTHENTICATE, to see that it is there.
 pub(crate) fn put_key(job: &mut Job<'_>, command: &PutXauthKey) -> Result<(), ActionError> {
     job.step("select-aca").select_aca()?;
-    job.risking("put-admin-key", Aftermath::KeyOldOrNew)
+    job.risking(PUT_KEY, Aftermath::KeyOldOrNew)
         .demand(command)?;
-    job.step("check-admin-key");
+    job.step(CHECK_KEY);
     match authenticate_admin(job, &command.key) {
         Err(ActionError::Wrong { .. } | ActionError::NotSent(_)) => {
             Err(job.not_confirmed("it does not take the new admin key"))

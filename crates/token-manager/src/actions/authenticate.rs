@@ -189,7 +189,7 @@ pub(crate) fn present(job: &mut Job<'_>, pin: PinEntry<'_>) -> Result<(), Action
         (PinEntry::PinPad, _) => job.verify_on_pin_pad()?,
     };
     answer.map_err(|status| refused_pin(job, status))?;
-    job.at("verified", before);
+    job.at("verified", before).steps().done("verify-pin");
     Ok(())
 }
 

@@ -9,7 +9,10 @@ use super::entry::{PinChangeEntry, PinEntry, may_become_pin};
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
+use crate::plan::Plan;
 use crate::session::{Job, LastTry, Session};
+
+const CHANGE: &str = "change-pin";
 
 /// How a change of the PIN went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +45,32 @@ impl Session {
         entry: PinChangeEntry<'_>,
         last_try: LastTry,
     ) -> Result<PinChanged, ActionError> {
-        self.ensure(Action::ChangePin)?;
+        let plan = self.plan_change_pin()?;
         self.check_change(entry)?;
+        self.carry_out(&plan, |session| session.replace_pin(entry, last_try))
+    }
+
+    /// What [`change_pin`](Self::change_pin) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] if the PIN is known
+    /// to be blocked.
+    pub fn plan_change_pin(&self) -> Result<Plan, ActionError> {
+        self.ensure(Action::ChangePin)?;
+        let change: &[_] = match self.family() {
+            Some(_) => &["CHANGE PIN"],
+            None => &["CHANGE REFERENCE DATA"],
+        };
+        let text = "present the PIN, and set the new one in its place";
+        let step = self.vendor_step(CHANGE, text, change).irreversible();
+        Ok(Plan::new(Action::ChangePin).step(step))
+    }
+
+    fn replace_pin(
+        &mut self,
+        entry: PinChangeEntry<'_>,
+        last_try: LastTry,
+    ) -> Result<PinChanged, ActionError> {
         let mut job = self.job(Action::ChangePin)?;
         let result = change(&mut job, entry, last_try);
         job.end();
@@ -114,7 +141,7 @@ pub(crate) fn send_change(
     job: &mut Job<'_>,
     entry: PinChangeEntry<'_>,
 ) -> Result<Result<(), StatusWord>, ActionError> {
-    job.risking("change-pin", Aftermath::PinOldOrNew);
+    job.risking(CHANGE, Aftermath::PinOldOrNew);
     match (entry, job.family()) {
         (PinChangeEntry::Typed { old, new }, Some(_)) => job.send(&ChangePin {
             old: old.padded(),

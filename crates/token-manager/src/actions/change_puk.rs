@@ -1,5 +1,6 @@
 //! Change the PUK, knowing the old one.
 
+use crescendo_ext::Evidence;
 use piv_apdu::command::ChangeReferenceData;
 use piv_apdu::key::KeyReference;
 use piv_apdu::secret::{Pin, Puk};
@@ -10,8 +11,13 @@ use super::hand_over::to_hand_over;
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
+use crate::plan::{Plan, Step};
 use crate::record::{KeptPuk, RecoveryPlace};
 use crate::session::{Job, LastTry, Session};
+
+const CHANGE: &str = "change-puk";
+const KEEP_RECOVERY: &str = "keep-recovery";
+const NOTE_OUTDATED: &str = "note-outdated";
 
 impl Session {
     /// Changes the PUK: SELECT of the PIV application and CHANGE REFERENCE DATA
@@ -41,7 +47,7 @@ impl Session {
         new: &Puk,
         last_try: LastTry,
     ) -> Result<(), ActionError> {
-        self.ensure(Action::ChangePuk)?;
+        let plan = self.plan_change_puk()?;
         may_be_puk(old)?;
         may_be_puk(new)?;
         if old == new {
@@ -49,20 +55,46 @@ impl Session {
             return Err(NotSent::SameAsOld { secret }.into());
         }
         self.may_try_puk(last_try)?;
-        let known = self.record.kept_puk;
-        self.doubt_kept_puk()?;
-        let result = self.job(Action::ChangePuk).and_then(|mut job| {
-            let result = change(&mut job, old, new);
-            job.end();
-            result
-        });
-        self.note_puk(&result);
-        if !result.as_ref().is_err_and(leaves_doubt) {
-            self.withdraw_doubt(known);
-        }
-        result?;
-        self.note_changed();
-        self.puk_was_changed(new)
+        self.carry_out(&plan, |session| {
+            let known = session.record.kept_puk;
+            session.doubt_kept_puk()?;
+            let result = session.job(Action::ChangePuk).and_then(|mut job| {
+                let result = change(&mut job, old, new);
+                job.end();
+                result
+            });
+            session.note_puk(&result);
+            if !result.as_ref().is_err_and(leaves_doubt) {
+                session.withdraw_doubt(known);
+            }
+            result?;
+            session.note_changed();
+            session.puk_was_changed(new)
+        })
+    }
+
+    /// What [`change_puk`](Self::change_puk) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`].
+    pub fn plan_change_puk(&self) -> Result<Plan, ActionError> {
+        self.ensure(Action::ChangePuk)?;
+        let change = Step::new(CHANGE, "present the PUK, and set the new one in its place")
+            .sends(&["CHANGE REFERENCE DATA"])
+            .evidence(self.family().map(|_| Evidence::ProjectProfile))
+            .irreversible();
+        let plan = Plan::new(Action::ChangePuk).step(change);
+        Ok(match self.record.recovery {
+            Some(RecoveryPlace::Host) => plan.step(Step::new(
+                KEEP_RECOVERY,
+                "replace the PUK that this computer keeps, if it keeps one",
+            )),
+            Some(RecoveryPlace::Nowhere) => plan,
+            _ => plan.step(Step::new(
+                NOTE_OUTDATED,
+                "note that a PUK which the token keeps behind the PIN is not the right one any more",
+            )),
+        })
     }
 
     /// A PUK that is kept may be the old one from here on. Noted before anything is
@@ -126,13 +158,18 @@ impl Session {
     /// place; on the token only the PIN gets at it, so the old one is not shown any
     /// more.
     fn puk_was_changed(&mut self, new: &Puk) -> Result<(), ActionError> {
-        if self.record.recovery == Some(RecoveryPlace::Nowhere) {
-            return Ok(());
-        }
+        let on_host = match self.record.recovery {
+            Some(RecoveryPlace::Nowhere) => return Ok(()),
+            place => place == Some(RecoveryPlace::Host),
+        };
+        self.steps.come_to(NOTE_OUTDATED);
+        self.steps.come_to(KEEP_RECOVERY);
         self.note_kept_puk(|kept| *kept = Some(KeptPuk::Old))?;
-        if self.record.recovery == Some(RecoveryPlace::Host) {
+        if on_host {
             let new = [to_hand_over(RecoveryKind::Puk, new.as_bytes())?];
-            self.replace_on_host(&new)?;
+            if !self.replace_on_host(&new)? {
+                self.steps.skip(KEEP_RECOVERY, "it keeps no PUK");
+            }
             self.note_kept_puk(|kept| *kept = None)?;
         }
         Ok(())
@@ -179,7 +216,7 @@ impl Session {
 }
 
 /// The steps in which the card compares the PUK.
-const PRESENTS_PUK: [&str; 2] = ["change-puk", "reset-retry-counter"];
+const PRESENTS_PUK: [&str; 2] = [CHANGE, "reset-retry-counter"];
 
 /// Whether the PUK may be changed, although the card did not say so.
 fn leaves_doubt(error: &ActionError) -> bool {
@@ -199,7 +236,7 @@ fn change(job: &mut Job<'_>, old: &Puk, new: &Puk) -> Result<(), ActionError> {
 
 /// CHANGE REFERENCE DATA of the PUK, with the PIV application selected.
 pub(crate) fn send_change(job: &mut Job<'_>, old: &Puk, new: &Puk) -> Result<(), ActionError> {
-    job.risking("change-puk", Aftermath::PukOldOrNew);
+    job.risking(CHANGE, Aftermath::PukOldOrNew);
     job.send(&ChangeReferenceData {
         reference: KeyReference::PUK,
         old: old.padded(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crescendo_ext::{Evidence, operations};
+use crescendo_ext::Evidence;
 use piv_apdu::command::{GetData, PutData};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
@@ -16,6 +16,8 @@ use crate::pin::{PinStatus, PolicySource};
 use crate::plan::{Plan, Step};
 use crate::session::{Job, LastTry, Session};
 use crate::token::ProfileState;
+
+const WRITE_RECORD: &str = "write-record";
 
 /// The parts of a policy, as the actions that change them.
 const PARTS: [Action; 6] = [
@@ -129,15 +131,23 @@ impl Session {
         let Some(action) = changed.first() else {
             return Ok(Plan::new(Action::UpdatePinLength));
         };
-        let verify = match self.family() {
-            Some(family) => Step::new("verify-pin", "verify the PIN")
-                .sends(&["VERIFY PIN"])
-                .evidence(
-                    operations::find("VERIFY PIN").and_then(|verify| verify.evidence(family)),
-                ),
-            None => Step::new("verify-pin", "verify the PIN").sends(&["VERIFY"]),
+        let profile = Some(Evidence::ProjectProfile);
+        let mut plan = Plan::new(*action).step(self.verify_pin_step());
+        plan = if self.keeps_profile_on_token() {
+            plan.step(
+                Step::new("write-policy", "write the policy to the token")
+                    .sends(&["PUT DATA"])
+                    .evidence(profile),
+            )
+            .step(
+                Step::new("read-back", "read it back and compare")
+                    .sends(&["GET DATA"])
+                    .evidence(profile),
+            )
+        } else {
+            let text = "keep the policy on this computer, by the token's identity";
+            plan.step(Step::new(WRITE_RECORD, text))
         };
-        let mut plan = Plan::new(*action).step(verify);
         let present = self.managed_policy();
         for part in changed {
             let text = format!(
@@ -149,22 +159,7 @@ impl Session {
             );
             plan = plan.step(Step::new(part.id(), text));
         }
-        if !self.keeps_profile_on_token() {
-            let text = "keep the policy on this computer, by the token's identity";
-            return Ok(plan.step(Step::new("write-record", text)));
-        }
-        let profile = Some(Evidence::ProjectProfile);
-        Ok(plan
-            .step(
-                Step::new("write-policy", "write the policy to the token")
-                    .sends(&["PUT DATA"])
-                    .evidence(profile),
-            )
-            .step(
-                Step::new("read-back", "read it back and compare")
-                    .sends(&["GET DATA"])
-                    .evidence(profile),
-            ))
+        Ok(plan)
     }
 
     /// Sets the PIN policy. The PIN confirms it, and is not changed by it.
@@ -197,10 +192,11 @@ impl Session {
         new: &Policy,
     ) -> Result<PolicySet, ActionError> {
         let changed = self.check_policy(new)?;
-        let Some(action) = changed.first() else {
+        if changed.is_empty() {
             let before = None;
             return Ok(PolicySet { changed, before });
-        };
+        }
+        let plan = self.plan_policy(new)?;
         self.check_presented(authority)?;
         if let PinEntry::Typed(pin) = authority
             && !new.force_change
@@ -208,6 +204,25 @@ impl Session {
             let broken = |rule| PolicyRefusal::PresentPin { rule };
             new.accepts(pin.as_bytes()).map_err(broken)?;
         }
+        self.carry_out(&plan, |session| {
+            let before = session.write_policy(plan.action, authority, last_try, new)?;
+            for part in &changed {
+                session.steps.come_to(part.id());
+            }
+            let before = Some(before);
+            Ok(PolicySet { changed, before })
+        })
+    }
+
+    /// Verifies the PIN, and puts the policy where it is kept. Gives the PIN's state
+    /// before.
+    fn write_policy(
+        &mut self,
+        action: Action,
+        pin: PinEntry<'_>,
+        last_try: LastTry,
+        new: &Policy,
+    ) -> Result<PinStatus, ActionError> {
         let profile = ManagementProfile {
             policy: new.clone(),
             personalized: self
@@ -218,22 +233,22 @@ impl Session {
             enforced_by_card: false,
         };
         let on_token = self.keeps_profile_on_token();
-        let mut job = self.job(*action)?;
-        let verified = verify(&mut job, authority, last_try);
+        let mut job = self.job(action)?;
+        let verified = verify(&mut job, pin, last_try);
         let written = (on_token && verified.is_ok()).then(|| write_profile(&mut job, &profile));
         job.end();
         self.note_verification(&verified);
         self.note_locked();
-        let before = Some(verified?);
-        match written {
-            Some(written) => {
-                self.token.profile = ProfileState::OnToken(written?);
-                self.refresh();
-            }
-            None => self.update_record(|record| record.profile = Some(profile.clone()))?,
+        let before = verified?;
+        if let Some(written) = written {
+            self.token.profile = ProfileState::OnToken(written?);
+            self.refresh();
+        } else {
+            self.steps.come_to(WRITE_RECORD);
+            self.update_record(|record| record.profile = Some(profile.clone()))?;
         }
         self.note_changed();
-        Ok(PolicySet { changed, before })
+        Ok(before)
     }
 
     /// Whether the policy can be set on this token, as far as it can be told

@@ -5,6 +5,7 @@ mod secret;
 
 use std::sync::Arc;
 
+use crescendo_ext::Evidence;
 use crescendo_ext::identity::Family;
 use crescendo_ext::xauth::XauthCryptogram;
 use piv_apdu::management::ManagementKey;
@@ -20,9 +21,14 @@ use super::entry::PinEntry;
 use super::unblock::{answer_with_code, authenticate_admin};
 use crate::capability::{Action, Reason};
 use crate::failure::{ActionError, NotSent};
+use crate::plan::{Plan, Step};
 use crate::record::{KeptPuk, RecoveryPlace, TokenKey};
 use crate::secrets::{SecretStore, SecretStoreError};
 use crate::session::{Job, LastTry, Session};
+
+const KEEP: &str = "keep-recovery";
+const ERASE: &str = "erase-recovery";
+const FORGET_ON_HOST: &str = "forget-on-host";
 
 impl Session {
     /// Where the recovery secret of this token can be kept, the best place
@@ -69,36 +75,70 @@ impl Session {
         place: RecoveryPlace,
         secret: &RecoverySecret,
     ) -> Result<(), ActionError> {
-        match place {
-            RecoveryPlace::Token => {
-                self.may_personalize()?;
-                self.may_write(management)?;
-                self.with_pin(Action::ViewPuk, pin, last_try, |job| {
-                    authorise(job, management)?;
-                    write_record(job, secret)
-                })?;
-            }
-            RecoveryPlace::Host => {
-                self.host_secrets()?;
-                let was = self.record.recovery;
-                if was == Some(RecoveryPlace::Token) {
-                    self.may_write(management)?;
-                }
-                let look = matches!(was, None | Some(RecoveryPlace::Token))
-                    && self.may_write(management).is_ok();
-                self.with_pin(Action::ViewPuk, pin, last_try, |job| {
-                    erase_ours(job, look, management)
-                })?;
-                self.keep_on_host(secret)?;
-            }
-            RecoveryPlace::Nowhere => return self.forget(pin, last_try, management),
-        }
+        let plan = self.plan_keep_recovery(place)?;
         let was = self.record.recovery;
-        self.note_recovery(place)?;
-        match (was, place) {
-            (Some(RecoveryPlace::Host), RecoveryPlace::Token) => self.forget_on_host(),
-            _ => Ok(()),
+        if place == RecoveryPlace::Token || was == Some(RecoveryPlace::Token) {
+            self.may_write(management)?;
         }
+        self.carry_out(&plan, |session| {
+            match place {
+                RecoveryPlace::Token => {
+                    session.with_pin(Action::ViewPuk, pin, last_try, |job| {
+                        job.step(KEEP);
+                        authorise(job, management)?;
+                        write_record(job, secret)
+                    })?;
+                }
+                RecoveryPlace::Host => {
+                    let look = matches!(was, None | Some(RecoveryPlace::Token))
+                        && session.may_write(management).is_ok();
+                    session.with_pin(Action::ViewPuk, pin, last_try, |job| {
+                        erase_ours(job, look, management)
+                    })?;
+                    session.steps.come_to(KEEP);
+                    session.keep_on_host(secret)?;
+                }
+                RecoveryPlace::Nowhere => return session.forget(pin, last_try, management),
+            }
+            session.note_recovery(place)?;
+            match (was, place) {
+                (Some(RecoveryPlace::Host), RecoveryPlace::Token) => session.forget_on_host(),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// What [`keep_recovery`](Self::keep_recovery) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// As `keep_recovery`, for what can be told without a PIN and without the
+    /// management key.
+    pub fn plan_keep_recovery(&self, place: RecoveryPlace) -> Result<Plan, ActionError> {
+        let was = self.record.recovery;
+        let keep = match place {
+            RecoveryPlace::Token => "keep the recovery secret on the token, behind the PIN",
+            RecoveryPlace::Host => "keep the recovery secret in this computer's secret store",
+            RecoveryPlace::Nowhere => return self.plan_forget_recovery(),
+        };
+        let mut plan = Plan::new(Action::ViewPuk).step(self.verify_pin_step());
+        if place == RecoveryPlace::Token {
+            self.may_personalize()?;
+            self.may_write_with_key()?;
+            let keep = Step::new(KEEP, keep).sends(&["GET DATA", "PUT DATA"]);
+            plan = plan.step(keep.evidence(self.writing_evidence()));
+            if was == Some(RecoveryPlace::Host) {
+                plan = plan.step(forget_on_host_step());
+            }
+            return Ok(plan);
+        }
+        self.host_secrets()?;
+        if was == Some(RecoveryPlace::Token) {
+            self.may_write_with_key()?;
+        }
+        if matches!(was, None | Some(RecoveryPlace::Token)) && self.may_write_with_key().is_ok() {
+            plan = plan.step(self.erase_step());
+        }
+        Ok(plan.step(Step::new(KEEP, keep)))
     }
 
     /// Shows the secret that unblocks the token: the PUK, or what plays its
@@ -173,7 +213,8 @@ impl Session {
         pin: PinEntry<'_>,
         last_try: LastTry,
     ) -> Result<(), ActionError> {
-        self.forget(pin, last_try, None)
+        let plan = self.plan_forget_recovery()?;
+        self.carry_out(&plan, |session| session.forget(pin, last_try, None))
     }
 
     /// [`forget_recovery`](Self::forget_recovery) on a plain PIV card, where
@@ -187,7 +228,46 @@ impl Session {
         last_try: LastTry,
         management: &ManagementKey,
     ) -> Result<(), ActionError> {
-        self.forget(pin, last_try, Some(management))
+        let plan = self.plan_forget_recovery()?;
+        self.carry_out(&plan, |session| {
+            session.forget(pin, last_try, Some(management))
+        })
+    }
+
+    /// What [`forget_recovery`](Self::forget_recovery) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// As there, for what can be told without a PIN and without the management
+    /// key.
+    pub fn plan_forget_recovery(&self) -> Result<Plan, ActionError> {
+        self.ensure(Action::ViewPuk)?;
+        let on_host = self.record.recovery == Some(RecoveryPlace::Host);
+        if on_host {
+            self.host_secrets()?;
+        } else {
+            self.may_write_with_key()?;
+        }
+        let mut plan = Plan::new(Action::ViewPuk).step(self.verify_pin_step());
+        if !on_host || self.may_write_with_key().is_ok() {
+            plan = plan.step(self.erase_step());
+        }
+        if self.key.is_some() && self.manager.secrets().is_some() {
+            plan = plan.step(forget_on_host_step());
+        }
+        Ok(plan)
+    }
+
+    fn erase_step(&self) -> Step {
+        Step::new(ERASE, "erase the recovery secret that the token keeps")
+            .sends(&["GET DATA", "PUT DATA"])
+            .evidence(self.writing_evidence())
+            .irreversible()
+    }
+
+    /// How well it is founded that PUT DATA needs no more than the PIN on a
+    /// Crescendo.
+    fn writing_evidence(&self) -> Option<Evidence> {
+        self.family().map(|_| Evidence::ThirdParty)
     }
 
     fn forget(
@@ -211,21 +291,26 @@ impl Session {
         // Gone already: an erasure whose end was not seen.
         let may_be_gone = self.record.recovery == Some(RecoveryPlace::Token);
         self.with_pin(Action::ViewPuk, pin, last_try, |job| {
+            job.step(ERASE);
             match read_record(job)? {
                 Kept::Ours(_) => {
                     authorise(job, management)?;
-                    erase_record(job)
+                    erase_record(job)?;
                 }
-                Kept::Nothing | Kept::Foreign if may_be_gone => Ok(()),
-                Kept::Nothing | Kept::Foreign => Err(not_set()),
+                Kept::Nothing | Kept::Foreign if may_be_gone => {
+                    job.steps().skip(ERASE, "it is gone already");
+                }
+                Kept::Nothing | Kept::Foreign => return Err(not_set()),
             }
+            Ok(())
         })?;
         self.forget_on_host()?;
         self.note_recovery(RecoveryPlace::Nowhere)
     }
 
     /// Erases what this computer's store keeps for the token, if there is a store.
-    pub(super) fn forget_on_host(&self) -> Result<(), ActionError> {
+    pub(super) fn forget_on_host(&mut self) -> Result<(), ActionError> {
+        self.steps.come_to(FORGET_ON_HOST);
         self.manager.forget_secret(self.key.as_ref())
     }
 
@@ -309,6 +394,14 @@ impl Session {
             })
     }
 
+    /// As [`may_write`](Self::may_write), for whoever has the management key.
+    fn may_write_with_key(&self) -> Result<(), ActionError> {
+        match self.may_write(None) {
+            Err(ActionError::NotSent(NotSent::ManagementKey)) => Ok(()),
+            result => result,
+        }
+    }
+
     /// Whether an object of ours can be written, as far as that can be told. On
     /// a Crescendo the PIN authorises PUT DATA (third-party evidence), on a
     /// plain PIV card the management key does.
@@ -386,11 +479,23 @@ pub(super) fn erase_ours(
     look: bool,
     management: Option<&ManagementKey>,
 ) -> Result<(), ActionError> {
-    if look && matches!(read_record(job)?, Kept::Ours(_)) {
-        authorise(job, management)?;
-        erase_record(job)?;
+    if !look {
+        let why = "it may be there, but erasing it takes the management key, which was not given";
+        job.steps().skip(ERASE, why);
+        return Ok(());
     }
+    job.step(ERASE);
+    if matches!(read_record(job)?, Kept::Ours(_)) {
+        authorise(job, management)?;
+        return erase_record(job);
+    }
+    job.steps().skip(ERASE, "the token keeps none");
     Ok(())
+}
+
+fn forget_on_host_step() -> Step {
+    let text = "erase the recovery secret from this computer's secret store, if it is there";
+    Step::new(FORGET_ON_HOST, text).irreversible()
 }
 
 /// A plain PIV card's management key, where it was given.

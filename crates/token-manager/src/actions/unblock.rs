@@ -1,5 +1,6 @@
 //! Unblock the PIN: with the PUK, or by challenge and response.
 
+use crescendo_ext::Evidence;
 use crescendo_ext::aca::{ExternalAuthenticate, GetChallenge, UnlockPin, XauthChallenge};
 use crescendo_ext::identity::Family;
 use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
@@ -13,7 +14,28 @@ use crate::capability::Action;
 use crate::error::Unreadable;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
+use crate::plan::{Plan, Step};
 use crate::session::{Job, LastTry, Session};
+
+const RESET: &str = "reset-retry-counter";
+const CHALLENGE: &str = "challenge";
+const ANSWER: &str = "external-authenticate";
+const UNLOCK: &str = "unlock-pin";
+const TRIES_LEFT: &str = "tries-left";
+
+/// What unblocks the PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnblockWith {
+    /// The PUK.
+    Puk,
+    /// The response to a challenge, which somebody else makes with the admin key.
+    Response,
+    /// The admin key itself.
+    AdminKey,
+    /// The unlock code of a token that always gives the same challenge.
+    UnlockCode,
+}
 
 /// How an unblocking went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,16 +79,18 @@ impl Session {
         new: &Pin,
         last_try: LastTry,
     ) -> Result<Unblocked, ActionError> {
-        self.ensure(Action::UnblockWithPuk)?;
+        let plan = self.plan_unblock(UnblockWith::Puk)?;
         may_be_puk(puk)?;
         may_become_pin(&self.token.pin_policy, new)?;
         self.may_try_puk(last_try)?;
         let during = self.while_unblocking();
-        let mut job = self.job(Action::UnblockWithPuk)?;
-        let result = reset_retry_counter(&mut job, puk, new, during);
-        job.end();
-        self.note_puk(&result);
-        let unblocked = self.unblocked(result)?;
+        let unblocked = self.carry_out(&plan, |session| {
+            let mut job = session.job(Action::UnblockWithPuk)?;
+            let result = reset_retry_counter(&mut job, puk, new, during);
+            job.end();
+            session.note_puk(&result);
+            session.unblocked(result)
+        })?;
         self.note_proven_puk(puk, new);
         Ok(unblocked)
     }
@@ -80,11 +104,13 @@ impl Session {
     /// [`ActionError::Unavailable`], [`ActionError::Refused`],
     /// [`ActionError::Interrupted`].
     pub fn unblock_challenge(&mut self) -> Result<UnblockChallenge, ActionError> {
-        self.ensure(Action::UnblockWithChallengeResponse)?;
-        let mut job = self.job(Action::UnblockWithChallengeResponse)?;
-        let challenge = challenge(&mut job)?;
-        job.end();
-        Ok(UnblockChallenge { challenge })
+        let plan = self.plan_unblock(UnblockWith::Response)?;
+        self.carry_out(&plan, |session| {
+            let mut job = session.job(Action::UnblockWithChallengeResponse)?;
+            let challenge = challenge(&mut job)?;
+            job.end();
+            Ok(UnblockChallenge { challenge })
+        })
     }
 
     /// Unblocks the PIN with the response to the challenge, and sets a new
@@ -106,23 +132,25 @@ impl Session {
         response: &XauthCryptogram,
         new: &Pin,
     ) -> Result<Unblocked, ActionError> {
-        self.ensure(Action::UnblockWithChallengeResponse)?;
+        let plan = self.plan_unblock(UnblockWith::Response)?;
         may_become_pin(&self.token.pin_policy, new)?;
         if response.as_bytes().len() != challenge.challenge.as_bytes().len() {
             let what = "the response has another length than the challenge".to_owned();
             return Err(NotSent::KeyDoesNotFit(what).into());
         }
         let during = self.while_unblocking();
-        // Who it is need not be asked: another token has not given the challenge.
-        let lost = self.was_lost();
-        let mut job = self.job_on_any(Action::UnblockWithChallengeResponse)?;
-        if lost || job.transaction().continuity() == Continuity::Lost {
-            return Err(NotSent::ChallengeLost.into());
-        }
-        let result =
-            external_authenticate(&mut job, response).and_then(|()| unlock(&mut job, new, during));
-        job.end();
-        self.unblocked(result)
+        self.carry_out(&plan, |session| {
+            // Who it is need not be asked: another token has not given the challenge.
+            let lost = session.was_lost();
+            let mut job = session.job_on_any(Action::UnblockWithChallengeResponse)?;
+            if lost || job.transaction().continuity() == Continuity::Lost {
+                return Err(NotSent::ChallengeLost.into());
+            }
+            let result = external_authenticate(&mut job, response)
+                .and_then(|()| unlock(&mut job, new, during));
+            job.end();
+            session.unblocked(result)
+        })
     }
 
     /// Unblocks the PIN with the admin key itself, in one transaction: the
@@ -136,13 +164,9 @@ impl Session {
         key: &XauthKey,
         new: &Pin,
     ) -> Result<Unblocked, ActionError> {
-        self.ensure(Action::UnblockWithChallengeResponse)?;
+        let plan = self.plan_unblock(UnblockWith::AdminKey)?;
         may_become_pin(&self.token.pin_policy, new)?;
-        let during = self.while_unblocking();
-        let mut job = self.job(Action::UnblockWithChallengeResponse)?;
-        let result = authenticate_admin(&mut job, key).and_then(|()| unlock(&mut job, new, during));
-        job.end();
-        self.unblocked(result)
+        self.unblock_in_one(&plan, new, |job| authenticate_admin(job, key))
     }
 
     /// Unblocks the PIN with the unlock code of a token that always gives the
@@ -161,15 +185,64 @@ impl Session {
     ) -> Result<Unblocked, ActionError> {
         self.ensure(Action::UnblockWithChallengeResponse)?;
         may_become_pin(&self.token.pin_policy, new)?;
-        if !self.token.has_static_challenge() {
+        let plan = self.plan_unblock(UnblockWith::UnlockCode)?;
+        self.unblock_in_one(&plan, new, |job| answer_with_code(job, code))
+    }
+
+    /// One transaction: the challenge is asked for and answered, and the new PIN set.
+    fn unblock_in_one(
+        &mut self,
+        plan: &Plan,
+        new: &Pin,
+        answer: impl FnOnce(&mut Job<'_>) -> Result<(), ActionError>,
+    ) -> Result<Unblocked, ActionError> {
+        let during = self.while_unblocking();
+        self.carry_out(plan, |session| {
+            let mut job = session.job(Action::UnblockWithChallengeResponse)?;
+            let result = answer(&mut job).and_then(|()| unlock(&mut job, new, during));
+            job.end();
+            session.unblocked(result)
+        })
+    }
+
+    /// What unblocking the PIN would do: for [`UnblockWith::Response`], both
+    /// [`unblock_challenge`](Self::unblock_challenge) and
+    /// [`unblock_with_response`](Self::unblock_with_response). Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] for an unlock code on
+    /// a token that gives another challenge each time.
+    pub fn plan_unblock(&self, with: UnblockWith) -> Result<Plan, ActionError> {
+        let tries = Step::new(TRIES_LEFT, "see that the PIN has its tries back").sends(&["VERIFY"]);
+        if with == UnblockWith::Puk {
+            let action = Action::UnblockWithPuk;
+            self.ensure(action)?;
+            let reset = Step::new(RESET, "present the PUK, and set the new PIN")
+                .sends(&["RESET RETRY COUNTER"])
+                .evidence(self.family().map(|_| Evidence::ProjectProfile))
+                .irreversible();
+            return Ok(Plan::new(action).step(reset).step(tries));
+        }
+        let action = Action::UnblockWithChallengeResponse;
+        self.ensure(action)?;
+        if with == UnblockWith::UnlockCode && !self.token.has_static_challenge() {
             let what = "this token gives another challenge each time, which no fixed code answers";
             return Err(NotSent::KeyDoesNotFit(what.to_owned()).into());
         }
-        let during = self.while_unblocking();
-        let mut job = self.job(Action::UnblockWithChallengeResponse)?;
-        let result = answer_with_code(&mut job, code).and_then(|()| unlock(&mut job, new, during));
-        job.end();
-        self.unblocked(result)
+        let answer = match with {
+            UnblockWith::AdminKey => "answer it with the admin key",
+            UnblockWith::UnlockCode => "answer it with the unlock code",
+            _ => "answer it with the response that is given",
+        };
+        let ask = "ask the token for a challenge";
+        Ok(Plan::new(action)
+            .step(self.vendor_step(CHALLENGE, ask, &["GET CHALLENGE"]))
+            .step(self.vendor_step(ANSWER, answer, &["EXTERNAL AUTHENTICATE"]))
+            .step(
+                self.vendor_step(UNLOCK, "set the new PIN", &["UNLOCK PIN"])
+                    .irreversible(),
+            )
+            .step(tries))
     }
 
     /// What it means to lose the token with the command on its way: a PIN that
@@ -195,8 +268,11 @@ impl Session {
         }
         result?;
         self.note_changed();
-        let after = self.refresh_pin_status();
-        let after = after.unwrap_or_else(|_| self.token.pin.status.clone());
+        self.steps.come_to(TRIES_LEFT);
+        let after = self.refresh_pin_status().unwrap_or_else(|error| {
+            self.steps.fail(&error);
+            self.token.pin.status.clone()
+        });
         Ok(Unblocked { after })
     }
 }
@@ -208,7 +284,7 @@ fn reset_retry_counter(
     during: Aftermath,
 ) -> Result<(), ActionError> {
     job.select_piv()?;
-    job.at("reset-retry-counter", during);
+    job.at(RESET, during);
     let reference = job.pin_reference();
     job.send(&ResetRetryCounter {
         reference,
@@ -239,7 +315,7 @@ pub(crate) fn answer_with_code(
 
 /// SELECT of the ACA, GET CHALLENGE.
 pub(crate) fn challenge(job: &mut Job<'_>) -> Result<XauthChallenge, ActionError> {
-    job.step("challenge").select_aca()?;
+    job.step(CHALLENGE).select_aca()?;
     let family = job.family().unwrap_or(Family::C2300);
     job.demand(&GetChallenge { family })
 }
@@ -255,7 +331,7 @@ pub(crate) fn authenticate_admin(job: &mut Job<'_>, key: &XauthKey) -> Result<()
 
 /// EXTERNAL AUTHENTICATE, in the application that has given the challenge.
 fn external_authenticate(job: &mut Job<'_>, response: &XauthCryptogram) -> Result<(), ActionError> {
-    job.step("external-authenticate");
+    job.step(ANSWER);
     let command = ExternalAuthenticate {
         cryptogram: response.clone(),
     };
@@ -271,7 +347,7 @@ fn external_authenticate(job: &mut Job<'_>, response: &XauthCryptogram) -> Resul
 
 /// UNLOCK PIN, with the admin key authenticated.
 fn unlock(job: &mut Job<'_>, new: &Pin, during: Aftermath) -> Result<(), ActionError> {
-    job.at("unlock-pin", during);
+    job.at(UNLOCK, during);
     let command = UnlockPin { new: new.padded() };
     job.send(&command)?.map_err(|status| match status {
         // Vendor: the unlocks are used up. What `63CX` counts are the unlocks, too.

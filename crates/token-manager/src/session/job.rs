@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
+use crate::session::Steps;
 use crate::token::Token;
 
 use super::effects;
@@ -37,6 +38,7 @@ pub(crate) struct Job<'c> {
     cache_name: Option<Name>,
     step: &'static str,
     aftermath: Aftermath,
+    steps: &'c mut Steps,
 }
 
 impl<'c> Job<'c> {
@@ -45,6 +47,7 @@ impl<'c> Job<'c> {
         action: Action,
         token: &Token,
         cache: &'c Cache,
+        steps: &'c mut Steps,
     ) -> Result<Self, ActionError> {
         let step = "begin";
         let transaction = card
@@ -72,6 +75,7 @@ impl<'c> Job<'c> {
             cache_name: token.cache_name(),
             step,
             aftermath: Aftermath::Unchanged,
+            steps,
         })
     }
 
@@ -98,14 +102,14 @@ impl<'c> Job<'c> {
     /// Says which step comes next, and in what state the token is if the
     /// connection is lost from there on.
     pub(crate) fn at(&mut self, step: &'static str, aftermath: Aftermath) -> &mut Self {
-        self.step = step;
         self.aftermath = aftermath;
-        self
+        self.step(step)
     }
 
     /// Says which step comes next; what a loss there would mean is as before.
     pub(crate) fn step(&mut self, step: &'static str) -> &mut Self {
         self.step = step;
+        self.steps.come_to(step);
         self
     }
 
@@ -116,6 +120,11 @@ impl<'c> Job<'c> {
             self.aftermath = aftermath;
         }
         self.step(step)
+    }
+
+    /// The steps of the plan that is carried out.
+    pub(crate) fn steps(&mut self) -> &mut Steps {
+        self.steps
     }
 
     /// In what state the token would be if the connection were lost.

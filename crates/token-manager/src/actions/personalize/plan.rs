@@ -1,6 +1,6 @@
 //! What personalizing a token would do.
 
-use crescendo_ext::{Evidence, operations};
+use crescendo_ext::Evidence;
 use token_profile::ChallengeType;
 
 use super::{
@@ -78,14 +78,6 @@ impl Session {
             policy
         });
         Ok(plan.step(Step::new(READ_BACK, "read the token again")))
-    }
-
-    fn vendor_step(&self, id: &'static str, text: &str, commands: &'static [&'static str]) -> Step {
-        let evidence = self.family().and_then(|family| {
-            let found = commands.iter().filter_map(|name| operations::find(name));
-            found.filter_map(|it| it.evidence(family)).min()
-        });
-        Step::new(id, text).sends(commands).evidence(evidence)
     }
 }
 
