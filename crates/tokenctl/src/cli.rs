@@ -409,6 +409,7 @@ pub(crate) enum PinCommand {
 
 /// What `pin change` takes.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct PinChangeArgs {
     /// Read the present PIN from this file descriptor.
     #[arg(long, value_name = "N")]
@@ -430,6 +431,10 @@ pub(crate) struct PinChangeArgs {
     /// Agree to use the last try, or one that the card does not tell from the last.
     #[arg(long)]
     pub(crate) last_try: bool,
+
+    /// Print what would be done, ask for nothing and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     #[command(flatten)]
     pub(crate) risks: RiskArgs,
@@ -474,6 +479,10 @@ pub(crate) struct PinUnblockArgs {
     /// Agree to use the PUK's last try.
     #[arg(long)]
     pub(crate) last_try: bool,
+
+    /// Print what would be done, ask for nothing and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     #[command(flatten)]
     pub(crate) risks: RiskArgs,

@@ -487,6 +487,8 @@ pub(crate) struct PinStatus {
 pub(crate) struct PinResult {
     pub(crate) token: TokenName,
     pub(crate) action: &'static str,
+    pub(crate) completed: bool,
+    pub(crate) steps: Vec<StepOutcome>,
     pub(crate) before: Pin,
     pub(crate) after: Option<Pin>,
 }

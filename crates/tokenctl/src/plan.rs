@@ -1,11 +1,13 @@
 //! What an action will do, before it does it, and what came of each step.
 
 use std::io::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use token_manager::{Outcome, Plan, Session, StepReport, Token};
+use token_manager::{ActionError, Outcome, Plan, Session, StepReport, Token};
 
 use crate::error::Result;
 use crate::json;
+use crate::manage;
 use crate::output::{self, Output, paragraph};
 use crate::source;
 use crate::text::{BAD, DIM, GOOD, Text, WARNING};
@@ -95,25 +97,51 @@ fn fate(fate: &token_manager::Fate) -> json::PlanFate {
     }
 }
 
-/// The steps of an action as they are done, and what came of each.
-pub(crate) struct Steps<'a> {
-    plan: &'a Plan,
-    output: &'a Output,
-    outcomes: Vec<json::StepOutcome>,
+/// The plan of an action, as far as it can be made for this token.
+pub(crate) fn made(
+    plan: std::result::Result<Plan, ActionError>,
+    session: &Session,
+) -> Result<Plan> {
+    plan.map_err(|error| manage::action_failed(&error, &session.token().reader).into())
 }
 
-impl<'a> Steps<'a> {
+/// The steps of an action as they are done, and what came of each. Clones share
+/// what is noted.
+#[derive(Clone)]
+pub(crate) struct Steps {
+    plan: Plan,
+    output: Output,
+    shown: bool,
+    outcomes: Arc<Mutex<Vec<json::StepOutcome>>>,
+}
+
+impl Steps {
     /// None yet.
-    pub(crate) fn of(plan: &'a Plan, output: &'a Output) -> Self {
+    pub(crate) fn of(plan: &Plan, output: &Output) -> Self {
         Steps {
-            plan,
-            output,
-            outcomes: Vec::new(),
+            plan: plan.clone(),
+            output: output.clone(),
+            shown: !output.json,
+            outcomes: Arc::default(),
         }
     }
 
+    /// Says them only to those who asked for more with `-v`: for what a person
+    /// takes for one step.
+    pub(crate) fn in_detail(mut self) -> Self {
+        self.shown &= self.output.verbose > 0;
+        self
+    }
+
+    /// Notes the steps of what is done in this session from now on.
+    pub(crate) fn watch(self, session: &mut Session) -> Self {
+        let steps = self.clone();
+        session.watch_steps(move |report| steps.note(report));
+        self
+    }
+
     /// Notes a step, and says so.
-    pub(crate) fn note(&mut self, report: &StepReport) {
+    pub(crate) fn note(&self, report: &StepReport) {
         let planned = self.plan.steps.iter().find(|step| step.id == report.id);
         let text = planned.map_or(report.id, |step| step.text.as_str());
         let first = match report.outcome {
@@ -126,11 +154,11 @@ impl<'a> Steps<'a> {
             Outcome::Skipped(why) => format!(": {why}"),
             _ => String::new(),
         };
-        if !self.output.json {
+        if self.shown {
             self.output
                 .stderr_paragraph(&first, &Text::from(text).then(why, DIM));
         }
-        self.outcomes.push(json::StepOutcome {
+        self.noted().push(json::StepOutcome {
             id: report.id,
             outcome: report.outcome.id(),
             reason: report.outcome.reason().map(str::to_owned),
@@ -139,7 +167,7 @@ impl<'a> Steps<'a> {
 
     /// Whether a step that changes the token was done.
     pub(crate) fn has_changed_the_token(&self) -> bool {
-        self.outcomes.iter().any(|done| {
+        self.noted().iter().any(|done| {
             let changes = ["reset-card", "put-admin-key", "change-puk", "change-pin"];
             done.outcome == Outcome::Done.id() && changes.contains(&done.id)
         })
@@ -147,7 +175,11 @@ impl<'a> Steps<'a> {
 
     /// All of them.
     pub(crate) fn into_outcomes(self) -> Vec<json::StepOutcome> {
-        self.outcomes
+        self.noted().clone()
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Vec<json::StepOutcome>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

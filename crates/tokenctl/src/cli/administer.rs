@@ -54,6 +54,10 @@ pub(crate) struct PukForgetArgs {
     #[arg(long)]
     pub(crate) yes: bool,
 
+    /// Print what would be done, ask for nothing and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
     #[command(flatten)]
     pub(crate) pin: PinArgs,
 
@@ -74,6 +78,10 @@ pub(crate) struct PukChangeArgs {
     /// Read the new PUK from this file descriptor; from the same one, it is the next line.
     #[arg(long, value_name = "N")]
     pub(crate) new_puk_fd: Option<Descriptor>,
+
+    /// Print what would be done, ask for nothing and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     #[command(flatten)]
     pub(crate) pin: PinArgs,

@@ -12,7 +12,7 @@ use crate::handover::{HandOverArgs, Hands};
 use crate::json;
 use crate::manage;
 use crate::output::{self, Output};
-use crate::plan;
+use crate::plan::{self, Steps};
 use crate::secret;
 use crate::source::{self, Source};
 use crate::text::{GOOD, Text};
@@ -26,15 +26,15 @@ pub(crate) fn run(command: &AdminKeyCommand, source: &Source, output: &Output) -
 }
 
 fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result {
-    if arguments.dry_run {
-        return plan_set(arguments, source, output);
-    }
     let mut hands = Hands::new(&arguments.hand_over)?;
-    if arguments.generate {
+    if arguments.generate && !arguments.dry_run {
         hands = hands.expecting()?;
     }
     let mut session = manage::open(source, arguments.risks, output)?;
-    pin::ready(&session, Action::ChangeAdminKey)?;
+    let plan = plan::made(session.plan_admin_key(), &session)?;
+    if arguments.dry_run {
+        return plan::write(&plan, session.token(), output);
+    }
     arguments.authority.ready(&session)?;
     hands.name(session.token());
     // A static challenge has another unlock code under each key.
@@ -57,7 +57,8 @@ fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result 
             Some(authority::admin_key(from, "New admin key", "--key-fd")?)
         }
     };
-    let done = given.attempt(&mut session, output, |session, authority, last_try| {
+    let steps = Steps::of(&plan, output).watch(&mut session);
+    let result = given.attempt(&mut session, output, |session, authority, last_try| {
         let set = match &new {
             Some(key) => SetKey::Given(copy(key)?),
             None if arguments.delivery => SetKey::Delivery,
@@ -74,17 +75,22 @@ fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result 
             last_try,
         )
     });
-    let done = hands.explain(done)?;
+    let result = hands.explain(result);
     output.detail(format!("{} commands to the card", session.round_trips()));
-    if output.json {
+    let steps = steps.into_outcomes();
+    if output.json && (result.is_ok() || !steps.is_empty()) {
+        let done = result.as_ref().ok();
         let body = json::AdminKeySet {
             token: source::token_name(session.token()),
-            algorithm: done.algorithm.name(),
-            kept: done.recovery.map(RecoveryPlace::id),
+            completed: done.is_some(),
+            steps,
+            algorithm: done.map(|done| done.algorithm.name()),
+            kept: done.and_then(|done| done.recovery.map(RecoveryPlace::id)),
             saved: saved(&arguments.hand_over),
         };
-        return Ok(output::document(&json::Document::new(body))?);
+        output::document(&json::Document::new(body))?;
     }
+    let done = result?;
     output.remark(&Text::styled(
         "The token has the new admin key, and takes it.",
         GOOD,
@@ -93,14 +99,6 @@ fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result 
         output.warning("the old key that was kept is of no use any more, and not shown again");
     }
     Ok(())
-}
-
-fn plan_set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result {
-    let session = manage::open(source, arguments.risks, output)?;
-    let plan = session
-        .plan_admin_key()
-        .map_err(|error| manage::action_failed(&error, &session.token().reader))?;
-    plan::write(&plan, session.token(), output)
 }
 
 /// The file that new secrets were saved in.

@@ -50,15 +50,8 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
     recycle::say_which(&session, output);
     plan::remark(&plan, output);
     let secrets = Secrets::ask(&setup, &mut session, output)?;
-    let mut steps = Steps::of(&plan, output);
-    let result = carry_out(
-        &setup,
-        &secrets,
-        &mut session,
-        &mut hands,
-        &mut steps,
-        output,
-    );
+    let steps = Steps::of(&plan, output);
+    let result = carry_out(&setup, &secrets, &mut session, &mut hands, &steps, output);
     let result = hands
         .explain(result)
         .map_err(|failure| half_way(failure, &steps));
@@ -90,7 +83,7 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
 }
 
 /// What to do next is another thing where something is changed already.
-fn half_way(mut failure: Failure, steps: &Steps<'_>) -> Failure {
+fn half_way(mut failure: Failure, steps: &Steps) -> Failure {
     if let Failure::Failed(report) = &mut failure
         && steps.has_changed_the_token()
         && report.aftermath.is_none()
@@ -243,7 +236,7 @@ fn carry_out(
     secrets: &Secrets,
     session: &mut Session,
     hands: &mut Hands<'_>,
-    steps: &mut Steps<'_>,
+    steps: &Steps,
     output: &Output,
 ) -> Result<Personalized> {
     let arguments = setup.arguments;

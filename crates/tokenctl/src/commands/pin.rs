@@ -6,7 +6,7 @@ use crescendo_ext::xauth::XauthCryptogram;
 use piv_apdu::secret::Pin;
 use token_manager::{
     Action, ActionError, LastTry, NotSent, PinChangeEntry, PinStatus, ProfileState, Session,
-    TokenFamily, Unblocked,
+    TokenFamily, UnblockWith, Unblocked,
 };
 
 use crate::authority::{self, PinArgs};
@@ -17,6 +17,7 @@ use crate::error::{Report, Result};
 use crate::json;
 use crate::manage;
 use crate::output::{self, Fields, Output};
+use crate::plan::{self, Steps};
 use crate::secret;
 use crate::source::{self, Source};
 use crate::text::{DIM, GOOD, Text, WARNING};
@@ -84,19 +85,23 @@ fn verify(arguments: PinArgs, source: &Source, output: &Output) -> Result {
     let after = session
         .refresh_pin_status()
         .map_err(|error| manage::action_failed(&error, &reader))?;
-    finish(
-        &session,
-        Action::Authenticate,
-        &before,
-        Some(&after),
-        "The PIN is right.",
-        output,
-    )
+    let went = Went {
+        action: Action::Authenticate,
+        before: &before,
+        after: Some(&after),
+        steps: Vec::new(),
+    };
+    finish(&session, &went, Ok(()), "The PIN is right.", output)
 }
 
 fn change(arguments: &PinChangeArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, arguments.risks, output)?;
     ready(&session, Action::ChangePin)?;
+    let plan = plan::made(session.plan_change_pin(), &session)?;
+    if arguments.dry_run {
+        return plan::write(&plan, session.token(), output);
+    }
+    let before = session.token().pin.status.clone();
     say_tries(&session, output);
     output.remark(&Text::from(secret::policy_line(session.policy())));
     for note in &session.policy().notes {
@@ -119,63 +124,81 @@ fn change(arguments: &PinChangeArgs, source: &Source, output: &Output) -> Result
         PinChangeEntry::PinPad
     };
     let unattended = arguments.pin_fd.is_some();
-    let changed = attempt(
+    let steps = Steps::of(&plan, output).in_detail().watch(&mut session);
+    let result = attempt(
         &mut session,
         arguments.last_try,
         unattended,
         |session, last_try| session.change_pin(entry, last_try),
-    )?;
-    finish(
-        &session,
-        Action::ChangePin,
-        &changed.before,
-        None,
-        "The PIN is changed.",
-        output,
-    )
+    );
+    let before = match &result {
+        Ok(changed) => changed.before.clone(),
+        Err(_) => before,
+    };
+    let went = Went {
+        action: Action::ChangePin,
+        before: &before,
+        after: None,
+        steps: steps.into_outcomes(),
+    };
+    let result = result.map(drop);
+    finish(&session, &went, result, "The PIN is changed.", output)
 }
 
 fn unblock(arguments: &PinUnblockArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, arguments.risks, output)?;
     let before = session.token().pin.status.clone();
-    let action = way(arguments, &session);
+    let way = way(arguments, &session);
+    let action = match way {
+        UnblockWith::Puk => Action::UnblockWithPuk,
+        _ => Action::UnblockWithChallengeResponse,
+    };
     ready(&session, action)?;
+    let plan = plan::made(session.plan_unblock(way), &session)?;
+    if arguments.dry_run {
+        return plan::write(&plan, session.token(), output);
+    }
     say_tries(&session, output);
-    let unblocked = if action == Action::UnblockWithPuk {
-        with_puk(arguments, &mut session, output)?
-    } else {
-        by_challenge(arguments, &mut session, output)?
+    let steps = Steps::of(&plan, output).in_detail().watch(&mut session);
+    let result = match way {
+        UnblockWith::Puk => with_puk(arguments, &mut session, output),
+        way => by_challenge(way, arguments, &mut session, output),
+    };
+    let after = result
+        .as_ref()
+        .ok()
+        .map(|unblocked| unblocked.after.clone());
+    let went = Went {
+        action,
+        before: &before,
+        after: after.as_ref(),
+        steps: steps.into_outcomes(),
     };
     let done = "The PIN is unblocked, and is the new one.";
-    finish(
-        &session,
-        action,
-        &before,
-        Some(&unblocked.after),
-        done,
-        output,
-    )
+    finish(&session, &went, result.map(drop), done, output)
 }
 
 /// The way that was asked for, or else the one that the token has.
-fn way(arguments: &PinUnblockArgs, session: &Session) -> Action {
-    let by_challenge = arguments.challenge
-        || arguments.key
-        || arguments.key_fd.is_some()
-        || arguments.response_fd.is_some()
-        || arguments.unlock_code
-        || arguments.code_fd.is_some();
-    let has_puk = session
-        .token()
-        .capabilities
-        .get(Action::UnblockWithPuk)
-        .is_available();
-    if by_challenge {
-        Action::UnblockWithChallengeResponse
-    } else if has_puk || arguments.puk_fd.is_some() {
-        Action::UnblockWithPuk
+fn way(arguments: &PinUnblockArgs, session: &Session) -> UnblockWith {
+    let token = session.token();
+    let by_hand = arguments.challenge || arguments.response_fd.is_some();
+    if arguments.key || arguments.key_fd.is_some() {
+        UnblockWith::AdminKey
+    } else if arguments.unlock_code || arguments.code_fd.is_some() {
+        UnblockWith::UnlockCode
+    } else if by_hand {
+        UnblockWith::Response
+    } else if arguments.puk_fd.is_some()
+        || token
+            .capabilities
+            .get(Action::UnblockWithPuk)
+            .is_available()
+    {
+        UnblockWith::Puk
+    } else if token.has_static_challenge() {
+        UnblockWith::UnlockCode
     } else {
-        Action::UnblockWithChallengeResponse
+        UnblockWith::Response
     }
 }
 
@@ -197,20 +220,19 @@ fn with_puk(
 }
 
 fn by_challenge(
+    way: UnblockWith,
     arguments: &PinUnblockArgs,
     session: &mut Session,
     output: &Output,
 ) -> Result<Unblocked> {
     let reader = session.token().reader.clone();
     let failed = |error: ActionError| manage::action_failed(&error, &reader);
-    if arguments.key || arguments.key_fd.is_some() {
+    if way == UnblockWith::AdminKey {
         let key = authority::admin_key(arguments.key_fd, "Admin key", "--key-fd")?;
         let new = new_pin(arguments, session, output)?;
         return Ok(session.unblock_with_key(&key, &new).map_err(failed)?);
     }
-    let with_code = arguments.unlock_code || arguments.code_fd.is_some();
-    let by_hand = arguments.challenge || arguments.response_fd.is_some();
-    if with_code || (session.token().has_static_challenge() && !by_hand) {
+    if way == UnblockWith::UnlockCode {
         let code = secret::text(arguments.code_fd, "Unlock code", "--code-fd")?;
         let code = XauthCryptogram::from_hex(&code)
             .map_err(|error| authority::unusable(&error.to_string()))?;
@@ -329,27 +351,37 @@ pub(crate) fn may_use_last_try(
     Err(report.into())
 }
 
-/// Says how it went.
+/// What is told of an action on the PIN.
+struct Went<'a> {
+    action: Action,
+    before: &'a PinStatus,
+    after: Option<&'a PinStatus>,
+    steps: Vec<json::StepOutcome>,
+}
+
+/// Says how it went, also if it came to no good end.
 fn finish(
     session: &Session,
-    action: Action,
-    before: &PinStatus,
-    after: Option<&PinStatus>,
+    went: &Went<'_>,
+    result: Result,
     done: &str,
     output: &Output,
 ) -> Result {
     output.detail(format!("{} commands to the card", session.round_trips()));
-    if output.json {
+    if output.json && (result.is_ok() || !went.steps.is_empty()) {
         let body = json::PinResult {
             token: source::token_name(session.token()),
-            action: action.id(),
-            before: describe::pin(before),
-            after: after.map(describe::pin),
+            action: went.action.id(),
+            completed: result.is_ok(),
+            steps: went.steps.clone(),
+            before: describe::pin(went.before),
+            after: went.after.map(describe::pin),
         };
-        return Ok(output::document(&json::Document::new(body))?);
+        output::document(&json::Document::new(body))?;
     }
+    result?;
     let mut line = Text::styled(done, GOOD);
-    if let Some(after) = after {
+    if let Some(after) = went.after {
         line = line.plain(" ").and(describe::pin_text(after));
     }
     output.remark(&line);

@@ -11,7 +11,7 @@ use crate::error::{Kind, Report, Result};
 use crate::json;
 use crate::manage;
 use crate::output::{self, Fields, Output, heading, paragraph};
-use crate::plan;
+use crate::plan::{self, Steps};
 use crate::source::{self, Source};
 use crate::table::Table;
 use crate::text::{DIM, GOOD, Text, WARNING};
@@ -225,31 +225,38 @@ fn set(arguments: &PolicySetArgs, source: &Source, output: &Output) -> Result {
         return plan::write(&plan, session.token(), output);
     }
     plan::remark(&plan, output);
+    let steps = Steps::of(&plan, output).watch(&mut session);
     if plan.steps.is_empty() {
-        return finish(&session, &[], output);
+        return finish(&session, steps, Ok(Vec::new()), output);
     }
     let pin = arguments.pin.read(&mut session, output)?;
-    let done = pin.attempt(&mut session, output, |session, pin, last_try| {
-        session.set_policy(pin, last_try, &new)
-    })?;
-    finish(&session, &done.changed, output)
+    let result = pin.attempt(&mut session, output, |session, pin, last_try| {
+        Ok(session.set_policy(pin, last_try, &new)?.changed)
+    });
+    finish(&session, steps, result, output)
 }
 
-fn finish(session: &Session, changed: &[Action], output: &Output) -> Result {
+/// Says how it went, also if it came to no good end.
+fn finish(session: &Session, steps: Steps, result: Result<Vec<Action>>, output: &Output) -> Result {
     output.detail(format!("{} commands to the card", session.round_trips()));
-    if output.json {
+    let steps = steps.into_outcomes();
+    if output.json && (result.is_ok() || !steps.is_empty()) {
         let policy = session.managed_policy();
+        let changed = result.as_deref().unwrap_or_default();
         let body = json::PolicySet {
             token: source::token_name(session.token()),
+            completed: result.is_ok(),
+            steps,
             changed: changed
                 .iter()
                 .map(|action| part(*action, &policy).0)
                 .collect(),
             rules: rules(session),
         };
-        return Ok(output::document(&json::Document::new(body))?);
+        output::document(&json::Document::new(body))?;
     }
-    let done = match (changed, session.token().wants_pin_change()) {
+    let changed = result?;
+    let done = match (changed.as_slice(), session.token().wants_pin_change()) {
         ([], _) => "The policy was so already; nothing was sent.",
         (_, true) => "The policy is set. The PIN has to be changed now: `tokenctl pin change`.",
         (_, false) => "The policy is set.",

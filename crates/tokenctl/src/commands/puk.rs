@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use piv_apdu::secret::Puk;
 use token_manager::token_profile::RecoveryKind;
-use token_manager::{Action, RecoveryDoubt, RecoveryPlace, RecoverySecret, Session};
+use token_manager::{Action, Plan, RecoveryDoubt, RecoveryPlace, RecoverySecret, Session};
 
 use crate::authority;
 use crate::cli::{PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs};
@@ -13,6 +13,7 @@ use crate::error::{Failure, Kind, Report, Result};
 use crate::json;
 use crate::manage::{self, RiskArgs};
 use crate::output::{self, Output};
+use crate::plan::{self, Steps};
 use crate::secret;
 use crate::source::{self, Source};
 use crate::text::{DIM, GOOD, Text};
@@ -64,6 +65,10 @@ fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
 fn forget(arguments: &PukForgetArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, arguments.risks, output)?;
     pin::ready(&session, Action::ViewPuk)?;
+    let plan = plan::made(session.plan_forget_recovery(), &session)?;
+    if arguments.dry_run {
+        return plan::write(&plan, session.token(), output);
+    }
     let question = "It is erased and never shown again, here or anywhere; whoever has not written \
                     it down cannot unblock the token with it. Forget it?";
     if !arguments.yes && !secret::confirm(question, "--yes")? {
@@ -72,25 +77,26 @@ fn forget(arguments: &PukForgetArgs, source: &Source, output: &Output) -> Result
     let pin = arguments.pin.read(&mut session, output)?;
     let place = session.record().recovery.unwrap_or(RecoveryPlace::Token);
     let management = arguments.management.read_for(&session, place)?;
-    pin.attempt(
+    let steps = Steps::of(&plan, output).watch(&mut session);
+    let result = pin.attempt(
         &mut session,
         output,
         |session, pin, last_try| match &management {
             Some(key) => session.forget_recovery_with_key(pin, last_try, key),
             None => session.forget_recovery(pin, last_try),
         },
-    )?;
-    finish(
-        &session,
-        "forget",
-        "It is forgotten. It still unblocks the token.",
-        output,
-    )
+    );
+    let done = "It is forgotten. It still unblocks the token.";
+    finish(&session, "forget", steps, result, done, output)
 }
 
 fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, arguments.risks, output)?;
     pin::ready(&session, Action::ChangePuk)?;
+    let plan = plan_change(&session)?;
+    if arguments.dry_run {
+        return plan::write(&plan, session.token(), output);
+    }
     say_tries(&session, output);
     let old = secret::puk(arguments.puk_fd, "Present PUK", "--puk-fd")?;
     let new = new_puk(arguments)?;
@@ -103,31 +109,44 @@ fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result
         }
         _ => None,
     };
+    let mut steps = Steps::of(&plan, output);
+    if kept.is_none() {
+        steps = steps.in_detail();
+    }
+    let steps = steps.watch(&mut session);
     let unattended = arguments.puk_fd.is_some();
-    pin::attempt(
+    let mut result = pin::attempt(
         &mut session,
         arguments.pin.last_try,
         unattended,
         |session, last_try| session.change_puk(&old, &new, last_try),
-    )?;
-    if let Some((place, pin, management)) = &kept {
+    );
+    if let (Ok(()), Some((place, pin, management))) = (&result, &kept) {
         let secret = RecoverySecret::new(RecoveryKind::Puk, new.as_bytes())
             .map_err(|error| authority::unusable(&error.to_string()))?;
-        pin.attempt(&mut session, output, |session, pin, last_try| {
-            session.keep_recovery(pin, last_try, management.as_ref(), *place, &secret)
-        })
-        .map_err(kept_the_old)?;
-    } else if session.recovery_places().contains(&RecoveryPlace::Token) {
+        result = pin
+            .attempt(&mut session, output, |session, pin, last_try| {
+                session.keep_recovery(pin, last_try, management.as_ref(), *place, &secret)
+            })
+            .map_err(kept_the_old);
+    } else if result.is_ok() && session.recovery_places().contains(&RecoveryPlace::Token) {
         let text = "If another computer has kept the PUK on this token, that one is the old one \
                     now: `tokenctl puk forget` erases it.";
         output.remark(&Text::styled(text, DIM));
     }
-    finish(
-        &session,
-        Action::ChangePuk.id(),
-        "The PUK is changed.",
-        output,
-    )
+    let (action, done) = (Action::ChangePuk.id(), "The PUK is changed.");
+    finish(&session, action, steps, result, done, output)
+}
+
+/// The change, and then the new PUK in the place where the old one is kept.
+fn plan_change(session: &Session) -> Result<Plan> {
+    let mut plan = plan::made(session.plan_change_puk(), session)?;
+    if let Some(place @ (RecoveryPlace::Token | RecoveryPlace::Host)) = session.record().recovery
+        && let Ok(keep) = session.plan_keep_recovery(place)
+    {
+        plan.steps.extend(keep.steps);
+    }
+    Ok(plan)
 }
 
 /// The tries left of the PUK, which no card tells unasked: what it told last.
@@ -169,16 +188,28 @@ fn new_puk(arguments: &PukChangeArgs) -> Result<Puk> {
     Ok(Puk::new(&new).map_err(|error| authority::unusable(&error.to_string()))?)
 }
 
-fn finish(session: &Session, action: &'static str, done: &str, output: &Output) -> Result {
+/// Says how it went, also if it came to no good end.
+fn finish(
+    session: &Session,
+    action: &'static str,
+    steps: Steps,
+    result: Result,
+    done: &str,
+    output: &Output,
+) -> Result {
     output.detail(format!("{} commands to the card", session.round_trips()));
-    if output.json {
+    let steps = steps.into_outcomes();
+    if output.json && (result.is_ok() || !steps.is_empty()) {
         let body = json::PukResult {
             token: source::token_name(session.token()),
             action,
+            completed: result.is_ok(),
+            steps,
             kept: session.record().recovery.map(RecoveryPlace::id),
         };
-        return Ok(output::document(&json::Document::new(body))?);
+        output::document(&json::Document::new(body))?;
     }
+    result?;
     output.remark(&Text::styled(done, GOOD));
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> 
     plan::remark(&plan, output);
     let confirmation = confirmation(arguments.confirm.as_ref(), &session)?;
     let given = arguments.authority.read(&mut session, output)?;
-    let mut steps = Steps::of(&plan, output);
+    let steps = Steps::of(&plan, output);
     let result = given.attempt(&mut session, output, |session, authority, last_try| {
         session.recycle(authority, &confirmation, last_try, &mut |report| {
             steps.note(report);

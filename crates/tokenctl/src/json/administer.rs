@@ -21,6 +21,8 @@ pub(crate) struct PukShow<'a> {
 pub(crate) struct PukResult {
     pub(crate) token: TokenName,
     pub(crate) action: &'static str,
+    pub(crate) completed: bool,
+    pub(crate) steps: Vec<StepOutcome>,
     pub(crate) kept: Option<&'static str>,
 }
 
@@ -51,6 +53,8 @@ pub(crate) struct PolicyRule {
 #[derive(Debug, Serialize)]
 pub(crate) struct PolicySet {
     pub(crate) token: TokenName,
+    pub(crate) completed: bool,
+    pub(crate) steps: Vec<StepOutcome>,
     pub(crate) changed: Vec<&'static str>,
     pub(crate) rules: Vec<PolicyRule>,
 }
@@ -99,7 +103,9 @@ pub(crate) struct KeyCheck {
 #[derive(Debug, Serialize)]
 pub(crate) struct AdminKeySet {
     pub(crate) token: TokenName,
-    pub(crate) algorithm: &'static str,
+    pub(crate) completed: bool,
+    pub(crate) steps: Vec<StepOutcome>,
+    pub(crate) algorithm: Option<&'static str>,
     pub(crate) kept: Option<&'static str>,
     pub(crate) saved: Option<String>,
 }
@@ -117,7 +123,7 @@ pub(crate) struct Recycle {
 }
 
 /// A step and what came of it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct StepOutcome {
     pub(crate) id: &'static str,
     pub(crate) outcome: &'static str,

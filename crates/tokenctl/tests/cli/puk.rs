@@ -225,3 +225,48 @@ fn copying_needs_a_clipboard_and_shows_nothing_without_one() {
     run(&tool, &["show", "--copy", "--show", "--pin-fd", "0"], &pin).code(2);
     run(&tool, &["show", "--copy", "--json", "--pin-fd", "0"], &pin).code(2);
 }
+
+#[test]
+fn a_dry_run_asks_for_nothing_and_names_the_steps_that_are_then_told() {
+    for profile in Profile::ALL {
+        let tool = keeping(profile, RecoveryKind::Puk, PUK.as_bytes());
+        let ids = |document: &serde_json::Value| -> Vec<serde_json::Value> {
+            let steps = document["steps"].as_array().unwrap();
+            steps.iter().map(|step| step["id"].clone()).collect()
+        };
+        // Nothing is on stdin, and there is no terminal.
+        let plan = tool
+            .run(&["puk", "forget", "--dry-run", "--json"])
+            .ok()
+            .json();
+        assert_eq!(plan["schema"], "tokenctl/plan");
+        let pin = factory(profile);
+        let mut arguments = vec!["forget", "--yes", "--json", "--pin-fd", "0"];
+        let mut input = pin + "\n";
+        if profile == Profile::Piv {
+            arguments.extend(["--management-key-fd", "0", "--algorithm", "aes-256"]);
+            input = input + MANAGEMENT_KEY + "\n";
+        }
+        let wrong = input.replacen(input.lines().next().unwrap(), "271828", 1);
+        let failed = run(&tool, &arguments, &wrong).code(10).json();
+        assert_eq!(failed["completed"], false);
+        assert_eq!(ids(&failed), ["verify-pin"], "{profile}");
+        assert_eq!(failed["steps"][0]["outcome"], "failed");
+        let done = run(&tool, &arguments, &input).ok().json();
+        assert_eq!(done["completed"], true);
+        assert_eq!(ids(&done), ids(&plan), "{profile}");
+    }
+}
+
+#[test]
+fn a_simple_change_says_its_steps_only_to_who_asks_for_more() {
+    let tool = Tool::with(Profile::Piv);
+    let plan = tool.run(&["pin", "change", "--dry-run"]).ok();
+    assert!(plan.stdout.contains("1. "), "{plan:#?}");
+    let change = ["pin", "change", "--pin-fd", "0", "--new-pin-fd", "0"];
+    let ran = tool.run_with_input(&change, "123456\n271828\n").code(0);
+    assert!(!ran.stderr.contains("done  "), "{ran:#?}");
+    let more = [&change[..], &["-v"]].concat();
+    let ran = tool.run_with_input(&more, "271828\n314159\n").code(0);
+    assert!(ran.stderr.contains("done  "), "{ran:#?}");
+}
