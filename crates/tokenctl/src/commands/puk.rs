@@ -101,7 +101,7 @@ fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result
     let old = secret::puk(arguments.puk_fd, "Present PUK", "--puk-fd")?;
     let new = new_puk(arguments)?;
     let kept = match session.record().recovery {
-        Some(place @ RecoveryPlace::Token) => {
+        Some(place @ (RecoveryPlace::Token | RecoveryPlace::Host)) => {
             let text = "The PUK is kept behind the PIN: the new one takes the old one's place.";
             output.remark(&Text::from(text));
             let pin = arguments.pin.read(&mut session, output)?;
@@ -138,11 +138,10 @@ fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result
     finish(&session, action, steps, result, done, output)
 }
 
-/// The change, and then the new PUK in the place on the token where the old one is
-/// kept; what this computer keeps, the change itself replaces.
+/// The change, and then the new PUK in the place where the old one is kept.
 fn plan_change(session: &Session) -> Result<Plan> {
     let mut plan = plan::made(session.plan_change_puk(), session)?;
-    if let Some(place @ RecoveryPlace::Token) = session.record().recovery
+    if let Some(place @ (RecoveryPlace::Token | RecoveryPlace::Host)) = session.record().recovery
         && let Ok(keep) = session.plan_keep_recovery(place)
     {
         plan.steps.extend(keep.steps);
