@@ -25,9 +25,9 @@ pub(super) fn forget(cache: &Cache, token: Option<&Name>, command: &Command) {
         return;
     };
     let forgotten = match command.ins() {
-        // SELECT, GET DATA, GET CHALLENGE, the authentications, GET PIN
-        // PROPERTIES, PUT XAUTH KEY.
-        0xA4 | 0xCA | 0xCB | 0x84 | 0x82 | 0x87 | 0x56 => return,
+        // SELECT, GET DATA, GET RESPONSE, GET CHALLENGE, the authentications, GET
+        // PIN PROPERTIES, PUT XAUTH KEY.
+        0xA4 | 0xCA | 0xCB | 0xC0 | 0x84 | 0x82 | 0x87 | 0x56 => return,
         0xD8 if command.cla() == 0x00 => return,
         // VERIFY without a PIN.
         0x20 if command.data().is_empty() => return,
@@ -62,4 +62,103 @@ fn forget_object(cache: &Cache, token: &Name, tag: ObjectTag) -> bool {
 
 fn is_object(item: Item, tag: u32) -> bool {
     matches!(item, Item::Object(object) if object.tag().get() == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+    use piv_apdu::apdu::Response;
+    use piv_apdu::object::Guid;
+    use piv_apdu::status::StatusWord;
+    use token_cache::{Identity, Snapshot};
+
+    use super::*;
+
+    const PROFILE: u32 = token_profile::OBJECT_TAG;
+    const CERTIFICATE: u32 = 0x5F_C105;
+
+    fn object(tag: u32) -> Item {
+        Item::object(ObjectTag::new(tag)).unwrap()
+    }
+
+    /// What is forgotten of a token of which one item of each kind is remembered.
+    fn forgotten_by(command: &[u8]) -> Vec<Item> {
+        let atr = Atr::parse(&[0x3B, 0x80, 0x80, 0x01, 0x01]).unwrap();
+        let identity = Identity::new(&atr, Some(Guid([7; 16])), None).unwrap();
+        let name = identity.name().clone();
+        let cache = Cache::off().with_memory();
+        let mut snapshot = Snapshot::new(identity, cache.generation(&name));
+        let all = [
+            Item::ProductionData,
+            Item::PinProperties,
+            Item::PivProperties,
+            Item::Tries(0x80),
+            object(CERTIFICATE),
+            object(0x5F_C102),
+            object(PROFILE),
+        ];
+        for item in all {
+            let status = match item {
+                Item::Tries(_) => StatusWord::new(0x63C3),
+                _ => StatusWord::SUCCESS,
+            };
+            snapshot.remember(item, Response::from_status(status));
+        }
+        cache.store(snapshot);
+        about_to_send(&cache, &atr, &Command::decode(command).unwrap());
+        let kept = cache.read(&name);
+        let is_kept = |item: &Item| kept.as_ref().is_some_and(|it| it.answer(*item).is_some());
+        all.into_iter().filter(|item| !is_kept(item)).collect()
+    }
+
+    #[test]
+    fn a_command_makes_forgotten_exactly_what_it_may_change() {
+        let tries = vec![Item::Tries(0x80)];
+        let tries_and_profile = vec![Item::Tries(0x80), object(PROFILE)];
+        let nothing = Vec::new();
+        for (command, forgotten) in [
+            (
+                &b"\x00\xA4\x04\x00\x05\xA0\x00\x00\x03\x08\x00"[..],
+                &nothing,
+            ),
+            (b"\x00\xCB\x3F\xFF\x05\x5C\x03\x5F\xC1\x05\x00", &nothing),
+            (b"\x80\xCA\x9F\x7F\x00", &nothing),
+            (b"\x00\x20\x00\x80", &nothing),
+            (b"\x00\x84\x00\x00\x00", &nothing),
+            (b"\x00\x87\x00\x9B\x04\x7C\x02\x81\x00\x00", &nothing),
+            (b"\x00\xD8\x01\x00\x01\x00", &nothing),
+            (b"\x00\x20\x00\x80\x08123456\xFF\xFF", &tries),
+            (
+                b"\x00\x24\x01\x00\x10123456\xFF\xFF271828\xFF\xFF",
+                &tries_and_profile,
+            ),
+            (b"\x00\x2C\x02\x00\x08271828\xFF\xFF", &tries_and_profile),
+            (
+                b"\x00\xDB\x3F\xFF\x07\x5C\x03\x5F\xC1\x05\x53\x00",
+                &vec![object(CERTIFICATE)],
+            ),
+            (
+                b"\x00\xDB\x3F\xFF\x07\x5C\x03\x5F\xFD\x01\x53\x00",
+                &vec![Item::PinProperties, object(PROFILE)],
+            ),
+        ] {
+            assert_eq!(forgotten_by(command), *forgotten, "{command:02X?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_to_leave_the_rest_as_it_is_makes_all_forgotten() {
+        for command in [
+            // RESET CARD, GENERATE, the vendor's INJECT, a malformed PUT DATA,
+            // anything else.
+            &b"\x00\x38\x00\x00"[..],
+            b"\x00\x47\x00\x9A\x05\xAC\x03\x80\x01\x11\x00",
+            b"\x80\xD8\x00\x9A\x03\x00\xA3\x00",
+            b"\x00\xDB\x3F\xFF\x02\x5C\x03",
+            b"\x00\xFE\x00\x00",
+        ] {
+            assert_eq!(forgotten_by(command).len(), 7, "{command:02X?}");
+        }
+    }
 }
