@@ -255,12 +255,7 @@ pub(crate) enum Command {
     #[command(
         subcommand_required = true,
         arg_required_else_help = true,
-        after_help = "Examples:\n  \
-            tokenctl cache show\n  \
-            tokenctl cache show 3f2a       All that is remembered of one token\n  \
-            tokenctl cache clear           The only token present\n  \
-            tokenctl cache clear --all\n\n\
-            Only what a token shows to everybody is remembered, never a secret. It is kept in \
+        after_help = "Only what a token shows to everybody is remembered, never a secret. It is kept in \
             $TOKENCTL_CACHE_DIR (`off` turns it off), or else in the platform's cache directory. \
             It is seldom necessary to clear it: `show` looks at every object's beginning."
     )]
@@ -351,9 +346,18 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
     /// List the tokens that are remembered, or all that is remembered of one.
+    #[command(after_help = "Examples:\n  \
+        tokenctl cache show\n  \
+        tokenctl cache show 3f2a\n  \
+        tokenctl cache show --json | jq '.tokens[] | [.id, .hits, .misses]'\n\n\
+        No token is asked for anything.")]
     Show(CacheShowArgs),
 
     /// Forget a token that is present, and read it anew; or forget all tokens.
+    #[command(after_help = "Examples:\n  \
+        tokenctl cache clear           The only token present\n  \
+        tokenctl cache clear --token 3f2a\n  \
+        tokenctl cache clear --all     Every token, present or not")]
     Clear(CacheClearArgs),
 }
 
