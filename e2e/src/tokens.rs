@@ -19,6 +19,31 @@ pub fn personal(profile: Profile) -> SharedToken {
     SharedToken::new(VirtualToken::from_state(made.to_state()).unwrap())
 }
 
+/// Another person's token of the same kind.
+#[must_use]
+pub fn of_another(profile: Profile) -> SharedToken {
+    let fourth = match profile {
+        Profile::Crescendo4000 => None,
+        Profile::Piv => Some(KeyReference::CARD_AUTHENTICATION),
+        _ => KeyReference::retired(1),
+    };
+    let others = fourth.map(|fourth| {
+        [
+            KeyReference::DIGITAL_SIGNATURE,
+            KeyReference::KEY_MANAGEMENT,
+            fourth,
+        ]
+    });
+    // Elliptic curves only, since making an RSA key takes seconds.
+    let slots = [KeyReference::PIV_AUTHENTICATION]
+        .into_iter()
+        .chain(others.into_iter().flatten());
+    let options = slots.fold(options(profile).seed(99), |options, slot| {
+        options.key(slot, KeyAlgorithm::EccP256)
+    });
+    SharedToken::new(create(profile, &options))
+}
+
 /// A plain PIV card with a key of this algorithm in 9A, which also answers what
 /// Yubico's programs ask first.
 #[must_use]

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use pcsc_transport::{Card, ExtendedLength};
 use piv_apdu::object::ObjectTag;
 use token_manager::token_cache::{Cache, Item};
+use token_manager::token_profile::Policy;
 use token_manager::{
     Freshness, KeyOrigin, LastTry, LoadOptions, Manager, Overrides, PinChangeEntry, PinEntry,
     PinStatus, Token, load,
@@ -290,6 +291,176 @@ fn where_the_card_was_never_out_a_quick_look_asks_for_the_keys() {
     let again = read_with(&card, &options(&cache, Freshness::Quick).with_still(&first));
     assert!(same(again.clone(), &first));
     assert_eq!(again.round_trips, 2);
+}
+
+/// What a watcher that saw no removal does not tell: what other programs wrote.
+#[test]
+fn where_the_card_was_never_out_a_quick_look_is_late_for_what_others_wrote() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Fresh);
+        let still = options(&cache, Freshness::Quick).with_still(&first);
+        let other = make(profile, 99, Content::Personal);
+        for object in ["5FC105", "5FC102"] {
+            graft(&card, &other, "objects", object);
+            let quick = read_with(&card, &still);
+            assert!(same(quick, &first), "{profile}: {object} is not asked for");
+        }
+        // A checked look sees both: it is another token by now.
+        let checked = options(&cache, Freshness::Checked).with_still(&first);
+        let checked = read_with(&card, &checked);
+        let truth = read(&card, &Cache::off(), Freshness::Fresh);
+        assert!(same(checked, &truth), "{profile}");
+        assert_ne!(truth.identity.guid, first.identity.guid, "{profile}");
+    }
+}
+
+#[test]
+fn where_the_card_was_never_out_tries_are_asked_for_on_a_plain_piv_card() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Fresh);
+        manager(&card, &Cache::off())
+            .open("Desk")
+            .unwrap()
+            .authenticate(PinEntry::Typed(&pin("314159")), LastTry::Spare)
+            .map(drop)
+            .unwrap_err();
+        let quick = read_with(&card, &options(&cache, Freshness::Quick).with_still(&first));
+        let is_seen = quick.pin.status != first.pin.status;
+        assert_eq!(is_seen, profile == Profile::Piv, "{profile}");
+        let checked = read(&card, &cache, Freshness::Checked);
+        assert_ne!(checked.pin.status, first.pin.status, "{profile}");
+    }
+}
+
+/// Changes that no documented command makes.
+#[test]
+fn what_no_documented_command_changes_is_read_again_by_a_fresh_look_only() {
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::Crescendo4000,
+        Profile::CrescendoKey,
+    ] {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Fresh);
+        // The 4000 takes its rule from an object, which is looked at (see below).
+        let has_own_rule = profile != Profile::Crescendo4000;
+        let other = make(profile, 99, Content::Empty);
+        let other = other.with(|token| serde_json::to_value(token.to_state()).unwrap());
+        card.with(|token| {
+            let mut state = serde_json::to_value(token.to_state()).unwrap();
+            state["cplc"] = other["cplc"].clone();
+            if has_own_rule {
+                state["pin_format"]["minimum"] = 5.into();
+            }
+            *token = VirtualToken::from_state(serde_json::from_value(state).unwrap()).unwrap();
+            token.power_on();
+        });
+        let still = options(&cache, Freshness::Checked).with_still(&first);
+        for options in [
+            options(&cache, Freshness::Quick),
+            options(&cache, Freshness::Checked),
+            still.clone().with_freshness(Freshness::Quick),
+            still,
+        ] {
+            assert!(same(read_with(&card, &options), &first), "{profile}");
+            let selected = card.log().iter().filter(|it| it.ins == 0xA4).count();
+            assert_eq!(selected, 1, "{profile}: no application but PIV is asked");
+        }
+        let fresh = read(&card, &cache, Freshness::Fresh);
+        assert_ne!(fresh.identity.serial, first.identity.serial, "{profile}");
+        let is_other_rule = fresh.pin_policy.minimum != first.pin_policy.minimum;
+        assert_eq!(is_other_rule, has_own_rule, "{profile}");
+        assert!(
+            same(read(&card, &cache, Freshness::Quick), &fresh),
+            "{profile}"
+        );
+    }
+}
+
+#[test]
+fn where_the_card_was_never_out_an_erased_token_is_seen() {
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::Crescendo4000,
+        Profile::CrescendoKey,
+    ] {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Fresh);
+        let empty = make(profile, profile as u64, Content::Empty);
+        card.with(|token| {
+            *token = VirtualToken::from_state(empty.with(|it| it.to_state())).unwrap();
+            token.power_on();
+        });
+        let still = options(&cache, Freshness::Quick).with_still(&first);
+        let truth = read(&card, &Cache::off(), Freshness::Fresh);
+        assert!(same(read_with(&card, &still), &truth), "{profile}");
+    }
+}
+
+/// By a program that does not use our cache.
+#[test]
+fn a_policy_that_others_set_is_seen_as_an_object_and_not_in_the_pin_properties() {
+    let profile = Profile::Crescendo4000;
+    let card = personal(profile);
+    let cache = Cache::off().with_memory();
+    let first = read(&card, &cache, Freshness::Fresh);
+    let mut session = manager(&card, &Cache::off()).open("Desk").unwrap();
+    let policy = Policy {
+        minimum: 6,
+        ..session.managed_policy()
+    };
+    let factory = factory(profile);
+    session
+        .set_policy(PinEntry::Typed(&factory), LastTry::Spare, &policy)
+        .unwrap();
+    drop(session);
+    assert!(same(read(&card, &cache, Freshness::Quick), &first));
+    let still = options(&cache, Freshness::Quick).with_still(&first);
+    assert!(same(read_with(&card, &still), &first));
+    let checked = read(&card, &cache, Freshness::Checked);
+    assert_ne!(checked.profile, first.profile, "the object");
+    assert_eq!(checked.pin_policy.card, first.pin_policy.card);
+    let fresh = read(&card, &cache, Freshness::Fresh);
+    assert_ne!(fresh.pin_policy.card, first.pin_policy.card);
+}
+
+/// Where nothing but the serial number tells who it is, nothing is asked for that
+/// would show that the token was set up meanwhile.
+#[test]
+fn a_token_without_a_guid_that_others_set_up_is_noticed_by_a_checked_look() {
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::Crescendo4000,
+        Profile::CrescendoKey,
+    ] {
+        let card = make(profile, profile as u64, Content::Empty);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Fresh);
+        let set_up = personal(profile);
+        for object in ["5FC102", "5FC105"] {
+            graft(&card, &set_up, "objects", object);
+        }
+        graft(&card, &set_up, "keys", "9A");
+        assert!(
+            same(read(&card, &cache, Freshness::Quick), &first),
+            "{profile}"
+        );
+        let truth = read(&card, &Cache::off(), Freshness::Fresh);
+        let still = options(&cache, Freshness::Quick).with_still(&first);
+        assert!(
+            same(read_with(&card, &still), &truth),
+            "{profile}: it got a key"
+        );
+        let checked = read(&card, &cache, Freshness::Checked);
+        assert!(same(checked, &truth), "{profile}");
+        assert_ne!(truth.identity.guid, None, "{profile}");
+    }
 }
 
 fn manager(card: &SharedToken, cache: &Cache) -> Manager {

@@ -9,6 +9,7 @@
     reason = "tests: what fails here should fail at once"
 )]
 
+mod cache;
 mod desktop;
 mod hotplug;
 mod independent_card;
