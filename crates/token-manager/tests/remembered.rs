@@ -293,6 +293,34 @@ fn where_the_card_was_never_out_a_quick_look_asks_for_the_keys() {
     assert_eq!(again.round_trips, 2);
 }
 
+/// A CHUID can be read by everybody, and written by whoever administers a card.
+#[test]
+fn a_card_with_a_copy_of_the_chuid_passes_for_the_token_until_it_is_read_afresh() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Fresh);
+        let copy = make(profile, 99, Content::Personal);
+        graft(&copy, &card, "objects", "5FC102");
+        let truth = read(&copy, &Cache::off(), Freshness::Fresh);
+        assert!(
+            same(read(&copy, &cache, Freshness::Quick), &first),
+            "{profile}"
+        );
+        let checked = read(&copy, &cache, Freshness::Checked);
+        assert_eq!(checked.certificates, truth.certificates, "{profile}");
+        assert_eq!(checked.identity.serial, first.identity.serial, "{profile}");
+        assert!(
+            same(read(&copy, &cache, Freshness::Fresh), &truth),
+            "{profile}"
+        );
+        assert!(
+            same(read(&copy, &cache, Freshness::Quick), &truth),
+            "{profile}"
+        );
+    }
+}
+
 /// What a watcher that saw no removal does not tell: what other programs wrote.
 #[test]
 fn where_the_card_was_never_out_a_quick_look_is_late_for_what_others_wrote() {
