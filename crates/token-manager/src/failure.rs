@@ -392,7 +392,8 @@ pub enum NotSent {
     /// Erasing takes the PIN or the admin key, and none was given.
     #[error("erasing takes the PIN or the admin key: give one of them")]
     NoAuthority,
-    /// The delivery values may only be presented to a Crescendo that is empty.
+    /// The delivery values may only be presented to a Crescendo that is empty, and
+    /// that this software has not set up.
     #[error(
         "the token does not look as it is delivered, so its delivery values are not tried: give the \
          secrets that it has now, or erase it first where it can be erased"

@@ -422,6 +422,31 @@ fn a_delivery_pin_is_never_a_guess() {
     assert!(!presented);
 }
 
+/// Its PIN is another one by now, as this computer knows or the token tells: the
+/// delivery value would be a try for nothing.
+#[test]
+fn the_delivery_pin_is_not_tried_on_a_token_that_was_set_up_here() {
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::CrescendoKey,
+        Profile::Crescendo4000,
+    ] {
+        let case = Case::new(profile);
+        let desk = case.desk();
+        let mut hands = Hands::default();
+        run(&case, &mut desk.open(), &mut hands).unwrap();
+        let mut session = desk.open();
+        let tries = session.token().pin.status.clone();
+        let error = run(&case, &mut session, &mut hands).unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::NotAsDelivered)),
+            "{profile}: {error}"
+        );
+        assert!(desk.sent().is_empty(), "{profile}");
+        assert_eq!(desk.tries(), tries, "{profile}");
+    }
+}
+
 #[test]
 fn what_is_not_taken_over_the_token_does_not_get() {
     for profile in Profile::ALL {

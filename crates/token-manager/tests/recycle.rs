@@ -10,17 +10,20 @@
 
 mod desk;
 
+use std::sync::Arc;
+
 use crescendo_ext::xauth::XauthKey;
 use piv_apdu::secret::Pin;
 use piv_apdu::status::StatusWord;
 use token_manager::token_profile::RecoveryKind;
 use token_manager::{
-    Action, ActionError, Aftermath, Authority, HostStore, KeyCheck, LastTry, NotSent, Outcome,
-    PinChangeEntry, PinEntry, PinStatus, Reason, RecoveryPlace, RecoverySecret, Recycled, Secret,
-    SecretStore, Session,
+    Action, ActionError, Aftermath, Authority, HostRecord, HostStore, KeyCheck, LastTry, Manager,
+    NotSent, Outcome, PinChangeEntry, PinEntry, PinStatus, Reason, RecoveryPlace, RecoverySecret,
+    Recycled, Secret, SecretStore, SecretStoreError, Session, TokenKey,
 };
 use virtual_token::fault::{Fault, Faults};
-use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
+use virtual_token::{Content, CreateOptions, MemoryBackend, Profile, VirtualToken};
+use zeroize::Zeroizing;
 
 use desk::{Desk, LOSSES, VERIFY, factory, limit, management_key, pin};
 
@@ -70,6 +73,66 @@ fn assert_as_delivered(desk: &Desk, profile: Profile) {
     let zeros = XauthKey::from_slice(&[0; 24]).unwrap();
     let error = session.check_admin_key(&zeros).unwrap_err();
     assert_eq!(error.status(), Some(StatusWord::REFERENCED_DATA_NOT_FOUND));
+}
+
+/// A desktop's keyring that nobody can open.
+struct Silent;
+
+impl SecretStore for Silent {
+    fn name(&self) -> &'static str {
+        "the keyring"
+    }
+
+    fn put(&self, _: &TokenKey, _: &[u8]) -> Result<(), SecretStoreError> {
+        Err(silent())
+    }
+
+    fn get(&self, _: &TokenKey) -> Result<Option<Zeroizing<Vec<u8>>>, SecretStoreError> {
+        Err(silent())
+    }
+
+    fn remove(&self, _: &TokenKey) -> Result<(), SecretStoreError> {
+        Err(silent())
+    }
+}
+
+fn silent() -> SecretStoreError {
+    SecretStoreError {
+        store: "the keyring".to_owned(),
+        detail: "it does not answer".to_owned(),
+    }
+}
+
+#[test]
+fn a_store_that_does_not_answer_matters_only_if_a_secret_is_in_it() {
+    for kept in [false, true] {
+        let profile = Profile::Crescendo2300;
+        let desk = personal(profile);
+        let key = desk.open().key().unwrap().clone();
+        if kept {
+            let note = &mut |record: &mut HostRecord| record.recovery = Some(RecoveryPlace::Host);
+            desk.store.update(&key, note).unwrap();
+        }
+        let readers = MemoryBackend::new();
+        readers.insert("Desk", &desk.card).unwrap();
+        let mut session = Manager::new(Arc::new(readers))
+            .with_store(desk.store.clone())
+            .with_secrets(Arc::new(Silent))
+            .with_overrides(desk.overrides)
+            .open("Desk")
+            .unwrap();
+        let old = factory(profile);
+        let result = recycle(&mut session, by(&old));
+        drop(session);
+        if kept {
+            assert!(matches!(result, Err(ActionError::Secrets(_))), "{result:?}");
+            // It is finished once the store answers.
+            recycle(&mut desk.open(), by(&old)).unwrap();
+        } else {
+            result.unwrap();
+        }
+        assert_as_delivered(&desk, profile);
+    }
 }
 
 #[test]

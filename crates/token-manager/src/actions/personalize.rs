@@ -12,7 +12,7 @@ use super::authority::Authority;
 use super::entry::{may_be_pin, may_be_puk, may_become_pin};
 use super::hand_over::HandOver;
 use super::progress::{Observer, Progress};
-use super::recycle::{READ_AGAIN, delivery_pin};
+use super::recycle::{READ_AGAIN, RESET_CARD, delivery_pin};
 use crate::capability::{Action, Reason};
 use crate::failure::{ActionError, NotSent, PolicyRefusal, Secret};
 use crate::pin::{PinPolicy, PinStatus};
@@ -301,7 +301,7 @@ impl Session {
                 may_be_pin(&self.token.pin_policy, pin)?;
                 Ok(pin.clone())
             }
-            PresentSecrets::Delivery if !erased && !self.token.facts.empty => {
+            PresentSecrets::Delivery if !erased && !self.may_be_as_delivered() => {
                 Err(NotSent::NotAsDelivered.into())
             }
             _ => {
@@ -309,6 +309,20 @@ impl Session {
                 Ok(pin.ok_or(NotSent::NotAsDelivered)?)
             }
         }
+    }
+
+    /// Nothing is on the token, and this software has not set it up; unless a run
+    /// that was not finished has erased it since, or goes on from where the PIN was
+    /// changed.
+    fn may_be_as_delivered(&self) -> bool {
+        let facts = &self.token.facts;
+        let set_up = facts.personalized || facts.personalized_here;
+        let journal = self.record.journal.as_ref();
+        let goes_on = journal.is_some_and(|journal| {
+            let begun = |step| journal.has_done(step) || journal.is_doubtful(step);
+            begun(RESET_CARD) || begun(CHANGE_PIN)
+        });
+        facts.empty && (!set_up || goes_on)
     }
 
     /// The PUK that the token has until it gets the new one; `None` on one that

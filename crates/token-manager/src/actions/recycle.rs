@@ -10,6 +10,7 @@ use token_profile::{ManagementProfile, OBJECT_TAG};
 use super::authenticate::present;
 use super::authority::Authority;
 use super::entry::PinEntry;
+use super::personalize::KEEP_RECOVERY;
 use super::progress::{Observer, Progress};
 use crate::capability::Action;
 use crate::certificate::CertificateState;
@@ -17,7 +18,7 @@ use crate::content::ObjectState;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pin::PinStatus;
 use crate::plan::{Fate, Plan, Step};
-use crate::record::HostRecord;
+use crate::record::{HostRecord, RecoveryPlace};
 use crate::session::{LastTry, Session};
 use crate::token::{ProfileState, Token, TokenFamily};
 
@@ -349,12 +350,25 @@ impl Session {
 
     /// Forgets what this host keeps about an erased token.
     fn forget_records(&mut self, mut progress: Progress<'_>) -> Result<(), ActionError> {
-        self.manager
-            .forget_secret(progress.key())
+        self.forget_kept_secret(&progress)
             .map_err(|error| progress.failed(FORGET, error))?;
         progress.done(FORGET);
         progress.finish(|record| *record = HostRecord::new())?;
         self.consult_record()
+    }
+
+    /// Erases what this host's secret store keeps for an erased token. Where nothing
+    /// says that there is anything, a store that does not answer is no failure.
+    fn forget_kept_secret(&self, progress: &Progress<'_>) -> Result<(), ActionError> {
+        let is_kept =
+            self.record.recovery == Some(RecoveryPlace::Host) || progress.was_begun(KEEP_RECOVERY);
+        match self.manager.forget_secret(progress.key()) {
+            Err(error) if !is_kept => {
+                tracing::warn!(%error, "whether a secret was kept for the erased token is not known");
+                Ok(())
+            }
+            removed => removed,
+        }
     }
 
     /// Forgets what this host keeps about an erased token, which is to be used
@@ -366,7 +380,7 @@ impl Session {
         if progress.was_done(FORGET) {
             return Ok(());
         }
-        let removed = self.manager.forget_secret(progress.key());
+        let removed = self.forget_kept_secret(progress);
         progress.step(FORGET, || removed)?;
         progress.amend(|record| {
             record.profile = None;

@@ -163,7 +163,8 @@ impl Model {
             return Err("unavailable".to_owned());
         }
         let as_delivered = erases || setup.before == Before::Delivery;
-        if as_delivered && self.is_piv() {
+        let set_up = !erases && as_delivered && self.personalized;
+        if as_delivered && self.is_piv() || set_up {
             return Err(not_sent("not as delivered"));
         }
         let (old, old_puk) = self.secrets_before(setup);
