@@ -1,5 +1,5 @@
 //! What other programs change behind the back of what is remembered, and which look
-//! at the token notices it: the lines of the tables in docs/cache.md, one test each.
+//! at the token notices it: the lines of the tables in docs/cache.md.
 
 use std::{
     fmt::{self, Write as _},
@@ -337,25 +337,14 @@ fn any_another_token_of_the_same_kind() {
 
 #[test]
 #[ignore = "needs pcscd and vpcd: cargo xtask test"]
-fn crescendo_an_object_emptied_or_replaced() {
+fn crescendo_an_object_or_its_end() {
     let pcscd = Pcscd::start("cache-crescendo-object");
     for profile in CRESCENDO {
         let desk = Desk::new(&pcscd, tokens::personal(profile));
         let content = desk.object(CERTIFICATE);
         desk.is_noticed_late(|| desk.puts(CERTIFICATE, ""));
         desk.is_noticed_late(|| desk.puts(CERTIFICATE, &content));
-        desk.clear();
-    }
-}
-
-#[test]
-#[ignore = "needs pcscd and vpcd: cargo xtask test"]
-fn crescendo_the_end_of_an_object() {
-    let pcscd = Pcscd::start("cache-crescendo-end");
-    for profile in CRESCENDO {
-        let desk = Desk::new(&pcscd, tokens::personal(profile));
-        let changed = with_another_end(&desk.object(CERTIFICATE));
-        desk.is_not_noticed(|| desk.puts(CERTIFICATE, &changed));
+        desk.is_not_noticed(|| desk.puts(CERTIFICATE, &with_another_end(&content)));
         desk.clear();
     }
 }
@@ -378,7 +367,7 @@ fn crescendo_a_key_removed_or_made() {
 
 #[test]
 #[ignore = "needs pcscd and vpcd: cargo xtask test"]
-fn crescendo_the_chuid() {
+fn crescendo_the_chuid_and_everything_erased() {
     let pcscd = Pcscd::start("cache-crescendo-chuid");
     for profile in CRESCENDO {
         let desk = Desk::new(&pcscd, tokens::personal(profile));
@@ -386,6 +375,8 @@ fn crescendo_the_chuid() {
             let changed = change(&desk.object(CHUID));
             desk.is_noticed_at_once(|| desk.puts(CHUID, &changed));
         }
+        let select_aca = "00A4040007A000000079100000".to_owned();
+        desk.is_noticed_at_once(|| desk.sends(&[select_aca, "00380000".to_owned()]));
         desk.clear();
     }
 }
@@ -398,18 +389,6 @@ fn crescendo_the_tries_and_the_pin() {
         let desk = Desk::new(&pcscd, tokens::personal(profile));
         desk.is_noticed_late(guess_the_pin);
         desk.is_noticed_late(|| desk.changes_the_pin("864209"));
-        desk.clear();
-    }
-}
-
-#[test]
-#[ignore = "needs pcscd and vpcd: cargo xtask test"]
-fn crescendo_everything_erased() {
-    let pcscd = Pcscd::start("cache-crescendo-erased");
-    for profile in CRESCENDO {
-        let desk = Desk::new(&pcscd, tokens::personal(profile));
-        let select_aca = "00A4040007A000000079100000".to_owned();
-        desk.is_noticed_at_once(|| desk.sends(&[select_aca, "00380000".to_owned()]));
         desk.clear();
     }
 }
