@@ -68,6 +68,7 @@ pub mod key;
 pub mod management;
 pub mod object;
 pub mod secret;
+pub mod sm;
 pub mod status;
 pub mod tlv;
 
