@@ -25,8 +25,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Source: SP 800-73-5 Part 2, section 4 (the opacity of the pages that were read:
-//! NIST's working draft of the revision after it).
+//! The key establishment itself, the card's certificate and the layer around a
+//! transport are not here yet.
+//!
+//! Source: SP 800-73-5 Part 2, section 4, read in NIST's working draft of the
+//! revision after it.
 
 mod channel;
 mod keys;

@@ -15,5 +15,6 @@ mod keys;
 mod management;
 mod objects;
 mod secrets;
+mod sm;
 mod status;
 mod tlv;
