@@ -194,6 +194,12 @@ fn consent(error: &ActionError) -> Option<&'static str> {
                  costs a try. Nothing was sent and no try was spent",
             );
         }
+        ActionError::NotSent(NotSent::InterruptedPuk) => {
+            return Some(
+                "--interrupted-puk-fd reads it. It is in the interrupted run's --save FILE, or was \
+                 written down. No try was spent",
+            );
+        }
         _ => return None,
     };
     match reason {

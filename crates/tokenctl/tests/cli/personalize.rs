@@ -199,6 +199,14 @@ fn what_stopped_half_way_is_finished_by_another_run() {
         "--interrupted-puk-fd",
         "0",
     ];
+    // Without the PUK that was handed over, it says how to give it.
+    let (without, _) = personalize(&tool, "without", &again[..6], &input);
+    let without = without.code(12);
+    assert!(
+        without.stderr.contains("--interrupted-puk-fd"),
+        "{without:#?}"
+    );
+
     let (ran, _) = personalize(&tool, "again", &again, &input);
     let ran = ran.code(0);
     assert!(ran.stderr.contains("did not come to its end"), "{ran:#?}");
