@@ -22,6 +22,8 @@ pub struct Cache {
     /// The nearest first. The last one, which others may share, decides which
     /// generation is the present one.
     tiers: Vec<Arc<dyn Tier>>,
+    /// Nothing is put into the tiers: what others remember is only forgotten.
+    only_forgets: bool,
 }
 
 /// What is held of one token.
@@ -62,6 +64,20 @@ impl Cache {
         self
     }
 
+    /// Adds nothing to what is remembered, and still forgets what a change makes
+    /// stale, for the programs that use it. What is remembered is not for showing
+    /// tokens then ([`is_used`](Self::is_used)).
+    #[must_use]
+    pub fn only_forgetting(mut self) -> Self {
+        self.only_forgets = true;
+        self
+    }
+
+    /// Whether tokens are to be shown as they are remembered, and remembered.
+    pub fn is_used(&self) -> bool {
+        !self.is_off() && !self.only_forgets
+    }
+
     /// Whether it remembers nothing at all.
     pub fn is_off(&self) -> bool {
         self.tiers.is_empty()
@@ -74,7 +90,7 @@ impl Cache {
     /// over by then, with another program's change in between. A snapshot that is
     /// made of what is remembered has that one's generation.
     pub fn generation(&self, token: &Name) -> Generation {
-        let Some(decides) = self.tiers.last() else {
+        let Some(decides) = self.tiers.last().filter(|_| !self.only_forgets) else {
             return Generation::NONE;
         };
         match decides.generation(token) {
@@ -114,7 +130,7 @@ impl Cache {
     /// Remembers a snapshot, unless the token was changed since its generation
     /// was asked for.
     pub fn store(&self, snapshot: Snapshot) {
-        if !self.is_present(&snapshot) {
+        if self.only_forgets || !self.is_present(&snapshot) {
             return;
         }
         let snapshot = Arc::new(snapshot);
@@ -168,7 +184,7 @@ impl Cache {
 
     /// Notes how often a token's snapshot was of use.
     pub fn count(&self, token: &Name, more: Counts) {
-        if let Some(tier) = self.tiers.last() {
+        if let Some(tier) = self.tiers.last().filter(|_| !self.only_forgets) {
             tier.count(token, more);
         }
     }

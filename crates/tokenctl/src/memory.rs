@@ -44,9 +44,11 @@ impl FreshnessArgs {
     }
 }
 
-/// The cache of this user. Touches no file yet.
+/// The cache of this user. Touches no file yet. Without it, what a change makes stale
+/// is forgotten all the same: the next command may use it again.
 pub(crate) fn cache(off: bool) -> Cache {
-    match folder().filter(|_| !off) {
+    match folder() {
+        Some(folder) if off => Cache::off().with_disk(&folder).only_forgetting(),
         Some(folder) => Cache::off().with_disk(&folder),
         None => Cache::off(),
     }

@@ -22,6 +22,7 @@ const BUILT: &[Action] = &[
     Action::ChangePuk,
     Action::RetrievePairingCode,
     Action::ReadPinPolicy,
+    Action::ClearCache,
     Action::UpdatePinLength,
     Action::UpdatePinAlphabet,
     Action::UpdateForcePinChange,

@@ -131,7 +131,7 @@ impl Memory {
     /// that come after show that the transaction was not over by then, with another
     /// program's change in between.
     fn recognise(&mut self, item: Item, response: &Response) {
-        if self.cache.is_off() || self.known.is_some() {
+        if !self.cache.is_used() || self.known.is_some() {
             return;
         }
         if item == Item::ProductionData {
@@ -191,7 +191,7 @@ impl Memory {
             since: known.checked_at(),
             freshness: self.freshness,
         });
-        let identity = identity.filter(|_| !self.cache.is_off())?;
+        let identity = identity.filter(|_| self.cache.is_used())?;
         self.cache.count(identity.name(), self.counts);
         let quick = self.freshness == Freshness::Quick;
         if quick && self.counts.misses == 0 && remembered.is_some() {
@@ -216,7 +216,7 @@ impl Memory {
     }
 
     pub(super) fn is_asked(&self) -> bool {
-        self.freshness != Freshness::Fresh && !self.cache.is_off()
+        self.freshness != Freshness::Fresh && self.cache.is_used()
     }
 }
 

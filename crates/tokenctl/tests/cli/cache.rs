@@ -199,6 +199,21 @@ fn an_own_write_is_seen_at_once() {
     assert_ne!(after["tokens"][0]["id"], id.as_str());
 }
 
+/// What is not used is not left stale for the next command either.
+#[cfg(unix)]
+#[test]
+fn a_change_without_the_cache_is_forgotten_there_all_the_same() {
+    let tool = Tool::with(Profile::Crescendo2300);
+    listed(&tool, &[]);
+    let wrong = ["--no-cache", "pin", "verify", "--pin-fd", "0"];
+    tool.run_with_input(&wrong, "314159\n").code(10);
+    assert_eq!(listed(&tool, &[])["tokens"][0]["pin"]["tries_left"], 5);
+    // And it adds nothing.
+    tool.run(&["cache", "clear", "--all"]).code(0);
+    listed(&tool, &["--no-cache"]);
+    assert_eq!(listed(&tool, &[])["tokens"][0]["remembered"], Value::Null);
+}
+
 /// Raw commands may change anything.
 #[test]
 fn after_a_raw_command_that_is_no_reading_one_nothing_is_remembered() {
