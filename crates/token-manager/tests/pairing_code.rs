@@ -22,8 +22,8 @@ use piv_apdu::secret::PairingCode;
 use piv_apdu::status::StatusWord;
 use sight::is_open;
 use token_manager::{
-    Action, ActionError, Aftermath, Capability, KeptUntil, LastTry, Manager, MemoryPairingCodes,
-    NotSent, PairingCodeStore, PinEntry, Reason, Secret, Session,
+    Action, ActionError, Aftermath, Authority, Capability, KeptUntil, LastTry, Manager,
+    MemoryPairingCodes, NotSent, PairingCodeStore, PinEntry, Reason, Secret, Session,
 };
 use virtual_token::fault::Fault;
 use virtual_token::{
@@ -306,6 +306,34 @@ fn it_is_kept_for_the_card_s_guid() {
     assert_eq!(codes.list().unwrap(), [guid]);
     let kept = manager.pairing_codes().get(&guid).unwrap().unwrap();
     assert_eq!(kept.as_bytes(), CODE);
+}
+
+#[test]
+fn it_is_forgotten_when_its_card_is_erased_and_not_when_that_is_refused() {
+    let profile = Profile::Crescendo2300;
+    let desk = with_code(profile).daring();
+    let codes = Arc::new(MemoryPairingCodes::new());
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", &desk.card).unwrap();
+    let manager = Manager::new(Arc::new(readers))
+        .with_overrides(desk.overrides)
+        .with_pairing_codes(codes.clone());
+    let mut session = manager.open("Desk").unwrap();
+    let guid = session.token().identity.guid.unwrap();
+    let other = Guid([0x5A; 16]);
+    codes.put(&other, &PairingCode::new(CODE).unwrap()).unwrap();
+    cache(&mut session, profile).unwrap();
+    assert!(codes.get(&guid).unwrap().is_some());
+    let id = session.confirmation();
+    let mut erase = |with: &str| {
+        let typed = pin(with);
+        let authority = Authority::Pin(PinEntry::Typed(&typed));
+        session.recycle(authority, &id, LastTry::Spare, &mut |_| {})
+    };
+    erase("27182818").unwrap_err();
+    assert!(codes.get(&guid).unwrap().is_some());
+    erase(std::str::from_utf8(profile.factory_pin()).unwrap()).unwrap();
+    assert_eq!(codes.list().unwrap(), [other]);
 }
 
 #[test]

@@ -18,8 +18,8 @@ use piv_apdu::object::ObjectTag;
 use token_manager::token_cache::{Cache, Item};
 use token_manager::token_profile::Policy;
 use token_manager::{
-    Freshness, KeyOrigin, LastTry, LoadOptions, Manager, Overrides, PinChangeEntry, PinEntry,
-    PinStatus, Token, load,
+    ActionError, Authority, Freshness, KeyOrigin, LastTry, LoadOptions, Manager, NotSent,
+    Overrides, PinChangeEntry, PinEntry, PinStatus, Token, load,
 };
 use virtual_token::{
     Content, CreateOptions, LinkOptions, MemoryBackend, Profile, SharedToken, VirtualToken,
@@ -581,4 +581,41 @@ fn a_cache_that_is_off_costs_and_keeps_nothing() {
         (again.remembered, again.round_trips),
         (None, first.round_trips)
     );
+}
+
+#[test]
+fn a_token_that_is_known_from_memory_only_is_read_before_it_is_erased() {
+    for profile in [
+        Profile::Crescendo2300,
+        Profile::CrescendoKey,
+        Profile::Crescendo4000,
+    ] {
+        for freshness in [Freshness::Quick, Freshness::Checked] {
+            let cache = Cache::off().with_memory();
+            let meant = make(profile, 1, Content::Personal);
+            let copy = make(profile, 2, Content::Personal);
+            graft(&copy, &meant, "objects", "5FC102");
+            let truth = read(&meant, &cache, Freshness::Fresh);
+            let manager = manager(&copy, &cache).with_options(options(&cache, freshness));
+            let mut session = manager.open("Desk").unwrap();
+            assert!(session.token().remembered.is_some());
+            assert_eq!(session.token().identity.serial, truth.identity.serial);
+            let before = serde_json::to_string(&copy.with(|token| token.to_state())).unwrap();
+            let confirmation = session.confirmation();
+            let given = factory(profile);
+            let authority = Authority::Pin(PinEntry::Typed(&given));
+            let error = session
+                .recycle(authority, &confirmation, LastTry::Spare, &mut |_| {})
+                .unwrap_err();
+            assert!(
+                matches!(error, ActionError::NotSent(NotSent::OtherToken)),
+                "{profile} {freshness:?}: {error}"
+            );
+            let after = serde_json::to_string(&copy.with(|token| token.to_state())).unwrap();
+            assert_eq!(before, after);
+            // It is known as what it is by now.
+            assert_eq!(session.token().remembered, None);
+            assert_ne!(session.token().identity.serial, truth.identity.serial);
+        }
+    }
 }

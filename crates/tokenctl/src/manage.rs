@@ -90,6 +90,15 @@ pub(crate) fn open(source: &Source, risks: RiskArgs, output: &Output) -> Result<
     open_by(&manager(source, risks)?, source, output)
 }
 
+/// The same, to erase it: with the pairing code that is kept for it.
+pub(crate) fn open_to_erase(source: &Source, risks: RiskArgs, output: &Output) -> Result<Session> {
+    let mut manager = manager(source, risks)?;
+    if let Ok(codes) = login_session() {
+        manager = manager.with_pairing_codes(codes);
+    }
+    open_by(&manager, source, output)
+}
+
 /// The one token that is meant, connected and read by this manager.
 pub(crate) fn open_by(manager: &Manager, source: &Source, output: &Output) -> Result<Session> {
     let card = source.connect_one(output)?;

@@ -1,8 +1,11 @@
 //! Recycle: erase a token, back to its factory state.
 
+use std::sync::Arc;
+
 use crescendo_ext::aca::ResetCard;
 use crescendo_ext::identity::{Family, Form};
 use crescendo_ext::{Evidence, operations};
+use piv_apdu::object::Guid;
 use piv_apdu::secret::Pin;
 use piv_apdu::status::StatusWord;
 use token_profile::{ManagementProfile, OBJECT_TAG};
@@ -16,6 +19,7 @@ use crate::capability::Action;
 use crate::certificate::CertificateState;
 use crate::content::ObjectState;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::pairing_codes::PairingCodeStore;
 use crate::pin::PinStatus;
 use crate::plan::{Fate, Plan, Step};
 use crate::record::{HostRecord, RecoveryPlace};
@@ -129,7 +133,7 @@ impl Session {
     /// presented ([`Authority`]: SELECT of the PIV application, empty VERIFY,
     /// SELECT of the ACA, VERIFY) and RESET CARD sent (`00 38 00 00`). The token
     /// is read once more and has to be empty, and what this host keeps about it,
-    /// a recovery secret too, is forgotten.
+    /// a recovery secret and a pairing code too, is forgotten.
     ///
     /// If it is interrupted, start it again with the same PIN or key: a token
     /// that is erased already is not asked for anything. A token that had
@@ -289,6 +293,8 @@ impl Session {
         let tried_before = progress.was_begun(RESET_CARD);
         progress.note_content(!self.token.facts.empty);
         let delivery = self.family().and_then(delivery_pin);
+        let codes = Arc::clone(self.manager.pairing_codes());
+        let card = self.token.identity.guid;
         let mut job = self.job(Action::Recycle)?;
         let mut verified = authority.authenticate(&mut job, last_try);
         if let (
@@ -312,6 +318,8 @@ impl Session {
             }) if tried_before => Ok(false),
             Err(error) => Err(progress.failed(RESET_CARD, error)),
             Ok(()) => {
+                // Before, since the GUID it is kept for may be gone after.
+                forget_pairing_code(&*codes, card);
                 progress.start_over();
                 progress
                     .step(RESET_CARD, || {
@@ -389,6 +397,14 @@ impl Session {
             record.puk_tries_left = None;
         })?;
         self.consult_record()
+    }
+}
+
+/// Forgets the pairing code that is kept for a card. That it can't be is no reason
+/// not to erase the card: it is gone with the login session at the latest.
+fn forget_pairing_code(codes: &dyn PairingCodeStore, card: Option<Guid>) {
+    if let Some(Err(error)) = card.map(|card| codes.forget(&card)) {
+        tracing::warn!(%error, "the pairing code that is kept for the token is not forgotten");
     }
 }
 

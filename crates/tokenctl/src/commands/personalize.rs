@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
     if !arguments.dry_run {
         hands = hands.expecting()?;
     }
-    let mut session = manage::open(source, arguments.risks, output)?;
+    let mut session = manage::open_to_erase(source, arguments.risks, output)?;
     hands.name(session.token());
     plan::say_where_it_stands(&session, output);
     let setup = Setup::new(arguments, &session);

@@ -16,7 +16,7 @@ use crate::text::{GOOD, NAME, Text};
 
 /// Says what is erased, has it confirmed, and erases it.
 pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, arguments.risks, output)?;
+    let mut session = manage::open_to_erase(source, arguments.risks, output)?;
     let name = source::token_name(session.token());
     let before = name.id.clone();
     plan::say_where_it_stands(&session, output);
