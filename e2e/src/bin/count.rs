@@ -10,7 +10,7 @@
 use e2e::{
     Inserted, Pcscd,
     counting::{Count, load_in_process},
-    programs::{Finished, run, tokenctl},
+    programs::{Finished, finish, run, tokenctl, tokenctl_command},
     tokens,
 };
 use virtual_token::{Profile, SharedToken};
@@ -106,6 +106,25 @@ fn main() {
             count(&token, &OURS[0]),
             in_process.len()
         );
+        inserted.eject();
+    }
+
+    println!("\n### A token that is known: `tokenctl show` and `tokenctl list`\n");
+    println!("| token | cold | `show` (checked) | `list` (quick) |\n|---|---:|---:|---:|");
+    for profile in Profile::ALL {
+        let token = tokens::personal(profile);
+        let inserted = Inserted::new(&pcscd, 0, &token);
+        let cache = tempfile::tempdir().unwrap();
+        let counts = ["show", "show", "list"].map(|command| {
+            token.reset();
+            token.clear_log();
+            let mut command = tokenctl_command(&[command]);
+            command.env("TOKENCTL_CACHE_DIR", cache.path());
+            let _ = finish(&mut command).success();
+            token.log().len()
+        });
+        let [cold, checked, quick] = counts;
+        println!("| `{profile}` | {cold} | {checked} | {quick} |");
         inserted.eject();
     }
 
