@@ -395,7 +395,8 @@ pub enum NotSent {
     /// The delivery values may only be presented to a Crescendo that is empty, and
     /// that this software has not set up.
     #[error(
-        "the token does not look as it is delivered, so its delivery values are not tried: give the \
+        "the token does not look as it is delivered, or was set up here already, so its delivery \
+         values are not tried: give the \
          secrets that it has now, or erase it first where it can be erased"
     )]
     NotAsDelivered,

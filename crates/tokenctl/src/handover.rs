@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::commands::puk;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::secret;
+use crate::signal::{self, Restoring};
 use crate::text::safe;
 
 /// How new secrets are handed over.
@@ -147,9 +148,10 @@ impl<'a> Hands<'a> {
         for part in [kind, ": ", value.as_str(), "\n"] {
             line.push_str(part);
         }
+        let is_first = self.file.is_none();
         let written = (|| {
             let mut remarks = use_of(secret.kind()).to_owned();
-            if self.file.is_none() {
+            if is_first {
                 self.file = Some(create(path)?);
                 sync_directory(path)?;
                 remarks = self.head() + &remarks;
@@ -164,6 +166,10 @@ impl<'a> Hands<'a> {
         written.map_err(|error: io::Error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
                 return exists(path);
+            }
+            // There is nothing in it, and it would be in the way of another run.
+            if is_first && self.file.take().is_some() {
+                let _ = std::fs::remove_file(path);
             }
             let message = format!("{} cannot be written: {error}", path.display());
             Report::new(Kind::Other, message).next("The token does not have the new secret")
@@ -234,21 +240,30 @@ pub(crate) fn show(name: &str, value: &str, question: &str, option: &str) -> Res
 }
 
 /// The terminal's second screen, until this is dropped.
-struct Page(File);
+struct Page {
+    out: File,
+    /// Clears it as well if the process is asked to end meanwhile.
+    _restoring: Restoring,
+}
 
 impl Page {
     fn open(option: &str) -> Result<Self> {
         let opened = terminal().and_then(|mut out| {
+            let at_end = out.try_clone()?;
+            let restoring = signal::restoring(move || clear(&at_end));
             execute!(
                 out,
                 EnterAlternateScreen,
                 Clear(ClearType::All),
                 cursor::MoveTo(0, 1)
             )?;
-            Ok(out)
+            Ok(Page {
+                out,
+                _restoring: restoring,
+            })
         });
         match opened {
-            Ok(out) => Ok(Page(out)),
+            Ok(page) => Ok(page),
             Err(_) => Err(
                 Report::new(Kind::Usage, "there is no terminal to show it at")
                     .next(format!("Give {option}"))
@@ -259,7 +274,7 @@ impl Page {
 
     /// In one piece, so that no copy is left in a buffer that grew.
     fn write(&self, name: &str, value: &str) -> io::Result<()> {
-        let mut out = &self.0;
+        let mut out = &self.out;
         write!(out, "  {}\r\n\r\n      ", safe(name))?;
         out.write_all(value.as_bytes())?;
         write!(out, "\r\n\r\n")?;
@@ -269,9 +284,13 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // This screen has no scrollback; that of the other one is the person's.
-        let _ = execute!(self.0, Clear(ClearType::All), LeaveAlternateScreen);
+        clear(&self.out);
     }
+}
+
+/// This screen has no scrollback; that of the other one is the person's.
+fn clear(mut page: &File) {
+    let _ = execute!(page, Clear(ClearType::All), LeaveAlternateScreen);
 }
 
 #[cfg(unix)]

@@ -68,7 +68,7 @@ pub(crate) fn age_text(token: &Token, now: SystemTime) -> Option<String> {
     let remembered = token.remembered?;
     let age = age(age_of(remembered, now));
     Some(match remembered.freshness {
-        Freshness::Checked => format!("checked, remembered for {age}"),
+        Freshness::Checked => format!("checked now, remembered for {age}"),
         _ => format!("as it was {age} ago"),
     })
 }

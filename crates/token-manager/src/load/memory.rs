@@ -220,10 +220,15 @@ impl Memory {
     }
 }
 
+/// The least that a first block has to hold to say anything: a card's is 256 bytes, or
+/// what its buffer takes.
+const LEAST_BLOCK: usize = 64;
+
 /// Whether a card's first block of an answer is how the remembered one begins.
 pub(super) fn begins_alike(first: &Response, known: &Response) -> bool {
     if first.status().more_data().is_some() {
         known.status().is_success()
+            && first.data().len() >= LEAST_BLOCK
             && known.data().len() > first.data().len()
             && known.data().starts_with(first.data())
     } else {
@@ -243,4 +248,29 @@ pub(super) fn is_chuid_of(first: &Response, known: &Snapshot) -> bool {
         .answer(chuid)
         .is_some_and(|known| begins_alike(first, known))
         && shows(guid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_says_that_nothing_has_changed_only_if_there_is_enough_of_it() {
+        let known = Response::new(&[7; 300], StatusWord::SUCCESS);
+        let more = |data: &[u8]| Response::new(data, StatusWord::new(0x6100));
+        assert!(begins_alike(&more(&[7; 256]), &known));
+        for first in [
+            more(&[]),
+            more(&[7; 8]),
+            more(&[7; 300]),
+            more(&[8; 256]),
+            Response::new(&[7; 256], StatusWord::SUCCESS),
+            Response::from_status(StatusWord::FILE_NOT_FOUND),
+        ] {
+            assert!(!begins_alike(&first, &known), "{first:?}");
+        }
+        assert!(begins_alike(&known, &known));
+        let absent = Response::from_status(StatusWord::FILE_NOT_FOUND);
+        assert!(begins_alike(&absent, &absent) && !begins_alike(&known, &absent));
+    }
 }

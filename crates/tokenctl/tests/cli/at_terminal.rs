@@ -3,7 +3,9 @@
 
 #![cfg(unix)]
 
+use rexpect::process::Signal;
 use rexpect::session::{PtySession, spawn_command};
+use rustix::termios::{LocalModes, tcgetattr};
 use virtual_token::{CreateOptions, Profile};
 
 use crate::tool::Tool;
@@ -91,4 +93,44 @@ fn a_pairing_code_is_shown_on_a_page_that_is_cleared_again() {
         let rest = session.exp_eof().unwrap();
         assert!(!rest.contains("60718294"), "{rest:?}");
     }
+}
+
+/// Who is asked to end while the terminal shows nothing that is typed leaves it as it
+/// was.
+#[test]
+fn asked_to_end_it_puts_the_terminal_back() {
+    let tool = Tool::with(Profile::Crescendo2300);
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        let mut session = start(&tool, &["pin", "verify"]);
+        session.exp_string("tries left").unwrap();
+        session.exp_string("PIN: ").unwrap();
+        let terminal = session.process().get_file_handle().unwrap();
+        // The echo itself this terminal never had.
+        let is_usual = || {
+            let modes = tcgetattr(&terminal).unwrap().local_modes;
+            modes.contains(LocalModes::ICANON | LocalModes::ISIG)
+        };
+        assert!(!is_usual(), "{signal}: nothing is shown");
+        session.process_mut().signal(signal).unwrap();
+        session.exp_eof().unwrap();
+        assert!(is_usual(), "{signal}: it is as it was");
+    }
+}
+
+/// And who shows a secret clears the page.
+#[test]
+fn asked_to_end_it_clears_the_page_with_a_secret() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo2300);
+    let mut session = start(&tool, &["admin-key", "set", "--generate"]);
+    session.exp_string("PIN: ").unwrap();
+    session.send_line("00000000").unwrap();
+    session.exp_string("Is it written down?").unwrap();
+    session.process_mut().signal(Signal::SIGTERM).unwrap();
+    session.exp_string("\x1b[2J\x1b[?1049l").unwrap();
+    session.exp_eof().unwrap();
+    // It was not taken over, so the token does not have it.
+    let check = ["admin-key", "check", "--key-fd", "0"];
+    tool.run_with_input(&check, &("0".repeat(48) + "\n"))
+        .code(0);
 }

@@ -69,7 +69,7 @@ fn each_command_can_be_asked_for_the_freshness_of_the_other() {
     assert_eq!(commands(&tool, &["--no-cache", "show"]), cold);
     tool.run(&["show", "--quick", "--fresh"]).code(2);
     let text = tool.run(&["show"]).code(0).stdout;
-    assert!(text.contains("checked, remembered for"), "{text}");
+    assert!(text.contains("checked now, remembered for"), "{text}");
 }
 
 #[test]

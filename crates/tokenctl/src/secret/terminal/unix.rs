@@ -12,12 +12,15 @@ use rustix::termios::{
 use zeroize::Zeroizing;
 
 use super::{Dialog, Key, USUAL_COLUMNS};
+use crate::signal::{self, Restoring};
 
 /// The controlling terminal, which shows nothing that is typed while this
 /// lives. Dropping it puts the terminal back as it was.
 pub(in super::super) struct Terminal {
     file: File,
     before: Termios,
+    /// Puts it back as well if the process is asked to end meanwhile.
+    _restoring: Restoring,
     /// What an escape sequence has come to.
     escape: Escape,
 }
@@ -54,10 +57,16 @@ impl Terminal {
         hidden.input_modes -= InputModes::IXON;
         hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
         hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
+        let at_end = (file.try_clone()?, before.clone());
+        let restoring = signal::restoring(move || {
+            let (file, before) = &at_end;
+            let _ = tcsetattr(file, OptionalActions::Flush, before);
+        });
         tcsetattr(&file, OptionalActions::Flush, &hidden)?;
         Ok(Terminal {
             file,
             before,
+            _restoring: restoring,
             escape: Escape::None,
         })
     }
