@@ -170,3 +170,34 @@ fn the_folder_and_its_files_are_their_owner_s_alone() {
     let file = folder.join(format!("{key}.json"));
     assert_eq!(mode(&file) & 0o777, 0o600);
 }
+
+/// What a program that was killed while it wrote has left goes when it is old; what
+/// another program writes just now stays.
+#[test]
+fn files_that_were_never_finished_are_removed_when_they_are_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::new(folder.path());
+    let [old, new, other] =
+        [".record-old", ".record-new", "not-ours"].map(|it| folder.path().join(it));
+    let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+    for path in [&old, &new, &other] {
+        std::fs::write(path, "half").unwrap();
+    }
+    for path in [&old, &other] {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(hours_ago).unwrap();
+    }
+    let key = Desk::new(Profile::Crescendo2300, Content::Empty)
+        .open()
+        .key()
+        .unwrap()
+        .clone();
+    store
+        .update(&key, &mut |record| record.puk_tries_left = Some(2))
+        .unwrap();
+    assert_eq!(
+        [&old, &new, &other].map(|path| path.exists()),
+        [false, true, true]
+    );
+    assert_eq!(store.read(&key).unwrap().puk_tries_left, Some(2));
+}

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use super::personalize::KEEP_RECOVERY;
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath};
 use crate::plan::{Outcome, StepReport};
-use crate::record::{HostRecord, HostStore, Journal, TokenKey};
+use crate::record::{HostRecord, HostStore, Journal, RecoveryPlace, TokenKey};
 use crate::session::Session;
 
 /// What is told of each step as soon as it is known.
@@ -44,6 +45,16 @@ impl<'o> Progress<'o> {
     /// The token's name when the action began.
     pub(crate) fn key(&self) -> Option<&TokenKey> {
         self.key.as_ref()
+    }
+
+    /// Whether this host's secret store may have the token's recovery secret, as
+    /// far as is noted under the name that it had when the action began.
+    pub(crate) fn may_be_kept_on_host(&self) -> Result<bool, ActionError> {
+        let Some(key) = &self.key else {
+            return Ok(false);
+        };
+        let noted = self.store.read(key)?.recovery == Some(RecoveryPlace::Host);
+        Ok(noted || self.was_begun(KEEP_RECOVERY))
     }
 
     /// Whether an earlier run, which did not come to its end, has done this.

@@ -13,7 +13,6 @@ use token_profile::{ManagementProfile, OBJECT_TAG};
 use super::authenticate::present;
 use super::authority::Authority;
 use super::entry::PinEntry;
-use super::personalize::KEEP_RECOVERY;
 use super::progress::{Observer, Progress};
 use crate::capability::Action;
 use crate::certificate::CertificateState;
@@ -22,7 +21,7 @@ use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::pairing_codes::PairingCodeStore;
 use crate::pin::PinStatus;
 use crate::plan::{Fate, Plan, Step};
-use crate::record::{HostRecord, RecoveryPlace};
+use crate::record::HostRecord;
 use crate::session::{LastTry, Session};
 use crate::token::{ProfileState, Token, TokenFamily};
 
@@ -368,10 +367,8 @@ impl Session {
     /// Erases what this host's secret store keeps for an erased token. Where nothing
     /// says that there is anything, a store that does not answer is no failure.
     fn forget_kept_secret(&self, progress: &Progress<'_>) -> Result<(), ActionError> {
-        let is_kept =
-            self.record.recovery == Some(RecoveryPlace::Host) || progress.was_begun(KEEP_RECOVERY);
         match self.manager.forget_secret(progress.key()) {
-            Err(error) if !is_kept => {
+            Err(error) if !progress.may_be_kept_on_host()? => {
                 tracing::warn!(%error, "whether a secret was kept for the erased token is not known");
                 Ok(())
             }

@@ -3,11 +3,17 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::{HostRecord, HostStore, RECORD_VERSION, StoreError, TokenKey};
 
 /// No record is longer.
 const MAX_BYTES: u64 = 64 * 1024;
+/// How the name of a file begins that becomes a record when it is complete.
+const INCOMPLETE: &str = ".record-";
+/// An incomplete file of this age is of a program that was killed: not every file
+/// system has the lock that would tell.
+const LEFT_OVER_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Records in a folder of the user's: one file a token, written to a new file
 /// and renamed, readable by its owner only. Whoever changes a record holds a lock
@@ -53,10 +59,24 @@ impl FileStore {
         open().map_err(|error| io_error(&path, "written", error))
     }
 
+    /// Removes what programs that were killed while they wrote have left; what
+    /// can't be removed hinders nothing.
+    fn remove_left_over(&self) {
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let incomplete = entry.file_name().to_string_lossy().starts_with(INCOMPLETE);
+            if incomplete && is_left_over(&entry) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     fn replace(&self, path: &Path, text: &[u8]) -> io::Result<()> {
         make_directory(&self.directory)?;
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".record-");
+        builder.prefix(INCOMPLETE);
         // Made by tempfile with mode 0600 on Unix.
         let mut file = builder.tempfile_in(&self.directory)?;
         file.write_all(text)?;
@@ -99,6 +119,7 @@ impl HostStore for FileStore {
             return Ok(record);
         }
         let _lock = self.lock()?;
+        self.remove_left_over();
         let mut record = self.read(token)?;
         change(&mut record);
         self.write(token, &record)?;
@@ -129,6 +150,15 @@ fn make_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(path)
+}
+
+fn is_left_over(entry: &fs::DirEntry) -> bool {
+    let written = entry.metadata().and_then(|it| it.modified());
+    written.is_ok_and(|written| {
+        SystemTime::now()
+            .duration_since(written)
+            .is_ok_and(|age| age > LEFT_OVER_AFTER)
+    })
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
