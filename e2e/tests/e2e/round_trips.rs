@@ -4,7 +4,7 @@
 use e2e::{
     Inserted, Pcscd,
     counting::{Count, load_in_process},
-    programs::tokenctl,
+    programs::{finish, tokenctl, tokenctl_command},
     tokens,
 };
 use virtual_token::{CommandHeader, Profile, SharedToken};
@@ -69,5 +69,31 @@ fn a_plain_piv_card_costs_no_more_than_promised() {
             "{count:?}"
         );
         assert!(log.len() <= limit, "{} of {limit}: {log:?}", log.len());
+    }
+}
+
+/// In another process each time, from the folder that they share.
+#[test]
+#[ignore = "needs pcscd and vpcd: cargo xtask test"]
+fn a_known_token_costs_two_commands_or_three_through_pcscd() {
+    let pcscd = Pcscd::start("round-trips-known");
+    for profile in Profile::ALL {
+        let token = tokens::personal(profile);
+        let inserted = Inserted::new(&pcscd, 0, &token);
+        let cache = tempfile::tempdir().unwrap();
+        let [_, checked, quick] = ["show", "show", "list"].map(|command| {
+            token.clear_log();
+            let mut command = tokenctl_command(&[command]);
+            command.env("TOKENCTL_CACHE_DIR", cache.path());
+            let _ = finish(&mut command).success();
+            token.log().len()
+        });
+        assert_eq!(checked, 10, "{profile}");
+        assert_eq!(
+            quick,
+            if profile == Profile::Piv { 3 } else { 2 },
+            "{profile}"
+        );
+        inserted.eject();
     }
 }
