@@ -147,6 +147,13 @@ impl Cache {
         let Some(decides) = self.tiers.last() else {
             return true;
         };
+        let is_known = || {
+            decides.generation(token) != Generation::NONE
+                || self.tiers.iter().any(|tier| tier.read(token).is_some())
+        };
+        if self.only_forgets && !is_known() {
+            return true;
+        }
         let Some(change) = decides.begin(token) else {
             return self.remove(token);
         };
@@ -172,6 +179,16 @@ impl Cache {
             let _ = decides.begin(token);
         }
         self.remove(token)
+    }
+
+    /// Forgets every token, in every tier, and all that tells which there were.
+    /// False as above.
+    pub fn clear_all(&self) -> bool {
+        let mut all = true;
+        for tier in &self.tiers {
+            all &= tier.remove_all();
+        }
+        all
     }
 
     fn remove(&self, token: &Name) -> bool {

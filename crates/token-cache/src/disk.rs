@@ -210,6 +210,14 @@ impl Tier for DiskTier {
         removed
     }
 
+    fn remove_all(&self) -> bool {
+        let files = self.files().into_iter();
+        let of_tokens = files.filter(|(file, _)| token_of(file).is_some());
+        let removed = remove_all(&of_tokens.map(|(_, path)| path).collect::<Vec<_>>());
+        let _ = sync_directory(&self.directory);
+        removed
+    }
+
     fn count(&self, token: &Name, more: Counts) {
         let counts = self.counts(token).plus(more);
         let mut content = counts.hits.to_le_bytes().to_vec();
@@ -313,7 +321,12 @@ fn make_directory(path: &Path) -> io::Result<()> {
     {
         use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
         builder.mode(0o700).recursive(true).create(path)?;
-        if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        let mode = fs::metadata(path)?.permissions().mode();
+        // Others write there too, as in the system's own: it is theirs as well.
+        if mode & 0o1002 != 0 {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if mode & 0o077 != 0 {
             fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
         }
         Ok(())

@@ -96,6 +96,11 @@ impl Tier for MemoryTier {
         true
     }
 
+    fn remove_all(&self) -> bool {
+        self.tokens().clear();
+        true
+    }
+
     fn count(&self, token: &Name, more: Counts) {
         self.change(token, |memory| memory.counts = memory.counts.plus(more));
     }

@@ -96,6 +96,9 @@ pub trait Tier: Send + Sync {
     /// something may still be there.
     fn remove(&self, token: &Name) -> bool;
 
+    /// Removes all there is of every token. False as above.
+    fn remove_all(&self) -> bool;
+
     /// Adds to the counts of a token. Some may be lost if several programs add at
     /// the same time.
     fn count(&self, token: &Name, more: Counts);

@@ -380,6 +380,20 @@ mod on_unix {
         assert_eq!(mode(folder.path()), 0o700);
     }
 
+    /// The system's folder for temporary files, say.
+    #[test]
+    fn a_folder_that_others_write_to_is_left_alone() {
+        for theirs in [0o1777, 0o777, 0o707] {
+            let folder = TempDir::new().expect("a folder can be made");
+            set_mode(folder.path(), theirs);
+            let cache = Cache::off().with_disk(folder.path());
+            remember(&cache, 2, &[(chuid(), b"content")]);
+            assert!(cache.read(&name(2)).is_none());
+            assert_eq!(mode(folder.path()), theirs & 0o777);
+            assert!(files_with(folder.path(), "").is_empty());
+        }
+    }
+
     #[test]
     fn links_are_not_followed() {
         let (folder, cache) = folder_with_token();
@@ -453,6 +467,47 @@ mod on_unix {
         set_mode(folder.path(), 0o700);
         assert!(cache.clear(&name(1)));
     }
+}
+
+/// Also of tokens of which nothing is remembered any more: the names of the files are
+/// those of tokens.
+#[test]
+fn clearing_all_leaves_no_file_of_any_token() {
+    let (folder, cache) = folder_with_token();
+    assert!(
+        cache.forget(&name(7), |_| true),
+        "a token that is not remembered"
+    );
+    let generation = file_with(folder.path(), &format!("{}.generation", name(1)));
+    let mut file = fs::File::options()
+        .append(true)
+        .open(generation)
+        .expect("is there");
+    std::io::Write::write_all(&mut file, b"x").expect("can be written");
+    fs::write(folder.path().join("not-ours"), "x").expect("can be written");
+    assert!(cache.held().is_empty() && cache.clear_all());
+    let left = files_with(folder.path(), "");
+    assert_eq!(left, [folder.path().join("not-ours")]);
+}
+
+/// Who wants nothing remembered leaves no trace, and makes forgotten what others do.
+#[test]
+fn a_cache_that_only_forgets_writes_nothing_of_a_token_that_is_not_remembered() {
+    let folder = TempDir::new().expect("a folder can be made");
+    let careful = Cache::off().with_disk(folder.path()).only_forgetting();
+    assert!(careful.forget(&name(1), |_| true));
+    careful.count(&name(1), Counts { hits: 1, misses: 0 });
+    assert!(files_with(folder.path(), "").is_empty());
+    let cache = Cache::off().with_disk(folder.path());
+    remember(&cache, 1, &[(chuid(), b"content")]);
+    remember(&careful, 2, &[(chuid(), b"content")]);
+    assert_eq!(cache.held().len(), 1);
+    assert!(careful.forget(&name(1), |_| true));
+    assert!(
+        cache
+            .read(&name(1))
+            .is_none_or(|it| it.answer(chuid()).is_none())
+    );
 }
 
 #[test]

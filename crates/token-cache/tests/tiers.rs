@@ -296,6 +296,10 @@ impl<F: Fn() + Send + Sync> Tier for Stopped<F> {
         self.step().remove(token)
     }
 
+    fn remove_all(&self) -> bool {
+        self.step().remove_all()
+    }
+
     fn count(&self, token: &Name, more: Counts) {
         self.step().count(token, more);
     }

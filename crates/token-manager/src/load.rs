@@ -171,7 +171,14 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         algorithms: application.algorithms,
         applet_version: vendor.applet_version,
     };
-    let remembered = asking.memory.close(CachedIdentity::new(
+    // Others wait for the card no longer than for the reading.
+    let Asking {
+        transaction,
+        memory,
+        ..
+    } = asking;
+    drop(transaction);
+    let remembered = memory.close(CachedIdentity::new(
         &info.atr,
         identity.guid,
         identity.serial.clone(),

@@ -488,6 +488,32 @@ fn a_token_without_a_guid_that_others_set_up_is_noticed_by_a_checked_look() {
         let checked = read(&card, &cache, Freshness::Checked);
         assert!(same(checked, &truth), "{profile}");
         assert_ne!(truth.identity.guid, None, "{profile}");
+        // It has another name from now on, and nothing is left of the one before.
+        let quick = read(&card, &cache, Freshness::Quick);
+        assert!(same(quick, &truth), "{profile}");
+        assert_eq!(cache.held().len(), 1, "{profile}");
+    }
+}
+
+/// The same, where a checked look is the first to see it.
+#[test]
+fn a_token_that_has_another_name_now_is_not_shown_under_the_one_before() {
+    for freshness in [Freshness::Checked, Freshness::Fresh] {
+        let profile = Profile::Crescendo2300;
+        let card = make(profile, profile as u64, Content::Empty);
+        let cache = Cache::off().with_memory();
+        read(&card, &cache, Freshness::Fresh);
+        graft(&card, &personal(profile), "objects", "5FC102");
+        let truth = read(&card, &Cache::off(), Freshness::Fresh);
+        assert!(
+            same(read(&card, &cache, freshness), &truth),
+            "{freshness:?}"
+        );
+        for _ in 0..2 {
+            let quick = read(&card, &cache, Freshness::Quick);
+            assert!(same(quick, &truth), "{freshness:?}");
+        }
+        assert_eq!(cache.held().len(), 1, "{freshness:?}");
     }
 }
 

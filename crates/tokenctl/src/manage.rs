@@ -103,9 +103,19 @@ pub(crate) fn open_to_erase(source: &Source, risks: RiskArgs, output: &Output) -
 pub(crate) fn open_by(manager: &Manager, source: &Source, output: &Output) -> Result<Session> {
     let card = source.connect_one(output)?;
     let reader = card.info().reader.clone();
-    manager
+    let session = manager
         .session(card)
-        .map_err(|error| action_failed(&error, &reader).into())
+        .map_err(|error| action_failed(&error, &reader))?;
+    meant(session, source)
+}
+
+/// It was chosen by what is remembered, or may have been exchanged since: what was
+/// read now has to be what was named.
+fn meant(session: Session, source: &Source) -> Result<Session> {
+    if source.means(session.token()) {
+        return Ok(session);
+    }
+    Err(source.no_such_token().into())
 }
 
 /// The same, to look at and not to change. That what this computer keeps about
@@ -126,7 +136,10 @@ pub(crate) fn open_to_read(source: &Source, output: &Output) -> Result<Session> 
         },
         Err(failure) => without_records(failure),
     };
-    opened.map_err(|error| action_failed(&error, &reader).into())
+    meant(
+        opened.map_err(|error| action_failed(&error, &reader))?,
+        source,
+    )
 }
 
 /// Adds what this computer keeps about a token that was read. That it can't be

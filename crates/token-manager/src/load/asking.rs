@@ -14,7 +14,7 @@ use token_cache::Item;
 use crate::error::{LoadError, Part, Problem, Unreadable};
 use crate::options::LoadOptions;
 
-use super::memory::{Memory, Recalled, begins_alike};
+use super::memory::{Memory, Recalled, begins_alike, is_whole};
 
 /// When the time of a load that begins now is over; never, if that is further away
 /// than the clock can tell.
@@ -159,7 +159,7 @@ impl<'c> Asking<'c> {
         };
         let answer = if begins_alike(&first, known) {
             Some(known.clone())
-        } else if first.status().more_data().is_none() {
+        } else if is_whole(&first) {
             Some(first)
         } else {
             None
@@ -202,14 +202,17 @@ impl<'c> Asking<'c> {
     }
 
     fn select_wanted(&mut self) -> Asked<()> {
-        let Some(aid) = self.wanted.take() else {
+        let Some(aid) = &self.wanted else {
             return Ok(Ok(()));
         };
-        match self.transaction.ensure_selected(&aid) {
+        match self.transaction.ensure_selected(aid) {
             Ok(Some(answer)) if !answer.status().is_success() => {
                 Ok(Err(Unreadable::Refused(answer.status())))
             }
-            Ok(_) => Ok(Ok(())),
+            Ok(_) => {
+                self.wanted = None;
+                Ok(Ok(()))
+            }
             Err(error) => given_up(error).map(Err),
         }
     }

@@ -153,6 +153,22 @@ impl Memory {
         });
     }
 
+    /// A token that was set up or erased by others since has another name now: what
+    /// is remembered under the one before would be shown again.
+    fn forget_other_names(&self, identity: &Identity) {
+        let known = self
+            .known
+            .as_ref()
+            .map(|known| known.identity().name().clone());
+        let by_serial = identity.serial().and_then(Name::of_serial);
+        let by_serial = by_serial.filter(|name| self.cache.read(name).is_some());
+        for name in known.into_iter().chain(by_serial) {
+            if name != *identity.name() {
+                self.cache.clear(&name);
+            }
+        }
+    }
+
     /// The generation that what was read belongs to.
     fn generation_of(&self, identity: &Identity) -> Option<Generation> {
         if let Some(known) = &self.known {
@@ -193,6 +209,7 @@ impl Memory {
         });
         let identity = identity.filter(|_| self.cache.is_used())?;
         self.cache.count(identity.name(), self.counts);
+        self.forget_other_names(&identity);
         let quick = self.freshness == Freshness::Quick;
         if quick && self.counts.misses == 0 && remembered.is_some() {
             return remembered;
@@ -218,6 +235,19 @@ impl Memory {
     pub(super) fn is_asked(&self) -> bool {
         self.freshness != Freshness::Fresh && self.cache.is_used()
     }
+}
+
+/// Whether a first block is all that the card has to say: it did not fill a short
+/// answer, or there is nothing to read.
+pub(super) fn is_whole(first: &Response) -> bool {
+    let is_short = first.status().is_success() && first.data().len() < 256;
+    is_short
+        || matches!(
+            first.status(),
+            StatusWord::FILE_NOT_FOUND
+                | StatusWord::REFERENCED_DATA_NOT_FOUND
+                | StatusWord::SECURITY_STATUS_NOT_SATISFIED
+        )
 }
 
 /// The least that a first block has to hold to say anything: a card's is 256 bytes, or

@@ -7,12 +7,17 @@ use piv_apdu::object::ObjectTag;
 use token_cache::{Cache, Item, Name};
 
 /// Forgets what a command that does not come from an action is about to make stale,
-/// of every remembered token with this ATR: for a program that sends commands of
+/// of every remembered token that may be the one with this ATR: for a program that sends commands of
 /// its own. To be called before the command is sent, inside of its transaction.
 /// Sends nothing.
 pub fn about_to_send(cache: &Cache, atr: &Atr, command: &Command) {
-    for known in cache.with_atr(atr) {
-        forget(cache, Some(known.identity().name()), command);
+    for held in cache.held() {
+        let known = held.snapshot.identity();
+        // The same token has another one on its other interface.
+        let other = known.atr().is_contactless_pcsc() != atr.is_contactless_pcsc();
+        if other || known.atr() == atr {
+            forget(cache, Some(known.name()), command);
+        }
     }
 }
 
@@ -145,6 +150,24 @@ mod tests {
         ] {
             assert_eq!(forgotten_by(command), *forgotten, "{command:02X?}");
         }
+    }
+
+    /// On its other interface a token has another ATR.
+    #[test]
+    fn what_is_written_by_contact_is_forgotten_as_read_without() {
+        let contactless = Atr::contactless(b"C2300").unwrap();
+        let contact = Atr::parse(b"\x3B\xD5\x96\xFF\x81\x91\xFE\x1F\xC3C2300\xCC").unwrap();
+        let identity = Identity::new(&contactless, Some(Guid([7; 16])), None).unwrap();
+        let name = identity.name().clone();
+        let cache = Cache::off().with_memory();
+        let mut snapshot = Snapshot::new(identity, cache.generation(&name));
+        let response = Response::from_status(StatusWord::SUCCESS);
+        snapshot.remember(object(CERTIFICATE), response);
+        cache.store(snapshot);
+        let put = b"\x00\xDB\x3F\xFF\x07\x5C\x03\x5F\xC1\x05\x53\x00";
+        about_to_send(&cache, &contact, &Command::decode(put).unwrap());
+        let kept = cache.read(&name).unwrap();
+        assert!(kept.answer(object(CERTIFICATE)).is_none());
     }
 
     #[test]

@@ -162,12 +162,8 @@ fn clear(cache: &Cache, source: &Source, output: &Output) -> Result {
 }
 
 fn clear_all(cache: &Cache, output: &Output) -> Result {
-    let held = cache.held();
-    let cleared = held
-        .iter()
-        .filter(|held| cache.clear(held.snapshot.identity().name()))
-        .count();
-    if cleared < held.len() {
+    let cleared = cache.held().len();
+    if !cache.clear_all() {
         return Err(not_writable(cache));
     }
     if output.json {

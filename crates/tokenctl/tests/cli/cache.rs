@@ -214,6 +214,42 @@ fn a_change_without_the_cache_is_forgotten_there_all_the_same() {
     assert_eq!(listed(&tool, &[])["tokens"][0]["remembered"], Value::Null);
 }
 
+/// A card that shows another one's CHUID is taken for it at a quick look; what is done
+/// is done to the token that was named, or not at all.
+#[cfg(unix)]
+#[test]
+fn a_token_is_named_by_what_it_is_and_not_by_what_is_remembered() {
+    let tool = Tool::new();
+    tool.make(
+        "one",
+        Profile::Crescendo2300,
+        &CreateOptions::default().seed(1),
+    );
+    let listed_one = listed(&tool, &[]);
+    let serial = listed_one["tokens"][0]["serial"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut chuid = Value::Null;
+    tool.edit("one", |token| {
+        chuid = token["state"]["objects"]["5FC102"].clone();
+    });
+    tool.run(&["virtual", "remove", "one"]);
+    tool.make(
+        "two",
+        Profile::Crescendo2300,
+        &CreateOptions::default().seed(2),
+    );
+    tool.edit("two", |token| {
+        token["state"]["objects"]["5FC102"] = chuid.clone();
+    });
+    let verify = ["--token", &serial, "pin", "verify", "--pin-fd", "0"];
+    tool.run_with_input(&verify, "314159\n").code(3);
+    let fresh = listed(&tool, &["--fresh"]);
+    assert_ne!(fresh["tokens"][0]["serial"], serial.as_str());
+    assert_eq!(fresh["tokens"][0]["pin"]["tries_left"], 6);
+}
+
 /// Raw commands may change anything.
 #[test]
 fn after_a_raw_command_that_is_no_reading_one_nothing_is_remembered() {
