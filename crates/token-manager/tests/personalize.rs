@@ -21,7 +21,7 @@ use token_manager::{
 use virtual_token::fault::Fault;
 use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
 
-use desk::{Desk, LOSSES, VERIFY, factory, limit, management_key, pin};
+use desk::{Desk, GET_DATA, LOSSES, VERIFY, factory, limit, management_key, pin};
 
 const NEW_PIN: &str = "271828";
 const PUK: &[u8] = b"12345678";
@@ -846,4 +846,30 @@ fn a_wrong_puk_leaves_the_journal_of_what_was_done_before_it() {
     assert_eq!(session.record().puk_tries_left, Some(limit(profile) - 1));
     let journal = session.record().journal.clone().unwrap();
     assert_eq!(journal.done, ["put-admin-key"]);
+}
+
+/// What another program did since the token was read does not mislead it.
+#[test]
+fn a_token_is_read_again_before_it_is_set_up() {
+    let profile = Profile::Crescendo2300;
+    let case = Case::new(profile);
+    let desk = case.desk();
+    let mut session = desk.open();
+    let used = Desk::new(profile, Content::Personal).state();
+    let used = serde_json::to_value(used).unwrap();
+    desk.card.with(|token| {
+        let mut state = serde_json::to_value(token.to_state()).unwrap();
+        state["objects"]["5FC105"] = used["objects"]["5FC105"].clone();
+        *token = VirtualToken::from_state(serde_json::from_value(state).unwrap()).unwrap();
+        token.power_on();
+    });
+    let before = desk.picture();
+    desk.card.clear_log();
+    let error = run(&case, &mut session, &mut Hands::default()).unwrap_err();
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::NotAsDelivered)),
+        "{error}"
+    );
+    assert!(desk.sent().contains(&GET_DATA), "it was read again");
+    assert_eq!(desk.picture(), before);
 }

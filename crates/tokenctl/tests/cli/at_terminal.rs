@@ -8,7 +8,7 @@ use rexpect::session::{PtySession, spawn_command};
 use rustix::termios::{LocalModes, tcgetattr};
 use virtual_token::{CreateOptions, Profile};
 
-use crate::tool::Tool;
+use crate::tool::{Tool, seen};
 
 fn start(tool: &Tool, arguments: &[&str]) -> PtySession {
     let mut command = tool.command(&[&["--virtual", "--no-color"], arguments].concat());
@@ -132,5 +132,46 @@ fn asked_to_end_it_clears_the_page_with_a_secret() {
     // It was not taken over, so the token does not have it.
     let check = ["admin-key", "check", "--key-fd", "0"];
     tool.run_with_input(&check, &("0".repeat(48) + "\n"))
+        .code(0);
+}
+
+/// The rules are there before the new PIN is asked for, and each is marked as it is met.
+#[test]
+fn a_new_pin_is_held_against_the_rules_as_it_is_typed() {
+    let tool = Tool::with(Profile::Crescendo4000);
+    let set = [
+        "policy",
+        "set",
+        "--min",
+        "6",
+        "--digits",
+        "--pin-fd",
+        "0",
+        "--allow-managed",
+    ];
+    tool.run_with_input(&set, "000000\n").code(0);
+    let mut session = start(&tool, &["pin", "change"]);
+    session.exp_string("The new PIN: 6 to 8 digits").unwrap();
+    session.exp_string("Present PIN: ").unwrap();
+    session.send_line("000000").unwrap();
+    session.exp_string("New PIN: ").unwrap();
+    session
+        .exp_string(&seen("\u{2717} at least 6 characters"))
+        .unwrap();
+    session.send("27182").unwrap();
+    session.flush().unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("Not yet: ").unwrap();
+    session.send("8").unwrap();
+    session.flush().unwrap();
+    session
+        .exp_string(&seen("\u{2713} at least 6 characters"))
+        .unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("The same again: ").unwrap();
+    session.send_line("271828").unwrap();
+    session.exp_string("The PIN is changed").unwrap();
+    session.exp_eof().unwrap();
+    tool.run_with_input(&["pin", "verify", "--pin-fd", "0"], "271828\n")
         .code(0);
 }

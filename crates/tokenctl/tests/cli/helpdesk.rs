@@ -150,7 +150,7 @@ mod unix {
     use rexpect::session::{PtySession, spawn_command};
 
     use super::*;
-    use crate::tool::Ran;
+    use crate::tool::{Ran, seen};
 
     /// Runs it with no terminal at all.
     fn without_terminal(mut command: Command) -> Ran {
@@ -309,11 +309,6 @@ mod unix {
             // There, anstream takes any terminal for one with colours.
             .env_remove("CI");
         spawn_command(command, Some(20_000)).unwrap()
-    }
-
-    /// Some text as rexpect gives it, which takes each byte for a character.
-    fn seen(text: &str) -> String {
-        text.bytes().map(char::from).collect()
     }
 
     /// Presses keys, without Enter.

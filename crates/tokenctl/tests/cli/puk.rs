@@ -270,3 +270,25 @@ fn a_simple_change_says_its_steps_only_to_who_asks_for_more() {
     let ran = tool.run_with_input(&more, "271828\n314159\n").code(0);
     assert!(ran.stderr.contains("done  "), "{ran:#?}");
 }
+
+#[test]
+fn each_way_to_unblock_can_be_planned_first() {
+    for (profile, arguments, step) in [
+        (Profile::Piv, &["pin", "unblock"][..], "reset-retry-counter"),
+        (Profile::Piv, &["puk", "change"], "change-puk"),
+        (
+            Profile::Crescendo2300,
+            &["pin", "unblock", "--key"],
+            "unlock-pin",
+        ),
+    ] {
+        let tool = Tool::with(profile);
+        let plan = tool
+            .run(&[arguments, &["--dry-run", "--json"]].concat())
+            .code(0);
+        let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+        assert_eq!(plan["schema"], "tokenctl/plan", "{arguments:?}");
+        let steps = plan["steps"].as_array().unwrap();
+        assert!(steps.iter().any(|it| it["id"] == step), "{plan:#}");
+    }
+}

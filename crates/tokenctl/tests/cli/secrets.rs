@@ -108,17 +108,21 @@ fn needles() -> Vec<Vec<u8>> {
 }
 
 fn assert_clean(outside: &Outside) {
-    for needle in needles() {
+    assert_without(outside, &needles());
+}
+
+fn assert_without(outside: &Outside, needles: &[Vec<u8>]) {
+    for needle in needles {
         for (place, text) in [
             ("stdout", outside.ran.stdout.as_bytes()),
             ("stderr", outside.ran.stderr.as_bytes()),
             ("the trace", outside.trace.as_bytes()),
             ("/proc", &outside.command_line),
         ] {
-            let needle = String::from_utf8_lossy(&needle);
             assert!(
-                !occurs(needle.as_bytes(), text),
-                "{needle} in {place} of {}: {:#?}",
+                !occurs(needle, text),
+                "{} in {place} of {}: {:#?}",
+                String::from_utf8_lossy(needle),
                 outside.what,
                 outside.ran
             );
@@ -213,6 +217,99 @@ fn nothing_that_is_given_in_secret_is_seen_outside() {
             assert!(!occurs(&needle, &records), "{profile}: in the records");
         }
     }
+}
+
+/// What the program makes itself is in the file that was asked for, and in nothing
+/// else: through a whole life.
+#[test]
+fn a_secret_that_it_makes_is_in_the_file_that_was_asked_for_and_nowhere_else() {
+    for (profile, format) in [
+        (Profile::Crescendo2300, "--json"),
+        (Profile::CrescendoKey, "--no-color"),
+        (Profile::Crescendo4000, "--json"),
+        (Profile::Crescendo4000, "--no-color"),
+    ] {
+        let tool = Tool::new();
+        tool.empty_token("one", profile);
+        let mut seen = Vec::new();
+        let mut made = Vec::new();
+        for (round, pin) in [(1, PIN), (2, NEXT_PIN)] {
+            let files = ["set-up", "key"].map(|name| tool.file(&format!("{name}-{round}")));
+            let [set_up, key] = files.each_ref().map(|file| file.to_str().unwrap());
+            let input = format!("{pin}\n");
+            let taken = ["--saved-is-taken", "--allow-managed", format, "--save"];
+            let personalize = [
+                "personalize",
+                "--delivery-pin",
+                "--keep",
+                "token",
+                "--new-pin-fd",
+                "0",
+            ];
+            seen.push(run(
+                &tool,
+                &[&personalize, &taken[..], &[set_up]].concat(),
+                &input,
+            ));
+            let new_key = ["admin-key", "set", "--generate", "--pin-fd", "0"];
+            seen.push(run(&tool, &[&new_key, &taken[..], &[key]].concat(), &input));
+            for file in &files {
+                made.extend(saved(file));
+            }
+            let listed = tool.run(&["list", "--fresh", "--json"]).ok().json();
+            let id = listed["tokens"][0]["id"].as_str().unwrap().to_owned();
+            let recycle = [
+                "recycle",
+                "--allow-managed",
+                format,
+                "--pin-fd",
+                "0",
+                "--confirm",
+                &id,
+            ];
+            seen.push(run(&tool, &recycle, &input));
+        }
+        assert!(made.len() >= 4, "{profile}: {made:?}");
+        let needles: Vec<Vec<u8>> = made
+            .iter()
+            .flat_map(|secret| forms(secret))
+            .map(|(_, form)| form)
+            .chain(needles())
+            .collect();
+        for outside in &seen {
+            assert_eq!(
+                outside.ran.code, 0,
+                "{profile}, {}: {:#?}",
+                outside.what, outside.ran
+            );
+            assert_without(outside, &needles);
+        }
+        let kept = [tool.file("records"), tool.file("cache")]
+            .map(|it| files_under(&it))
+            .concat();
+        for needle in &needles {
+            assert!(!occurs(needle, &kept), "{profile}: in records or cache");
+        }
+    }
+}
+
+/// The secrets in a file that was saved, as text and as the bytes that it stands for.
+fn saved(file: &Path) -> Vec<Vec<u8>> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let values = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(_, value)| value);
+    values
+        .flat_map(|value| {
+            let plain = value.replace('-', "");
+            let bytes = piv_apdu::secret::from_hex(&plain).map(|bytes| bytes.to_vec());
+            let texts = [value.as_bytes().to_vec(), plain.into_bytes()];
+            texts
+                .into_iter()
+                .chain(bytes.filter(|bytes| bytes.len() > 8))
+        })
+        .collect()
 }
 
 /// The net holds: what is asked to be shown is found.

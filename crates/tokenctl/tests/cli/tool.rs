@@ -175,3 +175,10 @@ pub(crate) fn entries(directory: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// What a terminal shows, as the reader of a test's terminal takes it: a character a
+/// byte.
+#[cfg(unix)]
+pub(crate) fn seen(text: &str) -> String {
+    text.bytes().map(char::from).collect()
+}
