@@ -5,6 +5,7 @@ use std::fmt;
 use piv_apdu::aid;
 use piv_apdu::apdu::{Command, Le, Response};
 use piv_apdu::command::TypedCommand;
+use piv_apdu::sm::SecureMessaging;
 use piv_apdu::tlv::{self, Tag};
 use zeroize::Zeroizing;
 
@@ -12,6 +13,7 @@ use crate::error::{LinkError, SendError, TransportError};
 use crate::exchange::{self, Exchange, Exchanger};
 use crate::link::{CardLink, Continuity, Leave, LinkInfo};
 use crate::pin_pad::{PinModify, PinPadError, PinPadFeatures, PinVerify};
+use crate::secure::{Layer, may_go_in_the_clear};
 
 /// A card in a reader.
 ///
@@ -31,6 +33,7 @@ use crate::pin_pad::{PinModify, PinPadError, PinPadFeatures, PinVerify};
 pub struct Card {
     link: Box<dyn CardLink>,
     state: CardState,
+    secure: Layer,
     round_trips: u64,
     losses: u64,
     /// This value has reset the card itself, and has not begun anew since.
@@ -44,6 +47,7 @@ impl Card {
         Card {
             link,
             state: CardState::default(),
+            secure: Layer::default(),
             round_trips: 0,
             losses: 0,
             reset_here: false,
@@ -105,6 +109,9 @@ impl Card {
                     self.losses += 1;
                 }
                 self.state.came_back(continuity);
+                if continuity != Continuity::Unbroken {
+                    self.secure.end();
+                }
                 Ok(continuity)
             }
             Err(error) => {
@@ -122,6 +129,7 @@ impl Card {
             Ok(()) if leave == Leave::Reset => {
                 self.reset_here = true;
                 self.state = CardState::default();
+                self.secure.end();
             }
             Ok(()) => {}
             Err(error) => self.state.failed(error),
@@ -139,12 +147,18 @@ impl Card {
             "command"
         );
         self.state.sending(command);
-        let result = Exchanger::new(&mut *self.link, &mut self.round_trips).run(command);
+        let interface = self.link.info().interface;
+        let exchanger = Exchanger::new(&mut *self.link, &mut self.round_trips);
+        let result = self.secure.exchange(command, interface, exchanger);
         self.learn(command, &result);
         result
     }
 
     fn exchange_first(&mut self, command: &Command) -> Result<Response, TransportError> {
+        if self.secure.is_open() {
+            // Only a whole answer can be checked.
+            return self.exchange(command);
+        }
         self.state.sending(command);
         let result = Exchanger::new(&mut *self.link, &mut self.round_trips).run_first(command);
         self.learn(command, &result);
@@ -152,10 +166,14 @@ impl Card {
     }
 
     fn raw(&mut self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+        let interface = self.link.info().interface;
         let command = Command::decode(bytes).ok();
         if let Some(command) = &command {
+            may_go_in_the_clear(command, interface)?;
             self.state.sending(command);
         }
+        // What it did to a session only its sender knows.
+        self.secure.end();
         self.round_trips += 1;
         let answer = match self.link.transmit(bytes) {
             Ok(answer) => answer,
@@ -183,6 +201,9 @@ impl Card {
             p2 = template.p2(),
             "PIN asked for on the reader"
         );
+        // A pad knows nothing of secure messaging.
+        may_go_in_the_clear(template, self.link.info().interface)
+            .map_err(PinPadError::Transport)?;
         self.state.sending(template);
         let result = ask(&mut *self.link);
         if let Err(LinkError::NoPinPad) = result {
@@ -205,6 +226,7 @@ impl Card {
         match result {
             Ok(response) => self.state.answered(command, response),
             Err(TransportError::Link(error)) => self.state.failed(error),
+            Err(TransportError::InTheClear) => self.state.not_sent(),
             // Nothing was sent, or the card misbehaved half-way.
             Err(_) => self.state.misbehaved(),
         }
@@ -426,6 +448,24 @@ impl Transaction<'_> {
     /// selected with.
     pub fn selected(&self) -> Option<&[u8]> {
         self.card.state.selected.as_deref()
+    }
+
+    /// Speaks to the card in this session of secure messaging from here on: GET DATA,
+    /// VERIFY, CHANGE REFERENCE DATA and GENERAL AUTHENTICATE are wrapped, their
+    /// responses unwrapped (SP 800-73-5 Part 2, 4.2); every other command goes in
+    /// the clear. The session has to have been established in this transaction, with
+    /// the application selected that is selected now.
+    ///
+    /// It ends with a SELECT, a reset, [`raw`](Transaction::raw), the first failure
+    /// in it ([`TransportError::Secure`]), and with the transaction, if others can
+    /// use the card in between.
+    pub fn secure(&mut self, session: SecureMessaging) {
+        self.card.secure.begin(session);
+    }
+
+    /// Whether the card is spoken to in a session of secure messaging.
+    pub fn is_secured(&self) -> bool {
+        self.card.secure.is_open()
     }
 
     /// Says that the application must be selected anew before it is used,

@@ -8,6 +8,7 @@ use std::fmt;
 
 use piv_apdu::apdu::EncodeError;
 use piv_apdu::command::AnswerError;
+use piv_apdu::sm::SmError;
 
 /// A process that has the PC/SC library or service open, and so may be the one
 /// that holds a reader.
@@ -229,6 +230,16 @@ pub enum TransportError {
         /// The status word it stays at.
         status: piv_apdu::status::StatusWord,
     },
+    /// A PIN, PUK, pairing code or key would have gone over a contactless reader
+    /// without secure messaging. Nothing was sent.
+    #[error(
+        "a PIN is never sent through the air in the clear; nothing was sent. Put the token into a contact reader or plug it in, or use it with secure messaging, if it has that"
+    )]
+    InTheClear,
+    /// The session of secure messaging has failed and is over. Whether the card has
+    /// carried out the command is unknown.
+    #[error(transparent)]
+    Secure(#[from] SmError),
 }
 
 /// A typed command that failed: on the way, or with what the card answered.

@@ -45,8 +45,8 @@ const CHAINING: u8 = 0x10;
 
 /// Takes a command to a card and brings the response back.
 ///
-/// A [`Transaction`](crate::Transaction) does it in plain; secure messaging is a
-/// layer of the same trait around it.
+/// A [`Transaction`](crate::Transaction) does it, in the clear or
+/// [secured](crate::Transaction::secure).
 pub trait Exchange {
     /// Sends a command of any length, as many APDUs as it takes, and returns
     /// the whole response with the last status word.

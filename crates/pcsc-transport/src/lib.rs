@@ -10,6 +10,8 @@
 //!   application when it could have been left and only then, count round-trips,
 //!   and leave the card as it was.
 //! - [`Watcher`]: readers and cards coming and going, without polling.
+//! - [`Transaction::secure`]: secure messaging, as a layer that nobody who sends
+//!   commands has to know of. Without it, no PIN goes over a contactless reader.
 //! - [`pin_pad`]: readers on whose own keypad the PIN is typed.
 //! - [`trace`]: recording what goes over a link, without secrets, and replaying
 //!   it as a test.
@@ -83,6 +85,7 @@ pub mod link;
 #[cfg(feature = "pcsc")]
 pub mod pcsc;
 pub mod pin_pad;
+mod secure;
 pub mod trace;
 pub mod watch;
 

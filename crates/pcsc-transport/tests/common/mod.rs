@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use hex_literal::hex;
 use pcsc_transport::{
-    Card, CardLink, Continuity, ExtendedLength, Leave, LinkError, LinkInfo, PinModify,
+    Card, CardLink, Continuity, ExtendedLength, Interface, Leave, LinkError, LinkInfo, PinModify,
     PinPadFeatures, PinVerify, Protocol,
 };
 use piv_apdu::atr::Atr;
@@ -121,6 +121,11 @@ impl Fake {
 
     pub fn atr(mut self, atr: Atr) -> Self {
         self.info.atr = atr;
+        self
+    }
+
+    pub fn interface(mut self, interface: Interface) -> Self {
+        self.info.interface = interface;
         self
     }
 

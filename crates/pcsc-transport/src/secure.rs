@@ -1,0 +1,109 @@
+//! Secure messaging as a layer of a card: what goes through it, what must not go
+//! past it.
+//!
+//! The layer lies between what programs send and [`exchange`](crate::exchange),
+//! which cuts it into APDUs: a command is wrapped whole and its response unwrapped
+//! whole, so that whoever sends commands need not know of it. The keys come from
+//! outside ([`Transaction::secure`](crate::Transaction::secure)); a session that
+//! fails is over, and nothing falls back to the clear.
+
+use piv_apdu::apdu::{Command, Response};
+use piv_apdu::sm::{CipherSuite, SecureMessaging};
+
+use crate::error::TransportError;
+use crate::exchange::Exchanger;
+use crate::link::Interface;
+
+/// CLA's bits for secure messaging (ISO 7816-4, 5.4.1).
+const WRAPPED: u8 = 0x0C;
+
+/// The session that a card is spoken to in, if there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Layer {
+    session: Option<SecureMessaging>,
+}
+
+impl Layer {
+    pub(crate) fn begin(&mut self, session: SecureMessaging) {
+        self.session = Some(session);
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.session = None;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| !session.is_over())
+    }
+
+    /// Takes a command to the card in the session, or in the clear if it is none of
+    /// those that secure messaging carries, or if there is no session.
+    pub(crate) fn exchange(
+        &mut self,
+        command: &Command,
+        interface: Interface,
+        exchanger: Exchanger<'_>,
+    ) -> Result<Response, TransportError> {
+        if ends_session(command) {
+            self.end();
+        }
+        let Some(session) = self.session.as_mut().filter(|_| is_carried(command)) else {
+            may_go_in_the_clear(command, interface)?;
+            return exchanger.run(command);
+        };
+        let wrapped = session.wrap(command)?;
+        let response = exchanger.run(&wrapped).inspect_err(|_| session.end())?;
+        Ok(session.unwrap(&response)?)
+    }
+}
+
+/// The commands that a PIV card takes under secure messaging: GET DATA, VERIFY,
+/// CHANGE REFERENCE DATA, GENERAL AUTHENTICATE (SP 800-73-5 Part 2, 4.2).
+fn is_carried(command: &Command) -> bool {
+    command.cla() == 0x00 && matches!(command.ins(), 0xCB | 0x20 | 0x24 | 0x87)
+}
+
+/// Whether no session outlives this command: SELECT, and the establishment of
+/// another session.
+fn ends_session(command: &Command) -> bool {
+    is_select(command) || is_establishment(command)
+}
+
+fn is_select(command: &Command) -> bool {
+    command.ins() == 0xA4
+}
+
+/// GENERAL AUTHENTICATE with a cipher suite's algorithm and the key of secure
+/// messaging.
+fn is_establishment(command: &Command) -> bool {
+    let suites = [CipherSuite::Cs2, CipherSuite::Cs7];
+    let with = |suite: &CipherSuite| u8::from(suite.algorithm()) == command.p1();
+    command.ins() == 0x87 && command.p2() == 0x04 && suites.iter().any(with)
+}
+
+/// Refuses to send a PIN, a PUK or a key over the air for everybody to read. A
+/// rule without an exception: who wants to, has the contact interface.
+///
+/// # Errors
+///
+/// [`TransportError::InTheClear`].
+pub(crate) fn may_go_in_the_clear(
+    command: &Command,
+    interface: Interface,
+) -> Result<(), TransportError> {
+    let wrapped = command.cla() & WRAPPED == WRAPPED && command.cla() < 0x40;
+    let secret = !command.data().is_empty() && has_secret(command.ins());
+    if interface == Interface::Contactless && secret && !wrapped {
+        return Err(TransportError::InTheClear);
+    }
+    Ok(())
+}
+
+/// Whether a command's data field has a PIN, a PUK, a pairing code or a key in
+/// it: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (UNLOCK PIN has the same
+/// instruction), and the vendor's PUT XAUTH KEY and INJECT PKI KEY.
+fn has_secret(ins: u8) -> bool {
+    matches!(ins, 0x20 | 0x21 | 0x24 | 0x2C | 0xD8)
+}
