@@ -9,6 +9,7 @@
 //! - [`command`]: the PIV commands, [`command::TypedCommand`] both ways;
 //! - [`object`]: the PIV data objects, [`object::DataObject`] both ways;
 //! - [`management`]: the card management key 9B, and authentication with it;
+//! - [`sm`]: secure messaging, the host's side;
 //! - [`key`], [`aid`], [`atr`], [`tlv`]: key references and algorithms,
 //!   application identifiers, answers to reset, BER-TLV;
 //! - [`secret`]: PIN, PUK and pairing code, which wipe and hide themselves;

@@ -2,6 +2,8 @@
 //! written from the standard's description in another language
 //! (`vectors/secure_messaging`).
 
+mod establish;
+
 use piv_apdu::apdu::{Command, Le, Response};
 use piv_apdu::secret::from_hex;
 use piv_apdu::sm::{CipherSuite, OtherInfo, SecureMessaging, SessionKeys, SmError};
