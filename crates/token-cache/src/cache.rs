@@ -154,16 +154,16 @@ impl Cache {
         if self.only_forgets && !is_known() {
             return true;
         }
+        // Before the generation ends: a place looks for what is of the present one.
+        let held: Vec<_> = self.tiers.iter().map(|tier| tier.read(token)).collect();
         let Some(change) = decides.begin(token) else {
             return self.remove(token);
         };
         // Only what is of the generation that just ended: what a tier still has
         // of an earlier one may have been changed by another program.
-        for tier in &self.tiers {
-            let kept = tier.read(token);
-            let is_kept = change.from != Generation::NONE;
-            let kept = kept.filter(|it| is_kept && it.generation() == change.from);
-            if let Some(kept) = kept {
+        let is_kept = change.from != Generation::NONE;
+        for (tier, held) in self.tiers.iter().zip(held) {
+            if let Some(kept) = held.filter(|it| is_kept && it.generation() == change.from) {
                 tier.write(&Arc::new((*kept).clone().without(&forgotten, change.to)));
             }
         }
@@ -184,17 +184,19 @@ impl Cache {
     /// Forgets every token, in every tier, and all that tells which there were.
     /// False as above.
     pub fn clear_all(&self) -> bool {
-        let mut all = true;
-        for tier in &self.tiers {
-            all &= tier.remove_all();
-        }
-        all
+        self.in_every_tier(|tier| tier.remove_all())
     }
 
     fn remove(&self, token: &Name) -> bool {
+        self.in_every_tier(|tier| tier.remove(token))
+    }
+
+    /// Does it in each tier, also after one in which it failed. True if it failed
+    /// in none.
+    fn in_every_tier(&self, action: impl Fn(&dyn Tier) -> bool) -> bool {
         let mut all = true;
         for tier in &self.tiers {
-            all &= tier.remove(token);
+            all &= action(tier.as_ref());
         }
         all
     }

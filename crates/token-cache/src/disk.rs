@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,9 @@ use crate::tier::{Change, Counts, Generation, MAX_TOKENS, Tier, fresh_bytes};
 /// How long a `.generation` file gets: then it begins anew, and nothing is
 /// carried over that once.
 const MAX_GENERATION: usize = 4096;
+
+/// The size of a `.counts` file: hits, misses, and eight bytes of their hash.
+const COUNTS: usize = 24;
 
 /// What a file is called while it is written.
 const UNFINISHED: &str = ".new-";
@@ -35,7 +38,8 @@ const ABANDONED: Duration = Duration::from_secs(60 * 60);
 /// to be changed. So a program that was stopped in the middle of a change can't
 /// bring an earlier generation back, nor make what it had read before it was
 /// stopped one of the present; and so no lock is needed, which a stopped program
-/// would hold. `NAME.counts` are hits and misses.
+/// would hold. `NAME.counts` are hits and misses, which are written in place: one
+/// that is torn or garbled counts as zero.
 ///
 /// Only the owner can read the folder. Nothing but the end of a generation waits
 /// for the disk: a snapshot that a crash left unfinished does not fit its
@@ -95,16 +99,21 @@ impl DiskTier {
         of_token.map(|(_, _, path)| path).collect()
     }
 
-    /// Appends to the file of a generation, and waits for the disk.
-    fn append(&self, path: &Path) -> io::Result<Change> {
+    /// Opens a file to be read and changed in place, made for its owner only if it
+    /// is not there. Something else than a plain file is not ours.
+    fn open(&self, path: &Path, options: &mut fs::OpenOptions) -> io::Result<fs::File> {
         make_directory(&self.directory)?;
         if fs::symlink_metadata(path).is_ok_and(|file| !file.is_file()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let mut options = fs::File::options();
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.read(true).append(true).create(true).open(path)?;
+        std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+        options.read(true).create(true).open(path)
+    }
+
+    /// Appends to the file of a generation, and waits for the disk.
+    fn append(&self, path: &Path) -> io::Result<Change> {
+        let mut file = self.open(path, fs::File::options().append(true))?;
         let mut content = read_at_most(&file, MAX_GENERATION)?;
         let from = generation_of(&content);
         let more = fresh_bytes();
@@ -121,6 +130,17 @@ impl DiskTier {
         }
         let to = generation_of(&content);
         Ok(Change { from, to })
+    }
+
+    /// Adds to the counts where they are: they are worth no new file each time.
+    fn add(&self, path: &Path, more: Counts) -> io::Result<()> {
+        let mut file = self.open(path, fs::File::options().write(true))?;
+        let content = read_at_most(&file, COUNTS)?;
+        if content.len() > COUNTS {
+            file.set_len(0)?;
+        }
+        file.rewind()?;
+        file.write_all(&counts_to_bytes(counts_of(&content).plus(more)))
     }
 
     /// Writes a file whole or not at all, readable by its owner only.
@@ -179,7 +199,11 @@ impl Tier for DiskTier {
 
     fn read(&self, token: &Name) -> Option<Arc<Snapshot>> {
         let files = self.files_of(token);
-        files.iter().find_map(|path| read_snapshot(path, token))
+        let read = files.iter().filter_map(|path| read_snapshot(path, token));
+        // A program that was killed may have left another one of an earlier
+        // generation beside it.
+        let present = (files.len() > 1).then(|| self.generation(token));
+        read.max_by_key(|it| (Some(it.generation()) == present, it.checked_at()))
     }
 
     fn with_atr(&self, atr: &Atr) -> Vec<Arc<Snapshot>> {
@@ -219,20 +243,13 @@ impl Tier for DiskTier {
     }
 
     fn count(&self, token: &Name, more: Counts) {
-        let counts = self.counts(token).plus(more);
-        let mut content = counts.hits.to_le_bytes().to_vec();
-        content.extend(counts.misses.to_le_bytes());
-        let _ = self.replace(&self.counts_file(token), &content);
+        let _ = self.add(&self.counts_file(token), more);
     }
 
     fn counts(&self, token: &Name) -> Counts {
         let mut options = fs::File::options();
-        let content = read_file(options.read(true), &self.counts_file(token), 16);
-        let content = content.unwrap_or_default();
-        let (Some(hits), Some(misses)) = (number(&content, 0), number(&content, 8)) else {
-            return Counts::default();
-        };
-        Counts { hits, misses }
+        let content = read_file(options.read(true), &self.counts_file(token), COUNTS);
+        counts_of(&content.unwrap_or_default())
     }
 
     fn names(&self) -> Vec<Name> {
@@ -296,9 +313,32 @@ fn read_at_most(file: &fs::File, most: usize) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-fn number(content: &[u8], at: usize) -> Option<u64> {
-    let bytes = content.get(at..at + 8)?.try_into().ok()?;
-    Some(u64::from_le_bytes(bytes))
+/// The counts that the content of their file stands for; none if it is not whole.
+fn counts_of(content: &[u8]) -> Counts {
+    let counts = Counts {
+        hits: number(content, 0),
+        misses: number(content, 8),
+    };
+    if counts_to_bytes(counts) == content {
+        counts
+    } else {
+        Counts::default()
+    }
+}
+
+fn counts_to_bytes(counts: Counts) -> [u8; COUNTS] {
+    let mut content = [0; COUNTS];
+    content[..8].copy_from_slice(&counts.hits.to_le_bytes());
+    content[8..16].copy_from_slice(&counts.misses.to_le_bytes());
+    let digest = Sha256::digest(&content[..16]);
+    content[16..].copy_from_slice(&digest[..8]);
+    content
+}
+
+/// The number at a place in a file; zero if the file ends before.
+fn number(content: &[u8], at: usize) -> u64 {
+    let bytes = content.get(at..at + 8).and_then(|it| it.try_into().ok());
+    bytes.map_or(0, u64::from_le_bytes)
 }
 
 /// True if none of them is there any more.

@@ -82,8 +82,8 @@ pub trait Tier: Send + Sync {
     /// that is left. Then it never will be the present one.
     fn begin(&self, token: &Name) -> Option<Change>;
 
-    /// The snapshot of a token. Whoever asks has to see whether it is of the
-    /// present generation.
+    /// The snapshot of a token: if there are several, the one of the present
+    /// generation. Whoever asks has to see whether it is of that.
     fn read(&self, token: &Name) -> Option<Arc<Snapshot>>;
 
     /// The snapshots of all tokens with this ATR, as above.

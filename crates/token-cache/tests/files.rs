@@ -273,6 +273,32 @@ fn a_snapshot_that_is_too_large_is_not_remembered() {
 }
 
 #[test]
+fn counts_that_are_torn_or_garbled_are_zero_and_count_on() {
+    let (folder, cache) = folder_with_token();
+    let counts = || cache.held()[0].counts;
+    let one = Counts { hits: 1, misses: 2 };
+    cache.count(&name(1), one);
+    let path = file_with(folder.path(), ".counts");
+    let whole = fs::read(&path).expect("can be read");
+    let mut damaged: Vec<Vec<u8>> = (0..whole.len()).map(|at| whole[..at].to_vec()).collect();
+    damaged.extend((0..whole.len()).map(|at| {
+        let mut changed = whole.clone();
+        changed[at] ^= 0x10;
+        changed
+    }));
+    damaged.push([&whole[..], b"\0"].concat());
+    damaged.push(vec![0; whole.len()]);
+    damaged.push(vec![7; 1 << 20]);
+    for content in damaged {
+        fs::write(&path, &content).expect("can be written");
+        assert_eq!(counts(), Counts::default(), "{} bytes", content.len());
+        cache.count(&name(1), one);
+        assert_eq!(counts(), one, "{} bytes", content.len());
+        assert_eq!(fs::read(&path).expect("can be read"), whole);
+    }
+}
+
+#[test]
 fn the_folder_has_the_files_of_64_tokens_at_most() {
     let (folder, cache) = folder_with_token();
     for number in 2..=150 {
@@ -412,6 +438,35 @@ mod on_unix {
         assert!(cache.read(&name(1)).is_some());
     }
 
+    #[test]
+    fn counts_are_written_in_place_and_not_through_a_link() {
+        use std::os::unix::fs::MetadataExt as _;
+        let (folder, cache) = folder_with_token();
+        let one = Counts { hits: 1, misses: 0 };
+        cache.count(&name(1), one);
+        let path = file_with(folder.path(), ".counts");
+        let file = || fs::symlink_metadata(&path).expect("is there");
+        let before = file().ino();
+        cache.count(&name(1), one);
+        assert_eq!((file().ino(), cache.held()[0].counts.hits), (before, 2));
+
+        let elsewhere = TempDir::new().expect("a folder can be made");
+        let target = elsewhere.path().join("target");
+        for there in [true, false] {
+            fs::remove_file(&path).expect("can be removed");
+            if there {
+                fs::write(&target, b"mine").expect("can be written");
+            } else {
+                fs::remove_file(&target).expect("can be removed");
+            }
+            symlink(&target, &path).expect("can be made");
+            cache.count(&name(1), one);
+            assert!(file().is_symlink(), "nothing took its place");
+            assert_eq!(cache.held()[0].counts, Counts::default());
+            assert_eq!(fs::read(&target).ok(), there.then(|| b"mine".to_vec()));
+        }
+    }
+
     /// Opening a pipe would wait for its other end.
     #[test]
     fn a_pipe_is_not_waited_for() {
@@ -425,6 +480,11 @@ mod on_unix {
             assert!(cache.clear(&name(1)));
             remember(&cache, 1, &[(chuid(), b"content")]);
         }
+        let path = folder.path().join(format!("{}.counts", name(1)));
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("can be run").success());
+        cache.count(&name(1), Counts { hits: 1, misses: 0 });
+        assert_eq!(cache.held()[0].counts, Counts::default());
     }
 
     /// Root can write everywhere, so there is nothing to see for root.
@@ -661,4 +721,25 @@ fn an_earlier_file_does_not_hide_the_present_one() {
     let old = snapshot(identity(1), Generation::default(), b"old");
     cache.store(old);
     assert_eq!(remembered(&cache, 1, chuid()), None);
+}
+
+#[test]
+fn the_file_of_the_present_generation_is_read_whatever_lies_beside_it() {
+    for kind in ["00000000", "ffffffff"] {
+        let (folder, cache) = folder_with_token();
+        let earlier = fs::read(file_with(folder.path(), ".token")).expect("can be read");
+        assert!(cache.forget(&name(1), |item| item == chuid()));
+        let beside = folder.path().join(format!("{kind}.{}.token", name(1)));
+        fs::write(beside, earlier).expect("can be written");
+
+        assert_eq!(remembered(&cache, 1, chuid()), None, "{kind}");
+        let known = remembered(&cache, 1, ccc());
+        assert_eq!(known.as_deref(), Some(&b"another"[..]), "{kind}");
+        assert_eq!(cache.held().len(), 1, "{kind}");
+        // It is carried over as well, and the other one goes.
+        assert!(cache.forget(&name(1), |_| false));
+        let known = remembered(&cache, 1, ccc());
+        assert_eq!(known.as_deref(), Some(&b"another"[..]), "{kind}");
+        assert_eq!(files_with(folder.path(), ".token").len(), 1, "{kind}");
+    }
 }
