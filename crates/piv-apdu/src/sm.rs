@@ -32,13 +32,18 @@
 //! Source: SP 800-73-5 Part 2, section 4, read in NIST's working draft of the
 //! revision after it.
 
+mod chain;
 mod channel;
 mod cvc;
 mod ephemeral;
 mod establish;
 mod keys;
+mod signature;
+mod x509;
 
+pub use chain::{ChainError, CvcFault};
 pub use channel::{SecureMessaging, SmError};
 pub use cvc::{Cvc, CvcHolder};
 pub use establish::{EstablishError, Established, KeyEstablishment};
 pub use keys::{CipherSuite, OtherInfo, SessionKeys};
+pub use x509::TrustAnchor;

@@ -7,6 +7,7 @@ use der::{Decode as _, Reader as _, SliceReader};
 use x509_cert::spki::AlgorithmIdentifierRef;
 
 use super::keys::CipherSuite;
+use super::signature::SignatureAlgorithm;
 use crate::object::Guid;
 use crate::tlv::{Reader, Tag, TemplateError};
 
@@ -32,7 +33,8 @@ const UNCOMPRESSED: u8 = 0x04;
 ///
 /// A card shows its own when a session is established; an intermediate one may lie in
 /// the object [`SmSigner`](crate::object::SmSigner). That one could be decoded says
-/// nothing of its signature.
+/// nothing of its signature: [`Established::verified`](super::Established::verified)
+/// checks that.
 ///
 /// Source: SP 800-73-5 Part 2, 4.1.5.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub struct Cvc {
     suite: CipherSuite,
     point: Vec<u8>,
     signed: Vec<u8>,
-    pub(super) algorithm: CvcSignatureAlgorithm,
+    pub(super) algorithm: SignatureAlgorithm,
     pub(super) signature: Vec<u8>,
 }
 
@@ -54,13 +56,6 @@ pub enum CvcHolder {
     /// Role `12`: an intermediate signer, the first eight bytes of the SHA-1 of its
     /// public key.
     Intermediate([u8; 8]),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CvcSignatureAlgorithm {
-    EcdsaSha256,
-    EcdsaSha384,
-    RsaSha256,
 }
 
 impl Cvc {
@@ -183,17 +178,11 @@ fn public_key(content: &[u8]) -> Result<(CipherSuite, Vec<u8>), TemplateError> {
 }
 
 /// `SEQUENCE { AlgorithmIdentifier, BIT STRING }`, in DER.
-fn signature(der: &[u8]) -> Result<(CvcSignatureAlgorithm, Vec<u8>), TemplateError> {
+fn signature(der: &[u8]) -> Result<(SignatureAlgorithm, Vec<u8>), TemplateError> {
     let (identifier, bits) =
         algorithm_and_bits(der).map_err(|_| value(SIGNATURE, "not a signature in DER"))?;
-    let no_parameters = identifier.parameters.is_none();
-    let null_parameters = identifier.parameters.is_some_and(der::AnyRef::is_null);
-    let algorithm = match identifier.oid {
-        rfc5912::ECDSA_WITH_SHA_256 if no_parameters => CvcSignatureAlgorithm::EcdsaSha256,
-        rfc5912::ECDSA_WITH_SHA_384 if no_parameters => CvcSignatureAlgorithm::EcdsaSha384,
-        rfc5912::SHA_256_WITH_RSA_ENCRYPTION if null_parameters => CvcSignatureAlgorithm::RsaSha256,
-        _ => return Err(value(SIGNATURE, "not an algorithm that the standard has")),
-    };
+    let algorithm = SignatureAlgorithm::from_identifier(identifier)
+        .ok_or(value(SIGNATURE, "not an algorithm that the standard has"))?;
     let octets = bits
         .as_bytes()
         .ok_or(value(SIGNATURE, "not of whole bytes"))?;

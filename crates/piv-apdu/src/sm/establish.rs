@@ -1,18 +1,21 @@
 //! The key establishment, on the host's side.
 
 use core::fmt;
+use std::time::SystemTime;
 
 use rand_core::TryCryptoRng;
 use sha2::{Digest as _, Sha256};
 
+use super::chain::{self, ChainError};
 use super::channel::SecureMessaging;
 use super::cvc::{self, Cvc, CvcHolder};
 use super::ephemeral::EphemeralKey;
 use super::keys::{CipherSuite, OtherInfo, SessionKeys};
+use super::x509::TrustAnchor;
 use crate::apdu::{Command, Response};
 use crate::command::{DynamicAuthenticationTemplate, GeneralAuthenticate, TypedCommand as _};
 use crate::key::KeyReference;
-use crate::object::Guid;
+use crate::object::{Guid, SmSigner};
 use crate::status::StatusWord;
 use crate::tlv::{Reader, Tag, TemplateError};
 
@@ -235,6 +238,35 @@ impl Established {
     /// CHUID. It counts for no more than the certificate does.
     pub fn guid(&self) -> Guid {
         self.guid
+    }
+
+    /// The session, if somebody who is trusted vouches for the card: one of the anchors
+    /// is the certificate in the object `5FC122` or has issued it (`70`), that one's key
+    /// has signed the card's certificate, or the intermediate one that lies beside it
+    /// (`7F21`) and whose key has. Signatures, issuers' identifiers, roles, curves, key
+    /// usages and the time are checked, the anchor's time too; `now` is the caller's, for
+    /// it may know better than the system's clock.
+    ///
+    /// No longer path is built: whose authority has a root above gives the authority's
+    /// own certificate as an anchor. Revocation is not asked for, and what an anchor says
+    /// about names, policies and lengths of paths is not applied. Signatures of X.509
+    /// certificates are ECDSA (P-256, P-384) or RSA (PKCS #1 v1.5, at least 2048 bits),
+    /// with SHA-256, SHA-384 or SHA-512.
+    ///
+    /// A signer's certificate without an extended key usage is taken for one of content
+    /// signers. So an authority that also certifies cardholders without one should not be
+    /// an anchor; its content signer's certificate can be.
+    ///
+    /// # Errors
+    /// [`ChainError`]; the keys are wiped then.
+    pub fn verified(
+        self,
+        signer: &SmSigner,
+        anchors: &[TrustAnchor],
+        now: SystemTime,
+    ) -> Result<SecureMessaging, ChainError> {
+        chain::verify(&self.cvc, signer, anchors, now)?;
+        Ok(SecureMessaging::new(self.keys))
     }
 
     /// The session, with a card that may be anybody's: nobody who only listens can read

@@ -2,7 +2,9 @@
 //! written from the standard's description in another language
 //! (`vectors/secure_messaging`).
 
+mod chain;
 mod establish;
+mod issuer;
 
 use piv_apdu::apdu::{Command, Le, Response};
 use piv_apdu::secret::from_hex;
