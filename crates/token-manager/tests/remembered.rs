@@ -134,6 +134,44 @@ fn a_token_that_is_known_costs_next_to_nothing() {
     }
 }
 
+/// Makes all that is remembered an hour older. Gives when that was.
+fn an_hour_older(cache: &Cache) -> SystemTime {
+    let then = SystemTime::now() - Duration::from_secs(60 * 60);
+    for held in cache.held() {
+        let mut snapshot = (*held.snapshot).clone();
+        for (item, entry) in held.snapshot.entries() {
+            let mut entry = entry.clone();
+            entry.read_at = then;
+            snapshot.keep(*item, entry);
+        }
+        cache.store(snapshot);
+    }
+    then
+}
+
+#[test]
+fn what_was_read_in_full_again_is_new_and_what_only_begins_alike_is_not() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read(&card, &cache, Freshness::Fresh);
+        let then = an_hour_older(&cache);
+        assert!(same(read(&card, &cache, Freshness::Checked), &first));
+        let held = cache.held().remove(0);
+        let mut old_objects = 0;
+        for (item, entry) in held.snapshot.entries() {
+            let is_new = match item {
+                Item::PivApplication | Item::PivProperties | Item::Tries(_) => true,
+                Item::Object(_) => entry.response.data().len() <= 256,
+                _ => false,
+            };
+            assert_eq!(entry.read_at > then, is_new, "{profile} {item:?}");
+            old_objects += usize::from(!is_new && matches!(item, Item::Object(_)));
+        }
+        assert!(old_objects > 0, "{profile}: a certificate is longer");
+    }
+}
+
 #[test]
 fn a_token_without_anything_on_it_is_known_by_its_serial_number() {
     for profile in [

@@ -14,7 +14,7 @@ use token_cache::Item;
 use crate::error::{LoadError, Part, Problem, Unreadable};
 use crate::options::LoadOptions;
 
-use super::memory::{Memory, Recalled, begins_alike, is_whole};
+use super::memory::{Came, Memory, Recalled, begins_alike, is_whole};
 
 /// When the time of a load that begins now is over; never, if that is further away
 /// than the clock can tell.
@@ -138,29 +138,33 @@ impl<'c> Asking<'c> {
                 return Ok(Ok(response));
             }
             Recalled::IfItBeginsAs(known) => match self.begins_as(&known, command)? {
-                Ok(Some(response)) => Ok(response),
-                Ok(None) => self.exchange(command)?,
+                Ok(Some(answer)) => Ok(answer),
+                Ok(None) => self.exchange(command)?.map(whole),
                 Err(why) => Err(why),
             },
-            Recalled::Nothing => self.exchange(command)?,
+            Recalled::Nothing => self.exchange(command)?.map(whole),
         };
-        if let Ok(response) = &answer {
-            self.memory.learn(item, response);
-        }
-        Ok(answer)
+        Ok(answer.map(|(response, came)| {
+            self.memory.learn(item, &response, came);
+            response
+        }))
     }
 
     /// What is known, if the card's answer still begins like it; what the card
     /// says now, if that came in one piece; or else nothing.
-    fn begins_as(&mut self, known: &Response, command: &Command) -> Asked<Option<Response>> {
+    fn begins_as(
+        &mut self,
+        known: &Response,
+        command: &Command,
+    ) -> Asked<Option<(Response, Came)>> {
         let first = match self.first_block(command)? {
             Ok(first) => first,
             Err(why) => return Ok(Err(why)),
         };
         let answer = if begins_alike(&first, known) {
-            Some(known.clone())
+            Some((known.clone(), Came::with(&first)))
         } else if is_whole(&first) {
-            Some(first)
+            Some(whole(first))
         } else {
             None
         };
@@ -179,7 +183,7 @@ impl<'c> Asking<'c> {
             return Ok(None);
         };
         let answer = C::decode_answer(&response).ok();
-        self.memory.was_given(item, response);
+        self.memory.was_given(item, response, Came::Whole);
         Ok(answer)
     }
 
@@ -223,6 +227,10 @@ impl<'c> Asking<'c> {
             .map_err(|why| self.problems.push(Problem::new(part, why)))
             .ok()
     }
+}
+
+fn whole(response: Response) -> (Response, Came) {
+    (response, Came::Whole)
 }
 
 fn is_select(command: &Command) -> bool {

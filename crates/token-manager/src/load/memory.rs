@@ -24,6 +24,33 @@ pub(super) enum Recalled {
     Nothing,
 }
 
+/// How much of an answer the token has given itself in this load.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// All of it.
+    Whole,
+    /// Its first block: that the rest is as it is remembered is taken for granted.
+    Beginning,
+}
+
+impl Came {
+    /// How much came with this first block.
+    pub(super) fn with(first: &Response) -> Self {
+        match first.status().more_data() {
+            Some(_) => Self::Beginning,
+            None => Self::Whole,
+        }
+    }
+}
+
+/// Which token it is, and which generation was the present one by then.
+struct Present {
+    name: Name,
+    generation: Generation,
+    /// How many answers had come by then.
+    answers: u64,
+}
+
 /// The memory of one load.
 pub(super) struct Memory {
     cache: Cache,
@@ -35,14 +62,13 @@ pub(super) struct Memory {
     /// What is remembered of this token, once it is known which it is.
     known: Option<Arc<Snapshot>>,
     /// Answers to what was asked to find out which token it is.
-    given: BTreeMap<Item, Response>,
+    given: BTreeMap<Item, (Response, Came)>,
     now: BTreeMap<Item, Entry>,
     counts: Counts,
     /// How many answers the token gave itself.
     answers: u64,
     serial: Option<String>,
-    /// The token's name and generation, and how many answers had come by then.
-    present: Option<(Name, Generation, u64)>,
+    present: Option<Present>,
     /// Somebody's PIN holds the token open: it shows more than is public.
     is_open: bool,
 }
@@ -71,13 +97,13 @@ impl Memory {
     }
 
     /// An answer that came while it was found out which token it is.
-    pub(super) fn was_given(&mut self, item: Item, response: Response) {
-        self.given.insert(item, response);
+    pub(super) fn was_given(&mut self, item: Item, response: Response, came: Came) {
+        self.given.insert(item, (response, came));
     }
 
     pub(super) fn recall(&mut self, item: Item) -> Recalled {
-        if let Some(response) = self.given.remove(&item) {
-            self.learn(item, &response);
+        if let Some((response, came)) = self.given.remove(&item) {
+            self.learn(item, &response, came);
             return Recalled::Answer(response);
         }
         let known = self.known.as_ref();
@@ -100,7 +126,7 @@ impl Memory {
     }
 
     /// Notes what the token has answered.
-    pub(super) fn learn(&mut self, item: Item, response: &Response) {
+    pub(super) fn learn(&mut self, item: Item, response: &Response, came: Came) {
         if matches!(item, Item::Tries(_)) && response.status().is_success() {
             self.is_open = true;
         }
@@ -108,17 +134,20 @@ impl Memory {
         self.recognise(item, response);
         let known = self.known.as_ref();
         let known = known.and_then(|known| known.entries().get(&item));
-        if let Some(entry) = known.filter(|entry| entry.response == *response) {
+        let known = known.filter(|entry| entry.response == *response);
+        if known.is_some() {
             self.counts.hits += 1;
+        } else {
+            self.counts.misses += 1;
+            if item == Item::PivProperties && self.freshness == Freshness::Quick {
+                // Keys came or went: so may have everything else.
+                self.freshness = Freshness::Checked;
+            }
+        }
+        // The rest of it is as old as it was.
+        if let Some(entry) = known.filter(|_| came == Came::Beginning) {
             self.now.insert(item, entry.clone());
-            return;
-        }
-        self.counts.misses += 1;
-        if item == Item::PivProperties && self.freshness == Freshness::Quick {
-            // Keys came or went: so may have everything else.
-            self.freshness = Freshness::Checked;
-        }
-        if self.is_memorable(item, response.status()) {
+        } else if self.is_memorable(item, response.status()) {
             let entry = Entry {
                 response: response.clone(),
                 read_at: SystemTime::now(),
@@ -147,9 +176,10 @@ impl Memory {
             Some(chuid) => Some(Name::of_guid(&chuid.guid)),
             None => self.serial.as_deref().and_then(Name::of_serial),
         };
-        self.present = name.map(|name| {
-            let generation = self.cache.generation(&name);
-            (name, generation, self.answers)
+        self.present = name.map(|name| Present {
+            generation: self.cache.generation(&name),
+            name,
+            answers: self.answers,
         });
     }
 
@@ -175,9 +205,9 @@ impl Memory {
             let same = known.identity().name() == identity.name();
             return same.then(|| known.generation());
         }
-        let (name, generation, answers) = self.present.as_ref()?;
-        let is_it = name == identity.name() && *answers < self.answers;
-        is_it.then_some(*generation)
+        let present = self.present.as_ref()?;
+        let is_it = present.name == *identity.name() && present.answers < self.answers;
+        is_it.then_some(present.generation)
     }
 
     /// Whether it will be the same next time, and public then.
@@ -189,13 +219,10 @@ impl Memory {
             }
             _ => {
                 status.is_success()
+                    || is_nothing_to_read(status)
                     || matches!(
                         status,
-                        StatusWord::FILE_NOT_FOUND
-                            | StatusWord::REFERENCED_DATA_NOT_FOUND
-                            | StatusWord::SECURITY_STATUS_NOT_SATISFIED
-                            | StatusWord::INS_NOT_SUPPORTED
-                            | StatusWord::FUNCTION_NOT_SUPPORTED
+                        StatusWord::INS_NOT_SUPPORTED | StatusWord::FUNCTION_NOT_SUPPORTED
                     )
             }
         }
@@ -209,11 +236,11 @@ impl Memory {
         });
         let identity = identity.filter(|_| self.cache.is_used())?;
         self.cache.count(identity.name(), self.counts);
-        self.forget_other_names(&identity);
         let quick = self.freshness == Freshness::Quick;
         if quick && self.counts.misses == 0 && remembered.is_some() {
             return remembered;
         }
+        self.forget_other_names(&identity);
         let Some(generation) = self.generation_of(&identity) else {
             return remembered;
         };
@@ -241,13 +268,17 @@ impl Memory {
 /// answer, or there is nothing to read.
 pub(super) fn is_whole(first: &Response) -> bool {
     let is_short = first.status().is_success() && first.data().len() < 256;
-    is_short
-        || matches!(
-            first.status(),
-            StatusWord::FILE_NOT_FOUND
-                | StatusWord::REFERENCED_DATA_NOT_FOUND
-                | StatusWord::SECURITY_STATUS_NOT_SATISFIED
-        )
+    is_short || is_nothing_to_read(first.status())
+}
+
+/// Whether a card says that there is nothing, or nothing for everybody.
+fn is_nothing_to_read(status: StatusWord) -> bool {
+    matches!(
+        status,
+        StatusWord::FILE_NOT_FOUND
+            | StatusWord::REFERENCED_DATA_NOT_FOUND
+            | StatusWord::SECURITY_STATUS_NOT_SATISFIED
+    )
 }
 
 /// The least that a first block has to hold to say anything: a card's is 256 bytes, or

@@ -8,7 +8,7 @@ use piv_apdu::object::ObjectTag;
 use token_cache::{Item, Snapshot};
 
 use super::asking::{Asking, Stop};
-use super::memory::{is_chuid_of, is_whole};
+use super::memory::{Came, is_chuid_of, is_whole};
 use crate::options::LoadOptions;
 
 /// Asks the token who it is, if it may be one that is remembered: two commands,
@@ -58,13 +58,14 @@ fn by_guid(
     let Ok(first) = asking.first_block(&command)? else {
         return Ok(None);
     };
+    let came = Came::with(&first);
     let known = candidates.iter().find(|it| is_chuid_of(&first, it));
     let whole = match known.and_then(|known| known.answer(chuid)) {
         Some(remembered) => Some(remembered.clone()),
         None => Some(first).filter(is_whole),
     };
     if let Some(whole) = whole {
-        asking.memory.was_given(chuid, whole);
+        asking.memory.was_given(chuid, whole, came);
     }
     Ok(known.cloned())
 }
