@@ -150,18 +150,7 @@ impl SessionKeys {
         if z.len() != suite.coordinate_length() {
             return None;
         }
-        let info = info.encode(suite)?;
-        let wanted = 4 * suite.key_length();
-        // Exact, so that no copy is left behind by growing.
-        let mut keys = Zeroizing::new(Vec::with_capacity(wanted));
-        for counter in 1_u32.. {
-            let block = suite.hash(&[&counter.to_be_bytes(), z, &info]);
-            let missing = wanted - keys.len();
-            keys.extend_from_slice(block.get(..missing).unwrap_or(&block));
-            if keys.len() == wanted {
-                break;
-            }
-        }
+        let keys = one_step(suite, z, &info.encode(suite)?, 4 * suite.key_length());
         Some(Self { suite, keys })
     }
 
@@ -206,6 +195,21 @@ impl SessionKeys {
             .get(number * length..(number + 1) * length)
             .unwrap_or_default()
     }
+}
+
+/// `length` bytes of `hash(1 || z || info) || hash(2 || z || info) || …`.
+fn one_step(suite: CipherSuite, z: &[u8], info: &[u8], length: usize) -> Zeroizing<Vec<u8>> {
+    // Exact, so that no copy is left behind by growing.
+    let mut keys = Zeroizing::new(Vec::with_capacity(length));
+    for counter in 1_u32.. {
+        let block = suite.hash(&[&counter.to_be_bytes(), z, info]);
+        let missing = length - keys.len();
+        keys.extend_from_slice(block.get(..missing).unwrap_or(&block));
+        if keys.len() == length {
+            break;
+        }
+    }
+    keys
 }
 
 impl fmt::Debug for SessionKeys {
@@ -294,6 +298,19 @@ mod tests {
         }
         assert_eq!(CipherSuite::Cs2.cmac(&aes_256, &[]), None);
         assert_eq!(CipherSuite::Cs7.cmac(&aes_128, &[]), None);
+    }
+
+    /// RFC 7518, appendix C: the same derivation with another other info.
+    #[test]
+    fn the_derivation_is_that_of_the_published_example() {
+        let z = hex!("9E56D91D817135D372834283BF84269C FB316EA3DA806A48F6DAA7798CFE90C4");
+        let info = b"\0\0\0\x07A128GCM\0\0\0\x05Alice\0\0\0\x03Bob\0\0\0\x80";
+        let expected = hex!("56AA8DEAF8236D205C2228CD71A7101A");
+        assert_eq!(**one_step(CipherSuite::Cs2, &z, info, 16), expected);
+        // More is asked of the same first block, and then of others.
+        let long = one_step(CipherSuite::Cs2, &z, info, 4 * 16);
+        assert_eq!((long.len(), &long[..16]), (64, &expected[..]));
+        assert_ne!(long[..32], long[32..]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! (`vectors/secure_messaging`).
 
 mod chain;
+mod cvc;
 mod establish;
 mod issuer;
 
@@ -146,10 +147,7 @@ fn a_response_with_any_byte_changed_is_refused_and_ends_the_session() {
         for step in vectors["session_of_direct"].as_array().unwrap() {
             let wrapped = response(&step["wrapped_response"]);
             let number = step["step"].as_u64().unwrap();
-            // Long ones take long in an unoptimised build.
-            let stride = wrapped.data().len() / 64 + 1;
-            let last = wrapped.data().len().saturating_sub(24);
-            for at in (0..wrapped.data().len()).filter(|at| at % stride == 0 || *at > last) {
+            for at in 0..wrapped.data().len() {
                 let mut data = wrapped.data().to_vec();
                 data[at] ^= 0x01;
                 let mut channel = up_to(suite, &vectors, number);

@@ -66,7 +66,7 @@ pub(super) fn rsa_key() -> &'static rsa::PrivateKey {
 }
 
 /// Who signs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Key {
     P256(u8),
     Rsa,
@@ -227,7 +227,7 @@ pub(super) fn extension(critical: bool) -> Extension {
 }
 
 /// A card verifiable certificate to be made.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct CvcParts {
     pub(super) issuer_id: [u8; 8],
     pub(super) subject: Vec<u8>,
