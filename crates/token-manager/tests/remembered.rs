@@ -15,12 +15,14 @@ use std::time::{Duration, SystemTime};
 
 use pcsc_transport::{Card, ExtendedLength};
 use piv_apdu::object::ObjectTag;
+use piv_apdu::status::StatusWord;
 use token_manager::token_cache::{Cache, Item};
 use token_manager::token_profile::Policy;
 use token_manager::{
     ActionError, Authority, Freshness, KeyOrigin, LastTry, LoadOptions, Manager, NotSent,
     Overrides, PinChangeEntry, PinEntry, PinStatus, Token, load,
 };
+use virtual_token::fault::{Fault, Faults};
 use virtual_token::{
     Content, CreateOptions, LinkOptions, MemoryBackend, Profile, SharedToken, VirtualToken,
 };
@@ -632,6 +634,110 @@ fn nothing_is_kept_that_only_the_pin_opens() {
                 }
             }
         }
+    }
+}
+
+/// A quick look of a Crescendo takes the tries from memory: it does not know whether
+/// somebody's PIN holds the token open.
+#[test]
+fn an_object_of_unknown_access_is_not_kept_unless_the_token_said_that_it_is_closed() {
+    let card = personal(Profile::Crescendo4000);
+    let cache = Cache::off().with_memory();
+    let first = read(&card, &cache, Freshness::Fresh);
+    let name = cache.held()[0].snapshot.identity().name().clone();
+    let ours = ObjectTag::try_from(token_manager::token_profile::OBJECT_TAG).unwrap();
+    let unknown = Item::object(ours).unwrap();
+    let public = Item::object(ObjectTag::CCC).unwrap();
+    let is_kept = |item| cache.read(&name).unwrap().answer(item).is_some();
+    assert!(is_kept(unknown) && is_kept(public), "it was closed");
+
+    let pin = factory(Profile::Crescendo4000);
+    for freshness in [Freshness::Quick, Freshness::Checked] {
+        let mut session = manager(&card, &Cache::off()).open("Desk").unwrap();
+        let open = session.authenticate(PinEntry::Typed(&pin), LastTry::Spare);
+        assert!(cache.forget(&name, |item| item == unknown || item == public));
+        let again = read(&card, &cache, freshness);
+        assert_eq!(again.objects, first.objects, "{freshness:?}");
+        assert!(!is_kept(unknown) && is_kept(public), "{freshness:?}");
+        // What was remembered while it was closed, and is the same, stays.
+        drop(open);
+        drop(session);
+        read(&card, &cache, Freshness::Checked);
+        assert!(
+            is_kept(unknown),
+            "{freshness:?}: the token said it is closed"
+        );
+        let mut session = manager(&card, &Cache::off()).open("Desk").unwrap();
+        let open = session.authenticate(PinEntry::Typed(&pin), LastTry::Spare);
+        read(&card, &cache, freshness);
+        assert!(is_kept(unknown), "{freshness:?}");
+        drop(open);
+    }
+}
+
+/// What the applets of a vendor answer is asked for again by a fresh look only: one
+/// answer that was damaged on its way must not stay until then.
+#[test]
+fn an_answer_of_a_vendors_applet_is_remembered_only_if_it_is_understood() {
+    let profile = Profile::CrescendoKey;
+    let truth = read(&personal(profile), &Cache::off(), Freshness::Fresh);
+    let faults = [
+        Fault::Status(StatusWord::FILE_NOT_FOUND),
+        Fault::Status(StatusWord::INS_NOT_SUPPORTED),
+        Fault::Answer(vec![0x30, 0x90, 0x00]),
+    ];
+    // The issuer security domain and its production data, the access control applet and
+    // its PIN properties, three OATH slots.
+    for command in 1..=7 {
+        let mut spoilt = false;
+        for fault in &faults {
+            let card = personal(profile);
+            let cache = Cache::off().with_memory();
+            card.arm(Faults::new().at(command, fault.clone()));
+            let first = read(&card, &cache, Freshness::Fresh);
+            card.disarm();
+            spoilt |= !same(first, &truth);
+            for cost in [None, Some(2)] {
+                let again = read(&card, &cache, Freshness::Quick);
+                let is_cheap = cost.is_none_or(|cost| again.round_trips == cost);
+                assert!(is_cheap, "{fault} at {command}: it was read by then");
+                assert!(same(again, &truth), "{fault} at {command}");
+            }
+        }
+        assert!(spoilt, "{command}");
+    }
+}
+
+/// What `--all` has read in addition stays, as old as it is, where another look only
+/// adds to what is remembered; a checked one keeps what it has checked.
+#[test]
+fn a_quick_look_keeps_what_it_did_not_ask_for() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let all = |freshness| read_with(&card, &options(&cache, freshness).with_all(true));
+        let first = all(Freshness::Fresh);
+        let then = an_hour_older(&cache);
+        let held = cache.held()[0].snapshot.clone();
+        let certificate = Item::object(ObjectTag::try_from(0x5F_C105).unwrap()).unwrap();
+        assert!(cache.forget(held.identity().name(), |item| item == certificate));
+
+        let cost = read(&card, &cache, Freshness::Quick).round_trips;
+        let kept = cache.held()[0].snapshot.clone();
+        assert!(kept.entries().keys().eq(held.entries().keys()), "{profile}");
+        assert!(kept.entries()[&certificate].read_at > then, "{profile}");
+        assert_eq!(kept.checked_at(), held.checked_at(), "{profile}");
+        let again = all(Freshness::Quick);
+        assert!(
+            again.round_trips < cost,
+            "{profile}: nothing is left to ask"
+        );
+        assert!(same(again, &first), "{profile}");
+
+        read(&card, &cache, Freshness::Checked);
+        let checked = cache.held()[0].snapshot.clone();
+        assert!(checked.entries().len() < kept.entries().len(), "{profile}");
+        assert!(same(all(Freshness::Quick), &first), "{profile}");
     }
 }
 

@@ -1,12 +1,14 @@
 //! What is remembered of the token that is being read, and what is learnt of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crescendo_ext::cplc::GetCplc;
+use crescendo_ext::aca::{GetPinProperties, SelectAca};
+use crescendo_ext::cplc::{GetCplc, SelectIsd};
+use crescendo_ext::oath::SelectOathSlot;
 use piv_apdu::apdu::Response;
-use piv_apdu::command::{GetData, TypedCommand as _};
+use piv_apdu::command::{GetData, TypedCommand};
 use piv_apdu::object::{Chuid, DataObject as _, Guid, ObjectTag};
 use piv_apdu::status::StatusWord;
 use token_cache::{Cache, Counts, Entry, Generation, Identity, Item, Name, Snapshot};
@@ -64,13 +66,16 @@ pub(super) struct Memory {
     /// Answers to what was asked to find out which token it is.
     given: BTreeMap<Item, (Response, Came)>,
     now: BTreeMap<Item, Entry>,
+    /// What was asked for in this load, whoever answered.
+    asked: BTreeSet<Item>,
     counts: Counts,
     /// How many answers the token gave itself.
     answers: u64,
     serial: Option<String>,
     present: Option<Present>,
-    /// Somebody's PIN holds the token open: it shows more than is public.
-    is_open: bool,
+    /// Whether somebody's PIN holds the token open, so that it shows more than is
+    /// public. `None` as long as it was not asked.
+    is_open: Option<bool>,
 }
 
 impl Memory {
@@ -83,11 +88,12 @@ impl Memory {
             known: None,
             given: BTreeMap::new(),
             now: BTreeMap::new(),
+            asked: BTreeSet::new(),
             counts: Counts::default(),
             answers: 0,
             serial: None,
             present: None,
-            is_open: false,
+            is_open: None,
         }
     }
 
@@ -102,6 +108,7 @@ impl Memory {
     }
 
     pub(super) fn recall(&mut self, item: Item) -> Recalled {
+        self.asked.insert(item);
         if let Some((response, came)) = self.given.remove(&item) {
             self.learn(item, &response, came);
             return Recalled::Answer(response);
@@ -127,8 +134,9 @@ impl Memory {
 
     /// Notes what the token has answered.
     pub(super) fn learn(&mut self, item: Item, response: &Response, came: Came) {
-        if matches!(item, Item::Tries(_)) && response.status().is_success() {
-            self.is_open = true;
+        if matches!(item, Item::Tries(_)) {
+            let by_this = response.status().is_success();
+            self.is_open = Some(by_this || self.is_open == Some(true));
         }
         self.answers += 1;
         self.recognise(item, response);
@@ -147,7 +155,7 @@ impl Memory {
         // The rest of it is as old as it was.
         if let Some(entry) = known.filter(|_| came == Came::Beginning) {
             self.now.insert(item, entry.clone());
-        } else if self.is_memorable(item, response.status()) {
+        } else if is_memorable(item, response) {
             let entry = Entry {
                 response: response.clone(),
                 read_at: SystemTime::now(),
@@ -210,22 +218,17 @@ impl Memory {
         is_it.then_some(present.generation)
     }
 
-    /// Whether it will be the same next time, and public then.
-    fn is_memorable(&self, item: Item, status: StatusWord) -> bool {
-        match item {
-            Item::Tries(_) => !status.is_success(),
-            Item::Object(object) if self.is_open && !ObjectTag::ALL.contains(&object.tag()) => {
-                false
-            }
-            _ => {
-                status.is_success()
-                    || is_nothing_to_read(status)
-                    || matches!(
-                        status,
-                        StatusWord::INS_NOT_SUPPORTED | StatusWord::FUNCTION_NOT_SUPPORTED
-                    )
-            }
-        }
+    /// Whether the token gives this answer to everybody. An object of which nobody
+    /// knows whether the PIN opens it is public if no PIN held the token open, or if
+    /// it is as it was then.
+    fn is_public(&self, item: Item, response: &Response) -> bool {
+        let Item::Object(object) = item else {
+            return true;
+        };
+        let known = self.known.as_ref().and_then(|known| known.answer(item));
+        ObjectTag::ALL.contains(&object.tag())
+            || self.is_open == Some(false)
+            || known == Some(response)
     }
 
     /// Remembers all of it. Gives what the token is shown from, if that is not the token itself.
@@ -248,8 +251,22 @@ impl Memory {
         if let Some(remembered) = remembered.filter(|_| quick) {
             snapshot.set_checked_at(remembered.since);
         }
-        for (item, entry) in self.now {
-            snapshot.keep(item, entry);
+        for (item, entry) in &self.now {
+            if self.is_public(*item, &entry.response) {
+                snapshot.keep(*item, entry.clone());
+            }
+        }
+        // A quick look does not say when it was all checked. After another one, what
+        // was not asked for would pass for checked.
+        for (item, entry) in self
+            .known
+            .iter()
+            .filter(|_| quick)
+            .flat_map(|it| it.entries())
+        {
+            if !self.asked.contains(item) {
+                snapshot.keep(*item, entry.clone());
+            }
         }
         self.cache.store(snapshot);
         remembered
@@ -262,6 +279,32 @@ impl Memory {
     pub(super) fn is_asked(&self) -> bool {
         self.freshness != Freshness::Fresh && self.cache.is_used()
     }
+}
+
+/// Whether the answer will be the same next time. From a vendor's applet only one that
+/// is understood: no checked look asks again for what is damaged or refused.
+fn is_memorable(item: Item, response: &Response) -> bool {
+    let status = response.status();
+    match item {
+        Item::Tries(_) => !status.is_success(),
+        Item::IssuerSecurityDomain => is_understood::<SelectIsd>(response),
+        Item::ProductionData => is_understood::<GetCplc>(response),
+        Item::AccessControlApplet => is_understood::<SelectAca>(response),
+        Item::PinProperties => is_understood::<GetPinProperties>(response),
+        Item::OathSlot(_) => is_understood::<SelectOathSlot>(response),
+        _ => {
+            status.is_success()
+                || is_nothing_to_read(status)
+                || matches!(
+                    status,
+                    StatusWord::INS_NOT_SUPPORTED | StatusWord::FUNCTION_NOT_SUPPORTED
+                )
+        }
+    }
+}
+
+fn is_understood<C: TypedCommand>(response: &Response) -> bool {
+    C::decode_answer(response).is_ok()
 }
 
 /// Whether a first block is all that the card has to say: it did not fill a short
