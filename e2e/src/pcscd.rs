@@ -32,11 +32,13 @@ const PORT: u16 = 31963;
 /// How long a test may take before its pcscd is taken away from it.
 const TIME_LIMIT: Duration = Duration::from_secs(180);
 
-/// Hands the socket that is its standard input to pcscd, in systemd's way.
+/// Hands the socket that is its standard input to pcscd, in systemd's way, but for
+/// who listens: the process that becomes pcscd, as if pcscd had made the socket itself,
+/// so that whoever connects can see who is there.
 const AS_SYSTEMD: &str = r#"
 exec 3<&0 </dev/null
 export LISTEN_FDS=1 LISTEN_PID=$$
-exec "$@"
+exec perl -e '$^F = 3; open(S, "+<&=", 3) and listen(S, 128) or die $!; exec @ARGV' "$@"
 "#;
 
 /// A running pcscd, stopped when dropped.

@@ -27,7 +27,7 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 fuzz_target!(|body: &[u8]| {
     let name = Name::of_guid(&GUID);
     let tier = DiskTier::new(&FOLDER);
-    let file = [b"PIVTOK\x00\x01", &Sha256::digest(body)[..], body].concat();
+    let file = [b"PIVTOK\x00\x02", &Sha256::digest(body)[..], body].concat();
     let path = FOLDER.join(format!("00000000.{name}.token"));
     fs::write(path, file).expect("can be written");
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{LinkError, SendError, TransportError};
 use crate::exchange::{self, Exchange, Exchanger};
-use crate::link::{CardLink, Continuity, Leave, LinkInfo};
+use crate::link::{CardLink, Continuity, Insertion, Leave, LinkInfo};
 use crate::pin_pad::{PinModify, PinPadError, PinPadFeatures, PinVerify};
 use crate::secure::{Layer, may_go_in_the_clear};
 
@@ -466,6 +466,13 @@ impl Transaction<'_> {
     /// Whether the card is spoken to in a session of secure messaging.
     pub fn is_secured(&self) -> bool {
         self.card.secure.is_open()
+    }
+
+    /// Which stay of the card in the reader this is, where that is certain; `None`
+    /// elsewhere. Equal to what another process was told: it is the same card, and it
+    /// was never out in between. Sends nothing to the card.
+    pub fn insertion(&mut self) -> Option<Insertion> {
+        self.card.link.insertion()
     }
 
     /// Says that the application must be selected anew before it is used,

@@ -94,7 +94,8 @@ pub use card::{Card, Transaction};
 pub use error::{Holder, LinkError, SendError, TransportError, service_hint};
 pub use exchange::Exchange;
 pub use link::{
-    CardLink, Continuity, ExtendedLength, ExtendedMemory, Interface, Leave, LinkInfo, Protocol,
+    CardLink, Continuity, ExtendedLength, ExtendedMemory, Insertion, Interface, Leave, LinkInfo,
+    Protocol,
 };
 pub use pin_pad::{PinDigits, PinModify, PinPadError, PinPadFeatures, PinVerify};
 pub use watch::{Canceller, Event, EventKind, EventSender, EventSource, Tracker, Watcher};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use piv_apdu::atr::Atr;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::LinkError;
@@ -183,6 +184,31 @@ pub enum Continuity {
     Lost,
 }
 
+/// One stay of a card in a reader, from being put in to being taken out: two equal
+/// ones are the same stay of the same card.
+///
+/// Made of whatever tells that for certain on a system, and of no use but to be
+/// compared, also by another process later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Insertion([u8; 32]);
+
+impl Insertion {
+    /// The stay that these parts, all of them, tell from every other one.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        Self(digest.finalize().into())
+    }
+
+    /// As 32 bytes.
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+}
+
 /// In what state a transaction leaves the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Leave {
@@ -202,8 +228,8 @@ pub enum Leave {
 ///
 /// Dropping a link closes it and leaves the card as it is.
 ///
-/// A link that wraps another one forwards the methods for the PIN pad too: their
-/// defaults are those of a reader without one.
+/// A link that wraps another one forwards [`insertion`](CardLink::insertion) and the
+/// methods for the PIN pad too: their defaults are those of a reader that has none.
 pub trait CardLink: Send {
     /// What is known about the link.
     fn info(&self) -> &LinkInfo;
@@ -233,6 +259,12 @@ pub trait CardLink: Send {
     ///
     /// Any [`LinkError`]; the transaction is over all the same.
     fn end(&mut self, leave: Leave) -> Result<(), LinkError>;
+
+    /// Which stay of a card in a reader this is, for certain; `None` where nothing
+    /// tells, as by default. Asked within a transaction. Sends nothing to the card.
+    fn insertion(&mut self) -> Option<Insertion> {
+        None
+    }
 
     /// What the reader's own PIN pad can do. Asks the reader at most once, and
     /// never the card.
@@ -279,6 +311,9 @@ impl<L: CardLink + ?Sized> CardLink for Box<L> {
     }
     fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
         (**self).end(leave)
+    }
+    fn insertion(&mut self) -> Option<Insertion> {
+        (**self).insertion()
     }
     fn pin_pad(&mut self) -> PinPadFeatures {
         (**self).pin_pad()

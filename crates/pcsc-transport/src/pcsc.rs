@@ -25,6 +25,7 @@
 mod convert;
 mod features;
 mod holders;
+mod insertion;
 mod link;
 mod service;
 mod socket;

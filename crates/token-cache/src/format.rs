@@ -16,7 +16,7 @@ use crate::snapshot::{Entry, Snapshot};
 use crate::tier::Generation;
 
 /// What the file is, and in which version: anything else is not read.
-const MAGIC: &[u8; 8] = b"PIVTOK\x00\x01";
+const MAGIC: &[u8; 8] = b"PIVTOK\x00\x02";
 const DIGEST: usize = 32;
 
 /// No snapshot of a real token comes near: a hostile one must not fill a disk.
@@ -38,6 +38,9 @@ struct Body {
     checked_at: u64,
     #[n(5)]
     entries: Vec<Line>,
+    #[n(6)]
+    #[cbor(with = "minicbor::bytes")]
+    insertion: Option<[u8; 32]>,
 }
 
 #[derive(Encode, Decode)]
@@ -75,6 +78,7 @@ pub(crate) fn encode(snapshot: &Snapshot) -> Option<Vec<u8>> {
         generation: snapshot.generation().0,
         checked_at: to_seconds(snapshot.checked_at()),
         entries: lines.collect(),
+        insertion: snapshot.insertion().copied(),
     };
     let body = minicbor::to_vec(body).ok()?;
     let mut file = Vec::with_capacity(MAGIC.len() + DIGEST + body.len());
@@ -102,6 +106,7 @@ pub(crate) fn decode(file: &[u8]) -> Option<Snapshot> {
     let identity = Identity::new(&atr, body.guid.map(Guid), body.serial)?;
     let mut snapshot = Snapshot::new(identity, Generation(body.generation));
     snapshot.set_checked_at(from_seconds(body.checked_at)?);
+    snapshot.set_insertion(body.insertion);
     for line in body.entries {
         let item = Item::from_numbers(line.kind, line.value)?;
         let response = Response::new(&line.data, StatusWord::new(line.status));

@@ -25,6 +25,7 @@ pub struct Snapshot {
     identity: Identity,
     generation: Generation,
     checked_at: SystemTime,
+    insertion: Option<[u8; 32]>,
     entries: BTreeMap<Item, Entry>,
 }
 
@@ -37,6 +38,7 @@ impl Snapshot {
             identity,
             generation,
             checked_at: SystemTime::now(),
+            insertion: None,
             entries: BTreeMap::new(),
         }
     }
@@ -51,7 +53,14 @@ impl Snapshot {
         self.generation
     }
 
-    /// When all of it was last held against the token.
+    /// The stay of the token in a reader during which it was read last, as whatever
+    /// tells one stay from another has named it; `None` if nothing does.
+    pub fn insertion(&self) -> Option<&[u8; 32]> {
+        self.insertion.as_ref()
+    }
+
+    /// When what others can change by a documented command was last held against the
+    /// token. Each entry has its own time beside.
     pub fn checked_at(&self) -> SystemTime {
         self.checked_at
     }
@@ -96,6 +105,11 @@ impl Snapshot {
         self.entries.retain(|item, _| !forgotten(*item));
         self.generation = generation;
         self
+    }
+
+    /// Sets the stay in a reader during which it was read.
+    pub fn set_insertion(&mut self, insertion: Option<[u8; 32]>) {
+        self.insertion = insertion;
     }
 
     /// Sets when it was last held against the token.

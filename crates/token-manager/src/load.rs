@@ -106,7 +106,7 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
     limits.check()?;
     let memory = Memory::new(options, crescendo.is_some());
     let mut asking = Asking::new(begin(card)?, limits, memory);
-    recognise(&mut asking, options)?;
+    recognise(&mut asking, crescendo.is_some())?;
 
     let vendor = match &crescendo {
         Some(identity) => read_vendor_parts(&mut asking, identity)?,

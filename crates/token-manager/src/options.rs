@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use token_cache::{Cache, Name};
-
-use crate::token::Token;
+use token_cache::Cache;
 
 /// How much of what is remembered of a token is held against it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -20,7 +18,11 @@ pub enum Freshness {
     Checked,
     /// Only who it is is asked, and on a plain PIV card the PIN's tries:
     /// everything else is taken as it is remembered. Two commands on a Crescendo,
-    /// three on a plain PIV card.
+    /// three on a plain PIV card. A Crescendo that certainly was never out of the
+    /// reader since it was read ([`Transaction::insertion`]) is asked for its list of
+    /// keys instead, and checked if that has changed.
+    ///
+    /// [`Transaction::insertion`]: pcsc_transport::Transaction::insertion
     Quick,
 }
 
@@ -45,8 +47,6 @@ pub struct LoadOptions {
     pub cache: Cache,
     /// How much of what is remembered is held against the token.
     pub freshness: Freshness,
-    /// The token that is known to be in the reader still ([`Self::with_still`]).
-    pub(crate) still: Option<Name>,
 }
 
 impl Default for LoadOptions {
@@ -56,7 +56,6 @@ impl Default for LoadOptions {
             timeout: Some(Duration::from_secs(30)),
             cache: Cache::off(),
             freshness: Freshness::Fresh,
-            still: None,
         }
     }
 }
@@ -92,20 +91,6 @@ impl LoadOptions {
     #[must_use]
     pub fn with_freshness(mut self, freshness: Freshness) -> Self {
         self.freshness = freshness;
-        self
-    }
-
-    /// Says that this token is in the reader still: a
-    /// [`Watcher`](pcsc_transport::Watcher) of this process has told of no
-    /// removal since it was read. Then nobody has to ask the token who it is, and
-    /// a [`Freshness::Quick`] load of a Crescendo asks for its list of keys
-    /// instead, and checks all the rest if that has changed.
-    ///
-    /// An event count that was noted down is not enough: where a reader goes with
-    /// its token, as a USB token does, the count begins anew.
-    #[must_use]
-    pub fn with_still(mut self, token: &Token) -> Self {
-        self.still = token.cache_name();
         self
     }
 }

@@ -13,7 +13,7 @@ mod desk;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pcsc_transport::{Card, ExtendedLength};
+use pcsc_transport::{Card, ExtendedLength, Insertion};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
 use token_manager::token_cache::{Cache, Item};
@@ -36,6 +36,12 @@ const COSTS: [(Profile, [u64; 3]); 4] = [
     (Profile::Crescendo4000, [16, 10, 2]),
     (Profile::CrescendoKey, [25, 10, 2]),
     (Profile::Piv, [18, 10, 3]),
+];
+
+const CRESCENDO: [Profile; 3] = [
+    Profile::Crescendo2300,
+    Profile::Crescendo4000,
+    Profile::CrescendoKey,
 ];
 
 const NEW: &str = "271828";
@@ -65,14 +71,25 @@ fn options(cache: &Cache, freshness: Freshness) -> LoadOptions {
 
 /// Over a reader with short APDUs only.
 fn read_with(card: &SharedToken, options: &LoadOptions) -> Token {
-    let link = LinkOptions::new("Virtual").announces(ExtendedLength::No);
-    let link = card.connect(&link).unwrap();
+    read_through(card, LinkOptions::new("Virtual"), options)
+}
+
+/// Through a reader of which it is certain that the card was never out of it.
+fn read_still(card: &SharedToken, cache: &Cache, freshness: Freshness) -> Token {
+    let link = LinkOptions::new("Virtual").insertion(Insertion::of(&[b"this one"]));
+    read_through(card, link, &options(cache, freshness))
+}
+
+fn read_through(card: &SharedToken, link: LinkOptions, options: &LoadOptions) -> Token {
+    let link = card.connect(&link.announces(ExtendedLength::No)).unwrap();
     card.clear_log();
     let before = card.commands();
     let token = load(&mut Card::new(Box::new(link)), options).unwrap();
     assert_eq!(token.round_trips, card.commands() - before);
     token
 }
+
+type Look = fn(&SharedToken, &Cache, Freshness) -> Token;
 
 /// The same token, however it was read.
 fn same(mut one: Token, other: &Token) -> bool {
@@ -176,11 +193,7 @@ fn what_was_read_in_full_again_is_new_and_what_only_begins_alike_is_not() {
 
 #[test]
 fn a_token_without_anything_on_it_is_known_by_its_serial_number() {
-    for profile in [
-        Profile::Crescendo2300,
-        Profile::Crescendo4000,
-        Profile::CrescendoKey,
-    ] {
+    for profile in CRESCENDO {
         let card = make(profile, 7, Content::Empty);
         let cache = Cache::off().with_memory();
         let first = read(&card, &cache, Freshness::Quick);
@@ -297,16 +310,11 @@ fn the_end_of_an_object_is_not_looked_at_unless_everything_is_read() {
 
 #[test]
 fn where_the_card_was_never_out_a_quick_look_asks_for_the_keys() {
-    for profile in [
-        Profile::Crescendo2300,
-        Profile::Crescendo4000,
-        Profile::CrescendoKey,
-    ] {
+    for profile in CRESCENDO {
         let card = personal(profile);
         let cache = Cache::off().with_memory();
-        let first = read(&card, &cache, Freshness::Fresh);
-        let still = options(&cache, Freshness::Quick).with_still(&first);
-        let again = read_with(&card, &still);
+        let first = read_still(&card, &cache, Freshness::Fresh);
+        let again = read_still(&card, &cache, Freshness::Quick);
         assert!(same(again.clone(), &first), "{profile}");
         assert_eq!(again.round_trips, 2, "{profile}");
 
@@ -314,7 +322,7 @@ fn where_the_card_was_never_out_a_quick_look_asks_for_the_keys() {
         let empty = make(profile, 99, Content::Empty);
         graft(&card, &empty, "keys", "9A");
         set_object(&card, "5FC105", "");
-        let again = read_with(&card, &still);
+        let again = read_still(&card, &cache, Freshness::Quick);
         let truth = read(&card, &Cache::off(), Freshness::Fresh);
         assert!(same(again.clone(), &truth), "{profile}: all was looked at");
         let key = again
@@ -324,13 +332,13 @@ fn where_the_card_was_never_out_a_quick_look_asks_for_the_keys() {
             .unwrap();
         assert_eq!(key.origin, KeyOrigin::Allocated, "{profile}");
     }
-    // On a plain PIV card there is no such list: who it is is not asked.
+    // A plain PIV card has no such list: it is asked who it is.
     let card = personal(Profile::Piv);
     let cache = Cache::off().with_memory();
-    let first = read(&card, &cache, Freshness::Fresh);
-    let again = read_with(&card, &options(&cache, Freshness::Quick).with_still(&first));
+    let first = read_still(&card, &cache, Freshness::Fresh);
+    let again = read_still(&card, &cache, Freshness::Quick);
     assert!(same(again.clone(), &first));
-    assert_eq!(again.round_trips, 2);
+    assert_eq!(again.round_trips, 3);
 }
 
 /// A CHUID can be read by everybody, and written by whoever administers a card.
@@ -361,23 +369,41 @@ fn a_card_with_a_copy_of_the_chuid_passes_for_the_token_until_it_is_read_afresh(
     }
 }
 
-/// What a watcher that saw no removal does not tell: what other programs wrote.
+/// Where no stay is proven, a token is asked who it is.
 #[test]
-fn where_the_card_was_never_out_a_quick_look_is_late_for_what_others_wrote() {
-    for profile in Profile::ALL {
+fn the_chuid_is_seen_where_a_token_is_asked_who_it_is() {
+    for profile in CRESCENDO {
         let card = personal(profile);
         let cache = Cache::off().with_memory();
         let first = read(&card, &cache, Freshness::Fresh);
-        let still = options(&cache, Freshness::Quick).with_still(&first);
+        graft(
+            &card,
+            &make(profile, 99, Content::Personal),
+            "objects",
+            "5FC102",
+        );
+        let quick = read(&card, &cache, Freshness::Quick);
+        assert_ne!(quick.identity.guid, first.identity.guid, "{profile}");
+        let truth = read(&card, &Cache::off(), Freshness::Fresh);
+        assert!(same(quick, &truth), "{profile}");
+    }
+}
+
+/// What the stay in the reader does not tell: what other programs wrote.
+#[test]
+fn where_the_card_was_never_out_a_quick_look_is_late_for_what_others_wrote() {
+    for profile in CRESCENDO {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let first = read_still(&card, &cache, Freshness::Fresh);
         let other = make(profile, 99, Content::Personal);
         for object in ["5FC105", "5FC102"] {
             graft(&card, &other, "objects", object);
-            let quick = read_with(&card, &still);
+            let quick = read_still(&card, &cache, Freshness::Quick);
             assert!(same(quick, &first), "{profile}: {object} is not asked for");
         }
         // A checked look sees both: it is another token by now.
-        let checked = options(&cache, Freshness::Checked).with_still(&first);
-        let checked = read_with(&card, &checked);
+        let checked = read_still(&card, &cache, Freshness::Checked);
         let truth = read(&card, &Cache::off(), Freshness::Fresh);
         assert!(same(checked, &truth), "{profile}");
         assert_ne!(truth.identity.guid, first.identity.guid, "{profile}");
@@ -389,14 +415,14 @@ fn where_the_card_was_never_out_tries_are_asked_for_on_a_plain_piv_card() {
     for profile in Profile::ALL {
         let card = personal(profile);
         let cache = Cache::off().with_memory();
-        let first = read(&card, &cache, Freshness::Fresh);
+        let first = read_still(&card, &cache, Freshness::Fresh);
         manager(&card, &Cache::off())
             .open("Desk")
             .unwrap()
             .authenticate(PinEntry::Typed(&pin("314159")), LastTry::Spare)
             .map(drop)
             .unwrap_err();
-        let quick = read_with(&card, &options(&cache, Freshness::Quick).with_still(&first));
+        let quick = read_still(&card, &cache, Freshness::Quick);
         let is_seen = quick.pin.status != first.pin.status;
         assert_eq!(is_seen, profile == Profile::Piv, "{profile}");
         let checked = read(&card, &cache, Freshness::Checked);
@@ -404,17 +430,64 @@ fn where_the_card_was_never_out_tries_are_asked_for_on_a_plain_piv_card() {
     }
 }
 
+/// That the card was never out is known from the next look on, whichever it was; and
+/// a look through a reader that does not tell takes nothing away from that.
+#[test]
+fn a_stay_begins_with_whichever_look_is_the_first_in_it() {
+    let empty = make(Profile::Crescendo2300, 99, Content::Empty);
+    for first_look in [Freshness::Quick, Freshness::Checked] {
+        let card = personal(Profile::Crescendo2300);
+        let cache = Cache::off().with_memory();
+        read(&card, &cache, Freshness::Fresh);
+        read_still(&card, &cache, first_look);
+        read(&card, &cache, Freshness::Quick);
+        graft(&card, &empty, "keys", "9A");
+        let quick = read_still(&card, &cache, Freshness::Quick);
+        let truth = read(&card, &Cache::off(), Freshness::Fresh);
+        assert!(same(quick, &truth), "{first_look:?}");
+    }
+}
+
+/// In another stay it is asked who it is, and in this one nothing is shown under a
+/// name that a fresh look has found to be past.
+#[test]
+fn a_stay_that_is_over_proves_nothing_and_a_name_that_is_past_is_not_shown() {
+    for profile in CRESCENDO {
+        let card = personal(profile);
+        let other = make(profile, 99, Content::Personal);
+        let cache = Cache::off().with_memory();
+        let first = read_still(&card, &cache, Freshness::Fresh);
+        let second = read(&other, &cache, Freshness::Fresh);
+        let link = || LinkOptions::new("Virtual").insertion(Insertion::of(&[b"the next"]));
+        let quick = options(&cache, Freshness::Quick);
+        for _ in 0..2 {
+            let next = read_through(&other, link(), &quick);
+            assert!(same(next, &second), "{profile}");
+        }
+        let again = read_still(&card, &cache, Freshness::Quick);
+        assert!(same(again, &first), "{profile}");
+
+        graft(
+            &card,
+            &make(profile, 98, Content::Personal),
+            "objects",
+            "5FC102",
+        );
+        let fresh = read_still(&card, &cache, Freshness::Fresh);
+        assert_ne!(fresh.identity.guid, first.identity.guid, "{profile}");
+        let again = read_still(&card, &cache, Freshness::Quick);
+        assert!(same(again, &fresh), "{profile}");
+        assert_eq!(cache.held().len(), 2, "{profile}");
+    }
+}
+
 /// Changes that no documented command makes.
 #[test]
 fn what_no_documented_command_changes_is_read_again_by_a_fresh_look_only() {
-    for profile in [
-        Profile::Crescendo2300,
-        Profile::Crescendo4000,
-        Profile::CrescendoKey,
-    ] {
+    for profile in CRESCENDO {
         let card = personal(profile);
         let cache = Cache::off().with_memory();
-        let first = read(&card, &cache, Freshness::Fresh);
+        let first = read_still(&card, &cache, Freshness::Fresh);
         // The 4000 takes its rule from an object, which is looked at (see below).
         let has_own_rule = profile != Profile::Crescendo4000;
         let other = make(profile, 99, Content::Empty);
@@ -428,14 +501,13 @@ fn what_no_documented_command_changes_is_read_again_by_a_fresh_look_only() {
             *token = VirtualToken::from_state(serde_json::from_value(state).unwrap()).unwrap();
             token.power_on();
         });
-        let still = options(&cache, Freshness::Checked).with_still(&first);
-        for options in [
-            options(&cache, Freshness::Quick),
-            options(&cache, Freshness::Checked),
-            still.clone().with_freshness(Freshness::Quick),
-            still,
+        for (look, freshness) in [
+            (read as Look, Freshness::Quick),
+            (read, Freshness::Checked),
+            (read_still, Freshness::Quick),
+            (read_still, Freshness::Checked),
         ] {
-            assert!(same(read_with(&card, &options), &first), "{profile}");
+            assert!(same(look(&card, &cache, freshness), &first), "{profile}");
             let selected = card.log().iter().filter(|it| it.ins == 0xA4).count();
             assert_eq!(selected, 1, "{profile}: no application but PIV is asked");
         }
@@ -452,22 +524,20 @@ fn what_no_documented_command_changes_is_read_again_by_a_fresh_look_only() {
 
 #[test]
 fn where_the_card_was_never_out_an_erased_token_is_seen() {
-    for profile in [
-        Profile::Crescendo2300,
-        Profile::Crescendo4000,
-        Profile::CrescendoKey,
-    ] {
+    for profile in CRESCENDO {
         let card = personal(profile);
         let cache = Cache::off().with_memory();
-        let first = read(&card, &cache, Freshness::Fresh);
+        read_still(&card, &cache, Freshness::Fresh);
         let empty = make(profile, profile as u64, Content::Empty);
         card.with(|token| {
             *token = VirtualToken::from_state(empty.with(|it| it.to_state())).unwrap();
             token.power_on();
         });
-        let still = options(&cache, Freshness::Quick).with_still(&first);
         let truth = read(&card, &Cache::off(), Freshness::Fresh);
-        assert!(same(read_with(&card, &still), &truth), "{profile}");
+        assert!(
+            same(read_still(&card, &cache, Freshness::Quick), &truth),
+            "{profile}"
+        );
     }
 }
 
@@ -477,7 +547,7 @@ fn a_policy_that_others_set_is_seen_as_an_object_and_not_in_the_pin_properties()
     let profile = Profile::Crescendo4000;
     let card = personal(profile);
     let cache = Cache::off().with_memory();
-    let first = read(&card, &cache, Freshness::Fresh);
+    let first = read_still(&card, &cache, Freshness::Fresh);
     let mut session = manager(&card, &Cache::off()).open("Desk").unwrap();
     let policy = Policy {
         minimum: 6,
@@ -489,8 +559,7 @@ fn a_policy_that_others_set_is_seen_as_an_object_and_not_in_the_pin_properties()
         .unwrap();
     drop(session);
     assert!(same(read(&card, &cache, Freshness::Quick), &first));
-    let still = options(&cache, Freshness::Quick).with_still(&first);
-    assert!(same(read_with(&card, &still), &first));
+    assert!(same(read_still(&card, &cache, Freshness::Quick), &first));
     let checked = read(&card, &cache, Freshness::Checked);
     assert_ne!(checked.profile, first.profile, "the object");
     assert_eq!(checked.pin_policy.card, first.pin_policy.card);
@@ -502,14 +571,10 @@ fn a_policy_that_others_set_is_seen_as_an_object_and_not_in_the_pin_properties()
 /// would show that the token was set up meanwhile.
 #[test]
 fn a_token_without_a_guid_that_others_set_up_is_noticed_by_a_checked_look() {
-    for profile in [
-        Profile::Crescendo2300,
-        Profile::Crescendo4000,
-        Profile::CrescendoKey,
-    ] {
+    for profile in CRESCENDO {
         let card = make(profile, profile as u64, Content::Empty);
         let cache = Cache::off().with_memory();
-        let first = read(&card, &cache, Freshness::Fresh);
+        let first = read_still(&card, &cache, Freshness::Fresh);
         let set_up = personal(profile);
         for object in ["5FC102", "5FC105"] {
             graft(&card, &set_up, "objects", object);
@@ -520,9 +585,8 @@ fn a_token_without_a_guid_that_others_set_up_is_noticed_by_a_checked_look() {
             "{profile}"
         );
         let truth = read(&card, &Cache::off(), Freshness::Fresh);
-        let still = options(&cache, Freshness::Quick).with_still(&first);
         assert!(
-            same(read_with(&card, &still), &truth),
+            same(read_still(&card, &cache, Freshness::Quick), &truth),
             "{profile}: it got a key"
         );
         let checked = read(&card, &cache, Freshness::Checked);

@@ -1,8 +1,8 @@
 //! A software token reached within the process, without any PC/SC.
 
 use pcsc_transport::{
-    CardLink, Continuity, ExtendedLength, ExtendedMemory, Holder, Interface, Leave, LinkError,
-    LinkInfo, PinModify, PinPadFeatures, PinVerify, Protocol, Sharing,
+    CardLink, Continuity, ExtendedLength, ExtendedMemory, Holder, Insertion, Interface, Leave,
+    LinkError, LinkInfo, PinModify, PinPadFeatures, PinVerify, Protocol, Sharing,
 };
 use piv_apdu::atr::Atr;
 use zeroize::Zeroizing;
@@ -27,6 +27,7 @@ pub struct LinkOptions {
     carries: ExtendedCarriage,
     memory: ExtendedMemory,
     keypad: Option<Keypad>,
+    insertion: Option<Insertion>,
 }
 
 /// What a reader does with a command in extended form.
@@ -53,6 +54,7 @@ impl LinkOptions {
             carries: ExtendedCarriage::default(),
             memory: ExtendedMemory::new(),
             keypad: None,
+            insertion: None,
         }
     }
 
@@ -93,6 +95,14 @@ impl LinkOptions {
     #[must_use]
     pub fn carries(mut self, extended: ExtendedCarriage) -> Self {
         self.carries = extended;
+        self
+    }
+
+    /// The reader's service tells for certain that it is this stay of a card in the
+    /// reader ([`CardLink::insertion`]); by default it doesn't tell.
+    #[must_use]
+    pub fn insertion(mut self, insertion: Insertion) -> Self {
+        self.insertion = Some(insertion);
         self
     }
 
@@ -143,6 +153,7 @@ pub struct VirtualLink {
     info: LinkInfo,
     carries: ExtendedCarriage,
     keypad: Option<Keypad>,
+    insertion: Option<Insertion>,
     session: Session,
     in_transaction: bool,
 }
@@ -185,6 +196,7 @@ impl VirtualLink {
             info: options.info(session.token()),
             carries: options.carries,
             keypad: options.keypad.clone(),
+            insertion: options.insertion,
             session,
             in_transaction: false,
         }
@@ -253,6 +265,10 @@ impl CardLink for VirtualLink {
             .end(leave == Leave::Reset)
             .map(|_| ())
             .map_err(link_error)
+    }
+
+    fn insertion(&mut self) -> Option<Insertion> {
+        self.insertion
     }
 
     fn pin_pad(&mut self) -> PinPadFeatures {

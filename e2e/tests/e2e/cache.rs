@@ -335,6 +335,36 @@ fn any_another_token_of_the_same_kind() {
     }
 }
 
+/// A token that was out, and every token when the service was started anew, is asked
+/// who it is; then the next look asks for the keys again.
+#[test]
+#[ignore = "needs pcscd and vpcd: cargo xtask test"]
+fn crescendo_another_stay_in_the_reader() {
+    let mut pcscd = Pcscd::start("cache-crescendo-stay");
+    let remove = "80D8009A0300A300".to_owned();
+    for starts_anew in [false, true] {
+        let token = tokens::personal(Profile::Crescendo2300);
+        let mut desk = Desk::new(&pcscd, token.clone());
+        let before = desk.look("--fresh");
+        desk.sends(std::slice::from_ref(&remove));
+        desk.inserted.take().unwrap().eject();
+        if starts_anew {
+            pcscd.stop();
+            pcscd.start_again();
+        }
+        desk.inserted = Some(Inserted::new(&pcscd, 0, &token));
+        assert_eq!(
+            desk.look("--quick"),
+            before,
+            "{starts_anew}: it is asked who it is"
+        );
+        let quick = desk.look("--quick");
+        assert_ne!(quick, before, "{starts_anew}: and now for its keys");
+        assert_eq!(quick, desk.look("--fresh"), "{starts_anew}");
+        desk.clear();
+    }
+}
+
 #[test]
 #[ignore = "needs pcscd and vpcd: cargo xtask test"]
 fn crescendo_an_object_or_its_end() {
@@ -359,8 +389,8 @@ fn crescendo_a_key_removed_or_made() {
         (Profile::CrescendoKey, "80D8039A0300B100"),
     ] {
         let desk = Desk::new(&pcscd, tokens::personal(profile));
-        desk.is_noticed_late(|| desk.sends(&[remove.to_owned()]));
-        desk.is_noticed_late(|| desk.sends(&["0047009A05AC03800111".to_owned()]));
+        desk.is_noticed_at_once(|| desk.sends(&[remove.to_owned()]));
+        desk.is_noticed_at_once(|| desk.sends(&["0047009A05AC03800111".to_owned()]));
         desk.clear();
     }
 }
@@ -373,7 +403,7 @@ fn crescendo_the_chuid_and_everything_erased() {
         let desk = Desk::new(&pcscd, tokens::personal(profile));
         for change in [with_another_expiry, with_another_guid] {
             let changed = change(&desk.object(CHUID));
-            desk.is_noticed_at_once(|| desk.puts(CHUID, &changed));
+            desk.is_noticed_late(|| desk.puts(CHUID, &changed));
         }
         let select_aca = "00A4040007A000000079100000".to_owned();
         desk.is_noticed_at_once(|| desk.sends(&[select_aca, "00380000".to_owned()]));

@@ -13,16 +13,17 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::convert::{at_reader, guarded, in_use, protocol, unknown_code};
 use super::features::ReaderFeatures;
-use super::service;
+use super::{insertion, service};
 use crate::backend::Sharing;
 use crate::error::LinkError;
-use crate::link::{CardLink, Continuity, ExtendedMemory, Leave, LinkInfo, Protocol};
+use crate::link::{CardLink, Continuity, ExtendedMemory, Insertion, Leave, LinkInfo, Protocol};
 use crate::pin_pad::{PinModify, PinPadFeatures, PinVerify};
 
 /// What the link asks of its thread.
 enum Request {
     Begin,
     Exchange(Outgoing),
+    Insertion,
     PinPad,
     End(Leave),
 }
@@ -39,6 +40,7 @@ enum Outgoing {
 enum Reply {
     Begun(Result<Begun, LinkError>),
     Answered(Result<Zeroizing<Vec<u8>>, LinkError>),
+    Insertion(Option<Insertion>),
     PinPad(PinPadFeatures),
     Ended(Result<(), LinkError>),
 }
@@ -131,6 +133,13 @@ impl CardLink for PcscLink {
         self.exchange(Outgoing::Command(Zeroizing::new(command.to_vec())))
     }
 
+    fn insertion(&mut self) -> Option<Insertion> {
+        match self.ask(Request::Insertion) {
+            Ok(Reply::Insertion(insertion)) => insertion,
+            _ => None,
+        }
+    }
+
     fn pin_pad(&mut self) -> PinPadFeatures {
         match self.ask(Request::PinPad) {
             Ok(Reply::PinPad(pad)) => pad,
@@ -167,6 +176,8 @@ impl Drop for PcscLink {
 
 /// The thread's side.
 struct Worker {
+    context: pcsc::Context,
+    reader: CString,
     card: pcsc::Card,
     mode: ShareMode,
     protocol: Protocol,
@@ -188,6 +199,8 @@ impl Worker {
         let context = service::establish()?;
         let card = guarded(|| context.connect(name, mode, Protocols::T0 | Protocols::T1))?;
         let mut worker = Worker {
+            context,
+            reader: name.clone(),
             card,
             mode,
             protocol: Protocol::Other,
@@ -248,6 +261,7 @@ impl Worker {
                     None => break,
                 },
                 Request::PinPad => Reply::PinPad(self.features.pin_pad(&self.card)),
+                Request::Insertion => Reply::Insertion(None),
                 Request::Exchange(_) => Reply::Answered(Err(NO_TRANSACTION)),
                 Request::End(_) => Reply::Ended(Err(NO_TRANSACTION)),
             };
@@ -314,6 +328,7 @@ impl Worker {
                     Reply::Begun(Err(LinkError::OutOfOrder("begin within a transaction")))
                 }
                 Request::PinPad => Reply::PinPad(self.features.pin_pad(&transaction)),
+                Request::Insertion => Reply::Insertion(insertion::of(&self.context, &self.reader)),
                 Request::Exchange(_) if was_reset => Reply::Answered(Err(LinkError::Reset)),
                 Request::Exchange(outgoing) => {
                     let answer = exchange(&transaction, &mut self.features, &outgoing, &mut buffer)

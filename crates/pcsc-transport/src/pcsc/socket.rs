@@ -37,7 +37,7 @@ pub(super) fn wait_for_service<T>(
 }
 
 /// Where pcsc-lite's socket is; `None` on systems with another PC/SC.
-fn socket() -> Option<PathBuf> {
+pub(super) fn socket() -> Option<PathBuf> {
     if cfg!(any(target_os = "macos", target_os = "windows")) {
         return None;
     }

@@ -12,7 +12,7 @@ use super::describe::describe;
 use super::format::{self, MAGIC, Masked};
 use super::policy::Policy;
 use crate::error::LinkError;
-use crate::link::{CardLink, Continuity, Leave, LinkInfo};
+use crate::link::{CardLink, Continuity, Insertion, Leave, LinkInfo};
 use crate::pin_pad::{PinModify, PinPadFeatures, PinVerify};
 
 /// A link that writes a trace of what goes over it. See the
@@ -144,6 +144,10 @@ impl<W: Write + Send> CardLink for Recorder<W> {
             Err(error) => self.line(format_args!("end {how} ! {}", format::failure(error))),
         }
         result
+    }
+
+    fn insertion(&mut self) -> Option<Insertion> {
+        self.link.insertion()
     }
 
     fn pin_pad(&mut self) -> PinPadFeatures {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use crescendo_ext::aca::{GetPinProperties, SelectAca};
 use crescendo_ext::cplc::{GetCplc, SelectIsd};
 use crescendo_ext::oath::SelectOathSlot;
+use pcsc_transport::Insertion;
 use piv_apdu::apdu::Response;
 use piv_apdu::command::{GetData, TypedCommand};
 use piv_apdu::object::{Chuid, DataObject as _, Guid, ObjectTag};
@@ -61,6 +62,10 @@ pub(super) struct Memory {
     asks_tries: bool,
     /// Whether a quick load asks for the list of keys.
     asks_keys: bool,
+    /// The stay in the reader, if that is certain.
+    insertion: Option<Insertion>,
+    /// What is remembered of a token that was read during this stay: it is this one.
+    of_this_stay: Vec<Name>,
     /// What is remembered of this token, once it is known which it is.
     known: Option<Arc<Snapshot>>,
     /// Answers to what was asked to find out which token it is.
@@ -84,7 +89,9 @@ impl Memory {
             cache: options.cache.clone(),
             freshness: options.freshness,
             asks_tries: !is_crescendo,
-            asks_keys: options.still.is_some(),
+            asks_keys: false,
+            insertion: None,
+            of_this_stay: Vec::new(),
             known: None,
             given: BTreeMap::new(),
             now: BTreeMap::new(),
@@ -100,6 +107,18 @@ impl Memory {
     /// The token in the reader is the one that this is remembered of.
     pub(super) fn is_of(&mut self, known: Arc<Snapshot>) {
         self.known = Some(known);
+    }
+
+    /// Which stay in the reader it is that the token is read in, and what is remembered
+    /// of tokens that were read during it.
+    pub(super) fn is_in(&mut self, insertion: Option<Insertion>, read_then: &[&Arc<Snapshot>]) {
+        self.insertion = insertion;
+        let names = read_then.iter().map(|it| it.identity().name().clone());
+        self.of_this_stay = names.collect();
+        if let Some(known) = read_then.first().filter(|_| self.is_asked()) {
+            self.asks_keys = true;
+            self.is_of(Arc::clone(known));
+        }
     }
 
     /// An answer that came while it was found out which token it is.
@@ -193,15 +212,17 @@ impl Memory {
 
     /// A token that was set up or erased by others since has another name now: what
     /// is remembered under the one before would be shown again.
-    fn forget_other_names(&self, identity: &Identity) {
+    fn forget_other_names(&self, identity: Option<&Identity>) {
         let known = self
             .known
             .as_ref()
             .map(|known| known.identity().name().clone());
-        let by_serial = identity.serial().and_then(Name::of_serial);
+        let serial = identity.and_then(Identity::serial);
+        let by_serial = serial.and_then(Name::of_serial);
         let by_serial = by_serial.filter(|name| self.cache.read(name).is_some());
-        for name in known.into_iter().chain(by_serial) {
-            if name != *identity.name() {
+        let of_this_stay = self.of_this_stay.iter().cloned();
+        for name in known.into_iter().chain(by_serial).chain(of_this_stay) {
+            if Some(&name) != identity.map(Identity::name) {
                 self.cache.clear(&name);
             }
         }
@@ -237,17 +258,25 @@ impl Memory {
             since: known.checked_at(),
             freshness: self.freshness,
         });
-        let identity = identity.filter(|_| self.cache.is_used())?;
+        let Some(identity) = identity.filter(|_| self.cache.is_used()) else {
+            self.forget_other_names(None);
+            return None;
+        };
         self.cache.count(identity.name(), self.counts);
         let quick = self.freshness == Freshness::Quick;
-        if quick && self.counts.misses == 0 && remembered.is_some() {
+        let read_in = self.known.as_ref().and_then(|known| known.insertion());
+        let insertion = self.insertion.map(Insertion::to_bytes);
+        let insertion = insertion.or(read_in.copied());
+        let is_new_stay = insertion.as_ref() != read_in;
+        if quick && self.counts.misses == 0 && remembered.is_some() && !is_new_stay {
             return remembered;
         }
-        self.forget_other_names(&identity);
+        self.forget_other_names(Some(&identity));
         let Some(generation) = self.generation_of(&identity) else {
             return remembered;
         };
         let mut snapshot = Snapshot::new(identity, generation);
+        snapshot.set_insertion(insertion);
         if let Some(remembered) = remembered.filter(|_| quick) {
             snapshot.set_checked_at(remembered.since);
         }
@@ -274,6 +303,10 @@ impl Memory {
 
     pub(super) fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.known.is_some()
     }
 
     pub(super) fn is_asked(&self) -> bool {

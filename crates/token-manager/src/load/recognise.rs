@@ -3,34 +3,34 @@
 use std::sync::Arc;
 
 use crescendo_ext::cplc::{Cplc, GetCplc, SelectIsd};
+use pcsc_transport::Insertion;
 use piv_apdu::command::{GetData, Select, TypedCommand};
 use piv_apdu::object::ObjectTag;
 use token_cache::{Item, Snapshot};
 
 use super::asking::{Asking, Stop};
 use super::memory::{Came, is_chuid_of, is_whole};
-use crate::options::LoadOptions;
 
 /// Asks the token who it is, if it may be one that is remembered: two commands,
 /// whose answers are not asked for again.
 ///
 /// SELECT of the PIV application and the first block of the CHUID; or, if no
 /// remembered token of this kind has a GUID, SELECT of the issuer security
-/// domain and GET CPLC. Nothing, if the caller knows who it is, or if no token of
-/// this kind is remembered.
-pub(super) fn recognise(asking: &mut Asking<'_>, options: &LoadOptions) -> Result<(), Stop> {
-    if !asking.memory.is_asked() {
+/// domain and GET CPLC. Nothing, if no token of this kind is remembered, or if a
+/// Crescendo is remembered that certainly was never out of the reader since: then
+/// it is asked for its list of keys instead.
+pub(super) fn recognise(asking: &mut Asking<'_>, is_crescendo: bool) -> Result<(), Stop> {
+    if !asking.memory.cache().is_used() {
         return Ok(());
     }
     let atr = asking.transaction.info().atr;
-    if let Some(still) = &options.still {
-        let known = asking.memory.cache().read(still);
-        if let Some(known) = known.filter(|known| *known.identity().atr() == atr) {
-            asking.memory.is_of(known);
-            return Ok(());
-        }
-    }
     let candidates = asking.memory.cache().with_atr(&atr);
+    if is_crescendo {
+        note_stay(asking, &candidates);
+    }
+    if asking.memory.is_known() || !asking.memory.is_asked() {
+        return Ok(());
+    }
     let known = if candidates.iter().any(|it| it.identity().guid().is_some()) {
         by_guid(asking, &candidates)?
     } else if candidates.is_empty() {
@@ -42,6 +42,16 @@ pub(super) fn recognise(asking: &mut Asking<'_>, options: &LoadOptions) -> Resul
         asking.memory.is_of(known);
     }
     Ok(())
+}
+
+fn note_stay(asking: &mut Asking<'_>, candidates: &[Arc<Snapshot>]) {
+    let insertion = asking.transaction.insertion();
+    let bytes = insertion.map(Insertion::to_bytes);
+    let read_then = candidates
+        .iter()
+        .filter(|it| bytes.is_some() && it.insertion() == bytes.as_ref());
+    let read_then: Vec<_> = read_then.collect();
+    asking.memory.is_in(insertion, &read_then);
 }
 
 fn by_guid(
