@@ -263,24 +263,20 @@ impl<'a> Parts<'a> {
     /// `87` at most once, `99 02`, `8E 08`, in this order and nothing else.
     fn of(data: &'a [u8]) -> Option<Self> {
         let mut reader = Reader::new(data);
-        let mut next = || reader.next()?.ok();
-        let mut object = next()?;
+        let mut object = reader.next()?.ok()?;
         let mut cryptogram = None;
         if object.tag == CRYPTOGRAM {
             cryptogram = Some(object.value);
-            object = next()?;
+            object = reader.next()?.ok()?;
         }
         if object.tag != STATUS {
             return None;
         }
         let status = object.value.try_into().ok()?;
-        let mac = next()?;
-        if mac.tag != MAC || mac.value.len() != SENT_MAC || next().is_some() {
-            return None;
-        }
-        // Its tag and length take two bytes in the only form that there is.
-        let authenticated = data.get(..data.len().checked_sub(SENT_MAC + 2)?)?;
-        Some(Self {
+        let authenticated = data.strip_suffix(reader.remaining())?;
+        let mac = reader.next()?.ok()?;
+        let is_whole = mac.value.len() == SENT_MAC && reader.remaining().is_empty();
+        (mac.tag == MAC && is_whole).then_some(Self {
             cryptogram,
             status,
             mac: mac.value,

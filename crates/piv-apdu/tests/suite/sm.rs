@@ -175,6 +175,19 @@ fn the_other_implementation_s_bad_responses_are_refused() {
 }
 
 #[test]
+fn nothing_follows_the_checksum() {
+    let vectors = vectors("CS2");
+    let good = response(&vectors["session_of_direct"][0]["wrapped_response"]);
+    // A data object, and what is none.
+    for more in [&[0x99, 0x00][..], &[0x99], &[0x99, 0x80], &[0x1F], &[0x00]] {
+        let longer = [good.data(), more].concat();
+        let mut channel = up_to(CipherSuite::Cs2, &vectors, 1);
+        let refused = channel.unwrap(&Response::new(&longer, good.status()));
+        assert_eq!(refused, Err(SmError::Malformed), "{more:02X?}");
+    }
+}
+
+#[test]
 fn an_answer_in_the_clear_ends_the_session() {
     let vectors = vectors("CS2");
     for status in [0x6882, 0x6982, 0x6987, 0x6988, 0x9000, 0x6D00] {
