@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use piv_apdu::atr::Atr;
 
@@ -24,6 +25,8 @@ pub struct Cache {
     tiers: Vec<Arc<dyn Tier>>,
     /// Nothing is put into the tiers: what others remember is only forgotten.
     only_forgets: bool,
+    /// Something could not be forgotten.
+    failed_to_forget: Arc<AtomicBool>,
 }
 
 /// What is held of one token.
@@ -81,6 +84,12 @@ impl Cache {
     /// Whether it remembers nothing at all.
     pub fn is_off(&self) -> bool {
         self.tiers.is_empty()
+    }
+
+    /// Whether something that had to be forgotten may still be there, since a place
+    /// could not be written to: by this cache, or a clone of it, at any time.
+    pub fn has_failed_to_forget(&self) -> bool {
+        self.failed_to_forget.load(Ordering::Relaxed)
     }
 
     /// The present generation of a token, which begins if there is none. To be
@@ -191,12 +200,15 @@ impl Cache {
         self.in_every_tier(|tier| tier.remove(token))
     }
 
-    /// Does it in each tier, also after one in which it failed. True if it failed
-    /// in none.
-    fn in_every_tier(&self, action: impl Fn(&dyn Tier) -> bool) -> bool {
+    /// Removes something in each tier, also after one in which it failed. True if it
+    /// failed in none.
+    fn in_every_tier(&self, remove: impl Fn(&dyn Tier) -> bool) -> bool {
         let mut all = true;
         for tier in &self.tiers {
-            all &= action(tier.as_ref());
+            all &= remove(tier.as_ref());
+        }
+        if !all {
+            self.failed_to_forget.store(true, Ordering::Relaxed);
         }
         all
     }

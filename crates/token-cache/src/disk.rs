@@ -346,7 +346,11 @@ fn remove_all(paths: &[PathBuf]) -> bool {
     paths.iter().fold(true, |all, path| {
         let gone = match fs::remove_file(path) {
             Ok(()) => true,
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
+            // Where the folder should be, there may be something else.
+            Err(error) => matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ),
         };
         all && gone
     })

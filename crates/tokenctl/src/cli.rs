@@ -350,6 +350,8 @@ pub(crate) enum CacheCommand {
         tokenctl cache show\n  \
         tokenctl cache show 3f2a\n  \
         tokenctl cache show --json | jq '.tokens[] | [.id, .hits, .misses]'\n\n\
+        HITS are answers that were as remembered, whether they were taken from memory or \
+        the token gave them again; MISSES were not remembered, or had changed.\n\n\
         No token is asked for anything.")]
     Show(CacheShowArgs),
 

@@ -62,14 +62,23 @@ fn folder() -> Option<PathBuf> {
     Some(strategy.cache_dir().join("tokenctl").join("tokens"))
 }
 
+/// That a change may be hidden by what was remembered before it.
+pub(crate) fn not_forgotten(cache: &Cache) -> String {
+    format!(
+        "what is remembered of the token could not be forgotten in {cache:?}, and may be shown \
+         again as it was. Check the folder's rights, then run tokenctl cache clear --all"
+    )
+}
+
 /// How old what is shown of a token is, if it was not all read from it: `as it was
 /// 5 min ago`.
 pub(crate) fn age_text(token: &Token, now: SystemTime) -> Option<String> {
     let remembered = token.remembered?;
-    let age = age(age_of(remembered, now));
+    let age_now = age_of(remembered, now);
     Some(match remembered.freshness {
-        Freshness::Checked => format!("checked now, remembered for {age}"),
-        _ => format!("as it was {age} ago"),
+        Freshness::Checked if age_now.as_secs() == 0 => "checked now, remembered just now".into(),
+        Freshness::Checked => format!("checked now, remembered for {}", age(age_now)),
+        _ => format!("as it was {}", ago(age_now)),
     })
 }
 
@@ -91,12 +100,40 @@ fn age_of(remembered: Remembered, now: SystemTime) -> Duration {
     now.duration_since(remembered.since).unwrap_or_default()
 }
 
+/// When that was: `5 min ago`, or `just now`.
+pub(crate) fn ago(since: Duration) -> String {
+    match since.as_secs() {
+        0 => "just now".to_owned(),
+        _ => format!("{} ago", age(since)),
+    }
+}
+
 /// A span of time in its largest unit: `12 s`, `5 min`, `3 h`, `2 days`.
-pub(crate) fn age(age: Duration) -> String {
+fn age(age: Duration) -> String {
     match age.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
         seconds @ 120..7_200 => format!("{} min", seconds / 60),
         seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
         seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_less_than_a_second_ago_was_just_now() {
+        for (milliseconds, text) in [
+            (0, "just now"),
+            (999, "just now"),
+            (1_000, "1 s ago"),
+            (119_999, "119 s ago"),
+            (120_000, "2 min ago"),
+            (7_200_000, "2 h ago"),
+            (172_800_000, "2 days ago"),
+        ] {
+            assert_eq!(ago(Duration::from_millis(milliseconds)), text);
+        }
     }
 }

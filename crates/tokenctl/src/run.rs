@@ -10,6 +10,7 @@ use crate::cli::{Cli, Command};
 use crate::commands;
 use crate::error::{self, Kind, Report, Result};
 use crate::json;
+use crate::memory;
 use crate::output::{self, Output};
 use crate::secret;
 use crate::source::Source;
@@ -31,6 +32,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn dispatch(cli: &Cli, output: &Output) -> Result {
     let trace = OnceCell::new();
+    let cache = OnceCell::new();
     let source = || {
         let file = cli.global.trace.as_deref().map(TraceFile::create);
         let file = file.transpose()?;
@@ -38,12 +40,16 @@ fn dispatch(cli: &Cli, output: &Output) -> Result {
         if let Some(file) = file {
             let _ = trace.set(file);
         }
+        let _ = cache.set(source.cache().clone());
         Ok(source)
     };
     let result = execute(cli, source, output);
     let traced = trace.get().map_or(Ok(()), TraceFile::check);
     if let (Err(_), Err(error)) = (&result, &traced) {
         output.warning(error.to_string());
+    }
+    if let Some(cache) = cache.get().filter(|cache| cache.has_failed_to_forget()) {
+        output.warning(memory::not_forgotten(cache));
     }
     result.and(traced)
 }

@@ -76,7 +76,7 @@ fn tokens(held: &[Held]) -> Table {
         };
         table.row([
             Text::styled(describe::cached_id(identity).unwrap_or_default(), NAME),
-            Text::from(format!("{} ago", memory::age(checked))),
+            Text::from(memory::ago(checked)),
             Text::from(snapshot.entries().len().to_string()),
             Text::from(snapshot.size().to_string()),
             Text::from(held.counts.hits.to_string()),
@@ -94,7 +94,7 @@ fn items(held: &Held) -> Table {
         let read = now.duration_since(entry.read_at).unwrap_or(Duration::ZERO);
         table.row([
             Text::from(item.name()),
-            Text::from(format!("{} ago", memory::age(read))),
+            Text::from(memory::ago(read)),
             Text::from(entry.response.data().len().to_string()),
             Text::styled(entry.response.status().to_string(), DIM),
         ]);
@@ -141,10 +141,14 @@ fn is_named(held: &Held, wanted: &str) -> bool {
 
 /// Forgets all about the token that is meant, and reads it anew.
 fn clear(cache: &Cache, source: &Source, output: &Output) -> Result {
+    // Before the token is read, which may make it one that is remembered.
+    let held = cache.held();
     let quick = LoadOptions::new().with_freshness(Freshness::Quick);
     let found = source.load_one(&quick, output)?;
-    let cleared = found.cache_name().is_none_or(|name| cache.clear(&name));
-    if !cleared {
+    let name = found.cache_name();
+    let names = held.iter().map(|held| held.snapshot.identity().name());
+    let cleared = names.filter(|held| Some(*held) == name.as_ref()).count();
+    if name.is_some_and(|name| !cache.clear(&name)) {
         return Err(not_writable(cache));
     }
     let anew = source.load_again(&found.reader)?;
@@ -152,11 +156,15 @@ fn clear(cache: &Cache, source: &Source, output: &Output) -> Result {
     if output.json {
         let body = json::CacheClear {
             tokens: vec![source::token_name(&anew)],
-            cleared: 1,
+            cleared,
         };
         return Ok(output::document(&json::Document::new(body))?);
     }
-    let text = "What was remembered of the token is forgotten, and it was read anew.";
+    let text = match cleared {
+        0 if cache.is_off() => "The cache is turned off: the token was only read anew.",
+        0 => "Nothing was remembered of the token. It was read anew.",
+        _ => "What was remembered of the token is forgotten, and it was read anew.",
+    };
     output.remark(&Text::styled(text, GOOD));
     Ok(())
 }
@@ -172,6 +180,7 @@ fn clear_all(cache: &Cache, output: &Output) -> Result {
         return Ok(output::document(&json::Document::new(body))?);
     }
     let text = match cleared {
+        0 if cache.is_off() => "The cache is turned off: no token is remembered.".to_owned(),
         0 => "No token was remembered.".to_owned(),
         1 => "One token is forgotten.".to_owned(),
         several => format!("{several} tokens are forgotten."),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use virtual_token::{CreateOptions, Profile};
 
-use crate::tool::Tool;
+use crate::tool::{Ran, Tool};
 
 fn listed(tool: &Tool, arguments: &[&str]) -> Value {
     let ran = tool
@@ -46,7 +46,7 @@ fn a_known_token_is_listed_in_two_or_three_commands_and_the_age_is_told() {
         assert_eq!(first["tokens"][0]["id"], again["tokens"][0]["id"]);
         let text = tool.run(&["list"]).code(0).stdout;
         assert!(
-            text.contains("as it was") && text.contains(" ago"),
+            text.contains("as it was just now") || text.contains(" s ago"),
             "{text}"
         );
     }
@@ -69,7 +69,7 @@ fn each_command_can_be_asked_for_the_freshness_of_the_other() {
     assert_eq!(commands(&tool, &["--no-cache", "show"]), cold);
     tool.run(&["show", "--quick", "--fresh"]).code(2);
     let text = tool.run(&["show"]).code(0).stdout;
-    assert!(text.contains("checked now, remembered for"), "{text}");
+    assert!(text.contains("checked now, remembered "), "{text}");
 }
 
 #[test]
@@ -121,6 +121,33 @@ fn cache_show_lists_what_is_held_and_cache_clear_forgets_it() {
 }
 
 #[test]
+fn cache_clear_says_how_much_was_there() {
+    let tool = Tool::with(Profile::Piv);
+    let cleared = |arguments: &[&str]| -> Value {
+        let ran = tool.run(&[&["--json", "cache", "clear"], arguments].concat());
+        serde_json::from_str::<Value>(&ran.code(0).stdout).unwrap()["cleared"].take()
+    };
+    let said = |folder: &str, arguments: &[&str]| {
+        let mut command = tool.command(&[&["--virtual", "cache", "clear"], arguments].concat());
+        command.env("TOKENCTL_CACHE_DIR", folder);
+        Ran::of(&command.output().unwrap()).code(0).stderr
+    };
+    let folder = tool.file("cache");
+    let folder = folder.to_str().unwrap();
+    assert_eq!(cleared(&[]), 0, "nothing was remembered");
+    assert_eq!(cleared(&[]), 1, "it was read anew, and remembered");
+    assert_eq!(cleared(&["--no-cache"]), 1);
+    assert_eq!(cleared(&["--no-cache"]), 0, "it was not remembered again");
+    assert!(said(folder, &[]).contains("Nothing was remembered of the token"));
+    assert!(said(folder, &[]).contains("is forgotten, and it was read anew"));
+    assert!(said(folder, &["--all"]).contains("One token is forgotten"));
+    assert!(said(folder, &["--all"]).contains("No token was remembered"));
+
+    assert!(said("off", &[]).contains("turned off"));
+    assert!(said("off", &["--all"]).contains("turned off"));
+}
+
+#[test]
 fn a_folder_that_can_not_be_used_is_no_error() {
     let tool = Tool::with(Profile::Piv);
     std::fs::write(tool.file("cache"), "in the way").unwrap();
@@ -129,6 +156,60 @@ fn a_folder_that_can_not_be_used_is_no_error() {
     assert_eq!(first["tokens"][0]["id"], again["tokens"][0]["id"]);
     assert_eq!(again["tokens"][0]["remembered"], Value::Null);
     assert!(tool.run(&["show"]).code(0).stderr.is_empty());
+}
+
+/// A folder stands in the way of the file that a change is noted in.
+#[cfg(unix)]
+#[test]
+fn what_can_not_be_forgotten_is_said() {
+    let tool = Tool::with(Profile::Piv);
+    listed(&tool, &[]);
+    let files = std::fs::read_dir(tool.file("cache")).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    let generation = files.find(|path| path.extension().is_some_and(|it| it == "generation"));
+    let generation = generation.unwrap();
+    let wrong = ["pin", "verify", "--pin-fd", "0"];
+    let warns = |arguments: &[&str]| {
+        let ran = tool.run_with_input(arguments, "314159\n").code(10);
+        ran.stderr.contains("could not be forgotten")
+    };
+    assert!(!warns(&wrong));
+    std::fs::remove_file(&generation).unwrap();
+    std::fs::create_dir(&generation).unwrap();
+    assert!(warns(&wrong));
+    // What can't be forgotten is not shown either.
+    let listed_again = listed(&tool, &[]);
+    assert_eq!(listed_again["tokens"][0]["pin"]["tries_left"], 1);
+    assert_eq!(listed_again["tokens"][0]["remembered"], Value::Null);
+    let ran = tool.run(&["cache", "clear"]).code(1);
+    assert!(
+        ran.stderr.contains("could not be removed"),
+        "{}",
+        ran.stderr
+    );
+    std::fs::remove_dir(&generation).unwrap();
+    assert!(
+        tool.run(&["cache", "clear"])
+            .code(0)
+            .stderr
+            .contains("read anew")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn where_nothing_can_be_remembered_there_is_nothing_to_forget() {
+    let tool = Tool::with(Profile::Piv);
+    std::fs::write(tool.file("cache"), "in the way").unwrap();
+    let wrong = ["pin", "verify", "--pin-fd", "0"];
+    let ran = tool.run_with_input(&wrong, "314159\n").code(10);
+    assert!(!ran.stderr.contains("not be forgotten"), "{}", ran.stderr);
+    let ran = tool.run(&["cache", "clear"]).code(0);
+    assert!(
+        ran.stderr.contains("Nothing was remembered"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
