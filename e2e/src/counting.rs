@@ -6,6 +6,8 @@ use pcsc_transport::Card;
 use token_manager::{LoadOptions, Token};
 use virtual_token::{CommandHeader, SharedToken};
 
+use crate::programs::{finish, tokenctl_command};
+
 /// How many APDUs a card received, by instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
@@ -72,4 +74,20 @@ pub fn load_in_process(token: &SharedToken) -> (Token, Vec<CommandHeader>) {
     let log = token.log();
     drop(card);
     (loaded, log)
+}
+
+/// How many APDUs a token in a reader receives while it gets known: from `tokenctl show`,
+/// cold; from `show` again, checked; and from `list`, quick. Each is a process of its own,
+/// and they share a new folder. The card is reset before each.
+#[must_use]
+pub fn as_it_gets_known(token: &SharedToken) -> [usize; 3] {
+    let cache = tempfile::tempdir().unwrap();
+    ["show", "show", "list"].map(|command| {
+        token.reset();
+        token.clear_log();
+        let mut command = tokenctl_command(&[command]);
+        command.env("TOKENCTL_CACHE_DIR", cache.path());
+        let _ = finish(&mut command).success();
+        token.log().len()
+    })
 }

@@ -9,8 +9,8 @@
 
 use e2e::{
     Inserted, Pcscd,
-    counting::{Count, load_in_process},
-    programs::{Finished, finish, run, tokenctl, tokenctl_command},
+    counting::{Count, as_it_gets_known, load_in_process},
+    programs::{Finished, run, tokenctl},
     tokens,
 };
 use virtual_token::{Profile, SharedToken};
@@ -114,16 +114,7 @@ fn main() {
     for profile in Profile::ALL {
         let token = tokens::personal(profile);
         let inserted = Inserted::new(&pcscd, 0, &token);
-        let cache = tempfile::tempdir().unwrap();
-        let counts = ["show", "show", "list"].map(|command| {
-            token.reset();
-            token.clear_log();
-            let mut command = tokenctl_command(&[command]);
-            command.env("TOKENCTL_CACHE_DIR", cache.path());
-            let _ = finish(&mut command).success();
-            token.log().len()
-        });
-        let [cold, checked, quick] = counts;
+        let [cold, checked, quick] = as_it_gets_known(&token);
         println!("| `{profile}` | {cold} | {checked} | {quick} |");
         inserted.eject();
     }

@@ -3,8 +3,8 @@
 
 use e2e::{
     Inserted, Pcscd,
-    counting::{Count, load_in_process},
-    programs::{finish, tokenctl, tokenctl_command},
+    counting::{Count, as_it_gets_known, load_in_process},
+    programs::tokenctl,
     tokens,
 };
 use virtual_token::{CommandHeader, Profile, SharedToken};
@@ -80,14 +80,7 @@ fn a_known_token_costs_two_commands_or_three_through_pcscd() {
     for profile in Profile::ALL {
         let token = tokens::personal(profile);
         let inserted = Inserted::new(&pcscd, 0, &token);
-        let cache = tempfile::tempdir().unwrap();
-        let [_, checked, quick] = ["show", "show", "list"].map(|command| {
-            token.clear_log();
-            let mut command = tokenctl_command(&[command]);
-            command.env("TOKENCTL_CACHE_DIR", cache.path());
-            let _ = finish(&mut command).success();
-            token.log().len()
-        });
+        let [_, checked, quick] = as_it_gets_known(&token);
         assert_eq!(checked, 10, "{profile}");
         assert_eq!(
             quick,
