@@ -42,6 +42,12 @@ pub(crate) fn execute(card: &mut Card, command: &Command) -> Answer {
         return Err(StatusWord::INS_NOT_SUPPORTED);
     }
     match command.ins() {
+        // Nothing is public about this applet over the contactless interface. There it
+        // tells what it is asked, and takes neither a PIN in the clear nor a command that
+        // changes anything, as the standard has it for PUT DATA: this project's choice.
+        0x20 | 0x24 | 0x2C | 0x38 | 0x82 | 0xD8 if card.state.contactless => {
+            Err(StatusWord::FUNCTION_NOT_SUPPORTED)
+        }
         0x20 => verify_pin(card, command),
         0x24 => change_pin(card, command),
         0x2C => unlock_pin(card, command),
@@ -103,6 +109,7 @@ fn reset_card(card: &mut Card, command: &Command) -> Answer {
     }
     card.state.reset_card();
     card.access = Access::default();
+    card.session = None;
     card.selected = Applet::Isd;
     card.mark_changed();
     done()

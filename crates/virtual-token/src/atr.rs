@@ -11,15 +11,26 @@ const T1: (u8, &[u8]) = (0xD, &[0x96, 0xFF, 0x81, 0x91, 0xFE, 0x1F, 0xC3]);
 /// TA1 and TC1, and no TD1: T=0.
 const T0: (u8, &[u8]) = (0x5, &[0x96, 0xFF]);
 
-/// A Crescendo's ATR is the published one. The plain PIV card's is of our own: in
-/// compact-TLV (ISO 7816-4, 8.1.1) its capabilities, and the name `SoftPIV`.
+/// A contactless card's ATR is what PC/SC part 3 makes of its historical bytes, which are
+/// taken to be the same on both interfaces: HID's published ones are, and of the C4000
+/// and of our own no contactless one was seen.
 pub(crate) fn of(state: &TokenState) -> Result<Atr, AtrError> {
+    let historical = historical_bytes(state);
+    if state.contactless {
+        return Atr::contactless(&historical);
+    }
     let (announced, interface) = match state.protocol {
         Protocol::T0 => T0,
         Protocol::T1 => T1,
     };
+    Atr::build(announced, interface, &historical)
+}
+
+/// A Crescendo's are the published ones. The plain PIV card's are of our own: in
+/// compact-TLV (ISO 7816-4, 8.1.1) its capabilities, and the name `SoftPIV`.
+fn historical_bytes(state: &TokenState) -> Vec<u8> {
     if let Some(historical) = state.profile.crescendo_historical_bytes() {
-        return Atr::build(announced, interface, historical);
+        return historical.to_vec();
     }
     // Command chaining; extended Lc and Le.
     let lengths = if state.extended_length { 0xC0 } else { 0x80 };
@@ -29,5 +40,5 @@ pub(crate) fn of(state: &TokenState) -> Result<Atr, AtrError> {
     // Card issuer's data.
     historical.push(0x57);
     historical.extend_from_slice(b"SoftPIV");
-    Atr::build(announced, interface, &historical)
+    historical
 }

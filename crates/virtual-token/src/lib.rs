@@ -56,6 +56,7 @@ mod oath;
 mod piv;
 mod policy;
 mod profile;
+mod secure_messaging;
 mod shared;
 mod state;
 pub mod store;
@@ -64,7 +65,7 @@ mod verification;
 pub mod vpcd;
 
 pub use backend::{EmbeddedBackend, MemoryBackend, ReaderInUse};
-pub use create::{Content, CreateError, CreateOptions};
+pub use create::{Content, CreateError, CreateOptions, Vci};
 pub use crypto::{KeyAlgorithm, SymmetricAlgorithm};
 pub use keypad::Keypad;
 pub use link::{ExtendedCarriage, LinkOptions, VirtualLink};

@@ -4,7 +4,6 @@ use pcsc_transport::{
     CardLink, Continuity, ExtendedLength, ExtendedMemory, Holder, Insertion, Interface, Leave,
     LinkError, LinkInfo, PinModify, PinPadFeatures, PinVerify, Protocol, Sharing,
 };
-use piv_apdu::atr::Atr;
 use zeroize::Zeroizing;
 
 use crate::SharedToken;
@@ -75,9 +74,8 @@ impl LinkOptions {
         self
     }
 
-    /// The contactless interface: the ATR is the one that PC/SC part 3 builds from
-    /// the token's historical bytes, which offers T=1. The card itself does not know
-    /// over which interface it is spoken to.
+    /// A contactless reader: a card in it lies on its contactless interface
+    /// ([`VirtualToken::set_interface`](crate::VirtualToken::set_interface)).
     #[must_use]
     pub fn contactless(mut self) -> Self {
         self.contactless = true;
@@ -114,31 +112,30 @@ impl LinkOptions {
     }
 
     fn info(&self, token: &SharedToken) -> LinkInfo {
-        let atr = self.atr(&token.atr());
+        let atr = token.atr();
         let (protocol, extended) = if atr.offers_protocol(1) {
             (Protocol::T1, self.announced)
         } else {
             (Protocol::T0, ExtendedLength::No)
         };
-        let interface = if self.contactless {
-            Interface::Contactless
-        } else {
-            Interface::Contact
-        };
         LinkInfo::new(&self.reader, atr)
-            .with_interface(interface)
+            .with_interface(token.interface())
             .with_protocol(protocol)
             .with_extended(extended)
             .with_extended_memory(self.memory.clone())
     }
 
-    /// The ATR that the reader reports for a card with this one.
-    pub(crate) fn atr(&self, atr: &Atr) -> Atr {
+    pub(crate) fn of(mut self, interface: Interface) -> Self {
+        self.contactless = interface == Interface::Contactless;
+        self
+    }
+
+    /// The interface of a card in this reader.
+    pub(crate) fn interface(&self) -> Interface {
         if self.contactless {
-            // An ATR has at most the 15 historical bytes that this takes.
-            Atr::contactless(atr.historical_bytes()).unwrap_or(*atr)
+            Interface::Contactless
         } else {
-            *atr
+            Interface::Contact
         }
     }
 }
@@ -159,25 +156,29 @@ pub struct VirtualLink {
 }
 
 impl SharedToken {
-    /// A shared link through a reader of this name. If the card is in no reader, or
+    /// A shared link through a reader of this name, over the interface that the card lies
+    /// on. If the card is in no reader, or
     /// another link holds it exclusively, the link is to a card that is gone: use
     /// [`SharedToken::connect`] to be told.
     pub fn link(&self, reader: &str) -> VirtualLink {
         let options = LinkOptions::new(reader);
-        let session = Session::open(self, false, ResetNotice::Session)
+        let session = Session::open(self, false, ResetNotice::Session, None)
             .unwrap_or_else(|_| Session::dead(self));
         VirtualLink::new(&options, session)
     }
 
-    /// A link through a reader with options.
+    /// A link through a reader with options. If nobody else has one, the card is put on
+    /// that reader's interface.
     ///
     /// # Errors
     ///
     /// [`LinkError::NoCard`] if the token was pulled out;
-    /// [`LinkError::SharingViolation`] if another link holds it exclusively, or if
-    /// exclusive access is wanted and there is another link.
+    /// [`LinkError::SharingViolation`] if another link holds it exclusively, if
+    /// exclusive access is wanted and there is another link, or if there is one over
+    /// the other interface.
     pub fn connect(&self, options: &LinkOptions) -> Result<VirtualLink, LinkError> {
-        match Session::open(self, options.exclusive, ResetNotice::Session) {
+        let interface = Some(options.interface());
+        match Session::open(self, options.exclusive, ResetNotice::Session, interface) {
             Ok(session) => Ok(VirtualLink::new(options, session)),
             Err(Refusal::Absent) => Err(LinkError::NoCard {
                 reader: options.reader.clone(),

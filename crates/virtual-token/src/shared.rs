@@ -7,6 +7,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use pcsc_transport::Interface;
 use piv_apdu::atr::Atr;
 use piv_apdu::status::StatusWord;
 use zeroize::Zeroizing;
@@ -205,6 +206,28 @@ impl SharedToken {
         self.lock().token.atr()
     }
 
+    /// The interface that the card lies on.
+    pub fn interface(&self) -> Interface {
+        self.lock().token.interface()
+    }
+
+    /// Pulls the card out of its reader and puts it on another interface, where it is a
+    /// card in a reader of its own again. Every link to it is dead from now on. Does
+    /// nothing if it is in a reader of that interface already.
+    pub fn set_interface(&self, interface: Interface) {
+        let mut state = self.lock();
+        if state.present && state.token.interface() == interface {
+            return;
+        }
+        let removed = state.remove();
+        state.token.set_interface(interface);
+        state.save();
+        state.present = true;
+        state.insertion += 1;
+        drop(state);
+        self.tell(removed);
+    }
+
     /// Number of commands that the card has received, GET RESPONSE and the links of
     /// command chains included.
     pub fn commands(&self) -> u64 {
@@ -288,26 +311,33 @@ impl SharedToken {
         self.tell(removed)
     }
 
-    /// Puts the card into a reader; `on_removal` runs once when it is pulled out,
+    /// Puts the card into a reader of this interface; `on_removal` runs once when it is pulled out,
     /// without any lock of this token held. Gives the insertion's number, or `on_removal`
     /// back if the card is in a reader already.
-    pub(crate) fn insert(&self, on_removal: OnRemoval) -> Result<u64, OnRemoval> {
+    pub(crate) fn insert(
+        &self,
+        interface: Interface,
+        on_removal: OnRemoval,
+    ) -> Result<u64, OnRemoval> {
         let mut state = self.lock();
         if state.present {
             return Err(on_removal);
         }
+        state.token.set_interface(interface);
+        state.save();
         state.present = true;
         state.insertion += 1;
         state.on_removal = Some(on_removal);
         Ok(state.insertion)
     }
 
-    /// Takes the card out of the reader it is in and puts it into another.
+    /// Takes the card out of the reader it is in and puts it into another of the same
+    /// interface.
     pub(crate) fn move_to(&self, mut on_removal: OnRemoval) -> u64 {
         loop {
             self.eject();
             // Another thread may have put it somewhere in between.
-            match self.insert(on_removal) {
+            match self.insert(self.interface(), on_removal) {
                 Ok(insertion) => return insertion,
                 Err(again) => on_removal = again,
             }
@@ -515,13 +545,19 @@ impl Session {
         token: &SharedToken,
         exclusive: bool,
         notice: ResetNotice,
+        interface: Option<Interface>,
     ) -> Result<Self, Refusal> {
         let mut state = token.lock();
         if !state.present {
             return Err(Refusal::Absent);
         }
-        if state.exclusive || (exclusive && state.sessions > 0) {
+        let elsewhere = interface.is_some_and(|wanted| wanted != state.token.interface());
+        if state.exclusive || ((exclusive || elsewhere) && state.sessions > 0) {
             return Err(Refusal::InUse);
+        }
+        if let Some(interface) = interface {
+            state.token.set_interface(interface);
+            state.save();
         }
         if state.sessions == 0 {
             state.power_on();

@@ -34,6 +34,9 @@ pub struct TokenState {
     /// even after its CHUID has been overwritten.
     pub(crate) id: String,
     pub(crate) protocol: Protocol,
+    /// The card lies on a contactless reader. States from before there was one do not say.
+    #[serde(default)]
+    pub(crate) contactless: bool,
     pub(crate) extended_length: bool,
     pub(crate) yubico: bool,
     pub(crate) serial: u32,
@@ -49,6 +52,10 @@ pub struct TokenState {
     pub(crate) xauth: Option<Xauth>,
     pub(crate) objects: BTreeMap<HexId, DataObject>,
     pub(crate) keys: BTreeMap<HexId, KeyContainer>,
+    /// The key 04, of a card that has secure messaging. States from before there was any
+    /// have none.
+    #[serde(default)]
+    pub(crate) secure_messaging: Option<SecureMessagingKey>,
     /// DER of the test CA's certificate that the token's own are signed by.
     pub(crate) issuer_certificate: Option<Bytes>,
 }
@@ -62,6 +69,7 @@ impl TokenState {
             profile,
             id,
             protocol: Protocol::default(),
+            contactless: false,
             extended_length: !profile.is_crescendo(),
             yubico: false,
             serial,
@@ -76,6 +84,7 @@ impl TokenState {
             xauth: None,
             objects: BTreeMap::new(),
             keys: BTreeMap::new(),
+            secure_messaging: None,
             issuer_certificate: None,
         }
     }
@@ -91,7 +100,8 @@ impl TokenState {
     }
 
     /// What RESET CARD leaves: factory PIN (and PUK) and PIN policy, no XAUTH key,
-    /// containers that are all empty. A 9B key stays, of which nothing is documented. The certificates' issuer has nothing left to be the issuer of.
+    /// containers that are all empty, secure messaging's too. A 9B key stays, of which nothing
+    /// is documented. The certificates' issuer has nothing left to be the issuer of.
     pub(crate) fn reset_card(&mut self) {
         let limit = self.profile.tries_limit();
         self.pin = ReferenceData::new(self.profile.factory_pin(), limit);
@@ -111,6 +121,7 @@ impl TokenState {
         for container in self.keys.values_mut() {
             container.key = None;
         }
+        self.secure_messaging = None;
         self.issuer_certificate = None;
     }
 
@@ -146,6 +157,10 @@ impl TokenState {
         }
         if !self.management.force_change && !self.pin.has_format(self.pin_format) {
             return damaged("the PIN breaks its own rules");
+        }
+        let key = self.secure_messaging.as_ref();
+        if key.is_some_and(|key| key.suite().is_none()) {
+            return damaged("the secure messaging key is of no cipher suite");
         }
         if self.profile.is_crescendo() != self.xauth.is_some() {
             return damaged("an XAUTH key does not go with this profile, or is missing");
@@ -307,6 +322,18 @@ pub(crate) struct StoredKey {
     pub(crate) origin: Origin,
     /// PKCS#8, DER.
     pub(crate) pkcs8: SecretBytes,
+}
+
+/// The key 04 and the certificate by which a host knows it. It has no certificate object
+/// and is never made anew, so it is no [`KeyContainer`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SecureMessagingKey {
+    /// Of the cipher suite's curve.
+    pub(crate) algorithm: KeyAlgorithm,
+    /// PKCS#8, DER.
+    pub(crate) pkcs8: SecretBytes,
+    /// The card verifiable certificate, with its tag.
+    pub(crate) cvc: Bytes,
 }
 
 /// Where a key comes from.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use pcsc_transport::Interface;
 use piv_apdu::atr::Atr;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -36,7 +37,7 @@ use crate::state::{StateError, TokenState};
 /// ```
 pub struct VirtualToken {
     atr: Atr,
-    card: Card,
+    pub(crate) card: Card,
     transmission: Transmission,
 }
 
@@ -96,6 +97,36 @@ impl VirtualToken {
         self.atr
     }
 
+    /// The interface that the card lies on. A new one lies on contact.
+    pub fn interface(&self) -> Interface {
+        if self.card.state.contactless {
+            Interface::Contactless
+        } else {
+            Interface::Contact
+        }
+    }
+
+    /// Puts the card on another interface, which takes its power away: the session ends.
+    /// All else is the same card: its PIN, its tries left, its keys. The ATR is then
+    /// the one that PC/SC builds for a contactless card from its historical bytes, or the
+    /// card's own again.
+    ///
+    /// A card has one interface at a time. Over the contactless one it gives and does less:
+    /// see the crate's README.
+    pub fn set_interface(&mut self, interface: Interface) {
+        if self.interface() == interface {
+            return;
+        }
+        self.forget();
+        self.card.state.contactless = interface == Interface::Contactless;
+        // A card of which no ATR can be made does not come to be, and both are made of the
+        // same historical bytes.
+        if let Ok(atr) = atr::of(&self.card.state) {
+            self.atr = atr;
+        }
+        self.card.mark_changed();
+    }
+
     /// Gives the card power: a session begins, with nothing verified and the issuer
     /// security domain selected. Answers the ATR.
     pub fn power_on(&mut self) -> Atr {
@@ -132,9 +163,9 @@ impl VirtualToken {
         self.card.state.profile
     }
 
-    /// The protocol that the ATR offers.
+    /// The protocol that the ATR offers: T=1 over the contactless interface.
     pub fn protocol(&self) -> Protocol {
-        self.card.state.protocol
+        self.card.protocol()
     }
 
     /// Whether the card takes extended length fields.

@@ -260,12 +260,14 @@ impl Connection {
             let _ = closer.shutdown(Shutdown::Both);
         }));
         let session =
-            Session::open(&token, false, ResetNotice::None).map_err(|refusal| match refusal {
-                Refusal::InUse => VpcdError::InUse,
-                Refusal::Absent => {
-                    VpcdError::Connection(io::Error::other("pulled out while it was put in"))
-                }
-            })?;
+            Session::open(&token, false, ResetNotice::None, None).map_err(
+                |refusal| match refusal {
+                    Refusal::InUse => VpcdError::InUse,
+                    Refusal::Absent => {
+                        VpcdError::Connection(io::Error::other("pulled out while it was put in"))
+                    }
+                },
+            )?;
         Ok(Self {
             stream,
             peer,

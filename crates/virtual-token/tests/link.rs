@@ -374,12 +374,19 @@ fn a_t0_card_is_reached_through_a_t0_reader() {
 fn the_contactless_interface_has_the_atr_that_pcsc_makes() {
     let token = SharedToken::new(card(Profile::Crescendo2300));
     let contact = token.link("C");
-    let contactless = token.connect(&LinkOptions::new("R").contactless()).unwrap();
     assert_eq!(contact.info().interface, Interface::Contact);
     assert_eq!(
         contact.info().atr.to_string(),
         "3BD596FF8191FE1FC34332333030CC"
     );
+    // A card lies on one interface at a time.
+    let options = LinkOptions::new("R").contactless();
+    assert!(matches!(
+        token.connect(&options),
+        Err(LinkError::SharingViolation { .. })
+    ));
+    drop(contact);
+    let contactless = token.connect(&options).unwrap();
     assert_eq!(contactless.info().interface, Interface::Contactless);
     assert_eq!(contactless.info().atr.to_string(), "3B858001433233303046");
 }

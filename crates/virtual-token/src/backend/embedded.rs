@@ -149,7 +149,9 @@ impl Backend for EmbeddedBackend {
             },
             error => backend_error(error),
         })?;
-        let link = token.connect(&slot.options.clone().sharing(sharing))?;
+        let options = slot.options.clone().sharing(sharing);
+        // The reader is of the kind that the token lies on.
+        let link = token.connect(&options.of(token.interface()))?;
         Ok(Box::new(link))
     }
 

@@ -104,13 +104,13 @@ impl MemoryBackend {
     }
 
     /// Inserts a token into a reader, after pulling it out of the one it was in. The
-    /// reader is added if it is not there.
+    /// reader is added if it is not there. The token lies on the reader's interface then:
+    /// see [`LinkOptions::contactless`].
     ///
     /// # Errors
     ///
     /// [`ReaderInUse`] if another card is in it; the token is in no reader then.
     pub fn insert(&self, reader: &str, token: &SharedToken) -> Result<(), ReaderInUse> {
-        let atr = token.atr();
         loop {
             token.eject();
             let mut state = self.hub.lock();
@@ -129,10 +129,11 @@ impl MemoryBackend {
                 }
             });
             // With the lock held: whoever hears of the card can connect to it.
-            if let Ok(insertion) = token.insert(on_removal) {
+            let interface = state.readers[index].options.interface();
+            if let Ok(insertion) = token.insert(interface, on_removal) {
                 state.next_card += 1;
                 let reader = &mut state.readers[index];
-                let atr = reader.options.atr(&atr);
+                let atr = token.atr();
                 reader.card = Some(Inserted {
                     number,
                     token: token.clone(),

@@ -23,6 +23,9 @@ pub(crate) struct Access {
     pub(crate) xauth: bool,
     /// The card management key 9B has been authenticated.
     pub(crate) management: bool,
+    /// The pairing code has been verified. It opens nothing by itself: see
+    /// [`Card::has_contact`](super::Card::has_contact).
+    pub(crate) pairing_code: bool,
     /// What the next authentication has to answer.
     pub(crate) challenge: Option<Challenge>,
 }

@@ -12,6 +12,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use zeroize::Zeroizing;
 
+use crate::profile::Protocol;
+use crate::secure_messaging::{self, Session};
 use crate::state::TokenState;
 use crate::{aca, isd, oath, piv};
 use access::Access;
@@ -42,6 +44,10 @@ pub(crate) struct Card {
     pub(crate) state: TokenState,
     pub(crate) selected: Applet,
     pub(crate) access: Access,
+    /// The secure messaging session with a host.
+    pub(crate) session: Option<Session>,
+    /// The command being executed came through it.
+    pub(crate) over_secure_messaging: bool,
     pub(crate) random: ChaCha20Rng,
     /// The state has changed since it was last saved.
     pub(crate) changed: bool,
@@ -53,6 +59,8 @@ impl Card {
             state,
             selected: Applet::Isd,
             access: Access::default(),
+            session: None,
+            over_secure_messaging: false,
             random,
             changed: false,
         }
@@ -62,6 +70,7 @@ impl Card {
     pub(crate) fn forget(&mut self) {
         self.selected = Applet::Isd;
         self.access = Access::default();
+        self.session = None;
     }
 
     /// A whole command, of which chaining has been undone.
@@ -70,11 +79,23 @@ impl Card {
         if select::is_select(command) {
             return self.select(command);
         }
+        if secure_messaging::is_asked_for(command.cla()) {
+            return secure_messaging::execute(self, command);
+        }
         match self.selected {
             Applet::Isd => isd::execute(self, command),
             Applet::Aca => aca::execute(self, command),
             Applet::Piv => piv::execute(self, command),
             Applet::Oath(_) => oath::execute(command),
+        }
+    }
+
+    /// The protocol in use. What a contactless card speaks is shown to the host as T=1.
+    pub(crate) fn protocol(&self) -> Protocol {
+        if self.state.contactless {
+            Protocol::T1
+        } else {
+            self.state.protocol
         }
     }
 

@@ -29,6 +29,9 @@ impl Card {
         self.access
             .select(self.selected, applet, self.state.profile.is_crescendo());
         self.selected = applet;
+        // The standard has no such rule for selecting PIV again. It forbids none either,
+        // and a host that counts on its session then counts on too much.
+        self.session = None;
         if !with_answer {
             return done();
         }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::Card;
 use crate::profile::Protocol;
+use crate::secure_messaging;
 
 const INS_GET_RESPONSE: u8 = 0xC0;
 const CHAINED: u8 = 0x10;
@@ -45,20 +46,30 @@ impl Outgoing {
 impl Transmission {
     /// One command APDU in, one response APDU out.
     pub(crate) fn process(&mut self, card: &mut Card, bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-        self.exchange(card, bytes)
-            .unwrap_or_else(Response::from_status)
-            .encode()
+        let response = self.exchange(card, bytes).unwrap_or_else(|status| {
+            // SP 800-73-5 Part 2, 4.3: whatever is wrong with a command under secure
+            // messaging ends the session.
+            if bytes
+                .first()
+                .copied()
+                .is_some_and(secure_messaging::is_asked_for)
+            {
+                card.session = None;
+            }
+            Response::from_status(status)
+        });
+        response.encode()
     }
 
     fn exchange(&mut self, card: &mut Card, bytes: &[u8]) -> Result<Response, StatusWord> {
         let chain = self.chain.take();
         let outgoing = self.outgoing.take();
         let command = decode(bytes, card.state.extended_length)?;
-        check_class(command.cla())?;
+        check_class(card, command.cla())?;
 
         if command.cla() == 0x00 && command.ins() == INS_GET_RESPONSE {
             let outgoing = outgoing.ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
-            return self.get_response(card.state.protocol, &command, outgoing);
+            return self.get_response(card.protocol(), &command, outgoing);
         }
         if let Some(outgoing) = outgoing
             && outgoing.again == Some(header(&command))
@@ -77,7 +88,7 @@ impl Transmission {
             sent: 0,
             again: None,
         };
-        Ok(match card.state.protocol {
+        Ok(match card.protocol() {
             Protocol::T1 => self.send(outgoing, expected(&command)),
             Protocol::T0 => self.send_t0(outgoing, &command),
         })
@@ -199,15 +210,16 @@ fn decode(bytes: &[u8], extended_length: bool) -> Result<Command, StatusWord> {
 }
 
 /// Interindustry (0x) and proprietary (8x) classes, on the basic logical channel, in
-/// the clear. Which applet takes which instruction under which of the two is its own
-/// affair.
-fn check_class(cla: u8) -> Result<(), StatusWord> {
+/// the clear or (0x alone) under secure messaging. Which applet takes which instruction
+/// under which of the two is its own affair.
+fn check_class(card: &Card, cla: u8) -> Result<(), StatusWord> {
     match cla {
         // First interindustry values: channels 1 to 3, and secure messaging.
         0x00..=0x1F | 0x80..=0x9F if cla & 0x03 != 0 => {
             Err(StatusWord::LOGICAL_CHANNEL_NOT_SUPPORTED)
         }
-        0x00..=0x1F | 0x80..=0x9F if cla & 0x0C != 0 => Err(StatusWord::SM_NOT_SUPPORTED),
+        _ if secure_messaging::is_asked_for(cla) => secure_messaging::check_class(card, cla),
+        0x80..=0x9F if cla & 0x0C != 0 => Err(StatusWord::SM_NOT_SUPPORTED),
         0x00..=0x1F | 0x80..=0x9F => Ok(()),
         // Further interindustry values: channels 4 to 19.
         0x40..=0x7F => Err(StatusWord::LOGICAL_CHANNEL_NOT_SUPPORTED),

@@ -14,7 +14,7 @@ use piv_apdu::secret::PairingCode;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
-use super::{CreateError, CreateOptions};
+use super::{CreateError, CreateOptions, Vci, vci};
 use crate::crypto::{Issuer, KeyAlgorithm, PrivateKey, Purpose, Request};
 use crate::piv;
 use crate::profile::Profile;
@@ -37,29 +37,35 @@ pub(super) fn personalize(
     random: &mut ChaCha20Rng,
 ) -> Result<(), CreateError> {
     let expiry = date(created + LIFE)?;
+    let keys = wanted_keys(state.profile, options)?;
+    let vci = vci::wanted(options, &keys);
+    if vci.is_some() {
+        vci::allocate(state);
+    }
     let mut chuid = chuid(state, guid, expiry);
     put(state, ObjectTag::CHUID, &chuid.encode());
     put_ccc(state, random);
-    put_discovery(state, options);
+    put_discovery(state, vci);
     put_printed_information(state, expiry);
     let issuer = Issuer::new(created, random).map_err(CreateError::cryptography)?;
     state.issuer_certificate = Some(Bytes(issuer.certificate().to_vec()));
-    put_keys(state, options, &issuer, random)?;
+    put_keys(state, keys, &issuer, random)?;
     if options.issuer_signed {
         sign(&mut chuid, &issuer)?;
         put(state, ObjectTag::CHUID, &chuid.encode());
     }
-    if options.pairing_code {
+    if let Some(vci) = vci {
         put_pairing_code(state, random)?;
+        vci::put(state, vci, guid, &issuer, random)?;
     }
     Ok(())
 }
 
-fn put_discovery(state: &mut TokenState, options: &CreateOptions) {
-    let vci = if options.pairing_code {
-        PinUsagePolicy::VCI
-    } else {
-        0
+fn put_discovery(state: &mut TokenState, vci: Option<Vci>) {
+    let vci = match vci {
+        None => 0,
+        Some(vci) if vci.pairing_code => PinUsagePolicy::VCI,
+        Some(_) => PinUsagePolicy::VCI | PinUsagePolicy::VCI_WITHOUT_PAIRING_CODE,
     };
     let discovery = Discovery {
         aid: Aid::piv(),
@@ -142,12 +148,12 @@ fn put_printed_information(state: &mut TokenState, expiry: Date) {
 /// Keys with their certificates, and the key history that counts the retired ones.
 fn put_keys(
     state: &mut TokenState,
-    options: &CreateOptions,
+    keys: Vec<(KeyReference, KeyAlgorithm)>,
     issuer: &Issuer,
     random: &mut ChaCha20Rng,
 ) -> Result<(), CreateError> {
     let mut retired = 0;
-    for (key, algorithm) in wanted_keys(state.profile, options)? {
+    for (key, algorithm) in keys {
         let private = PrivateKey::generate(algorithm, random).map_err(CreateError::cryptography)?;
         let container =
             KeyContainer::generated(algorithm, &private).map_err(CreateError::cryptography)?;
@@ -194,6 +200,7 @@ fn wanted_keys(
         .personal_keys()
         .iter()
         .map(|(key, algorithm)| (KeyReference(*key), *algorithm))
+        .map(|(key, algorithm)| (key, vci::key_algorithm(options, key, algorithm)))
         .collect();
     for (key, algorithm) in &options.keys {
         let exists = match profile.key_containers() {
@@ -237,7 +244,7 @@ fn subject(state: &TokenState, key: KeyReference) -> String {
 }
 
 /// Fills a container. A Crescendo has only those it has; a plain PIV card makes one.
-fn put(state: &mut TokenState, tag: ObjectTag, content: &[u8]) {
+pub(super) fn put(state: &mut TokenState, tag: ObjectTag, content: &[u8]) {
     let content = Bytes(content.to_vec());
     match state.objects.get_mut(&HexId::from(tag)) {
         Some(object) => object.content = content,

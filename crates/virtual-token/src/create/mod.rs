@@ -2,6 +2,7 @@
 
 mod content;
 mod options;
+mod vci;
 
 use core::time::Duration;
 use std::time::SystemTime;
@@ -15,7 +16,7 @@ use crate::piv;
 use crate::profile::{Profile, Protocol};
 use crate::state::{Bytes, CPLC_LENGTH, StateError, TokenState, Xauth};
 
-pub use options::{Content, CreateOptions};
+pub use options::{Content, CreateOptions, Vci};
 
 /// A token cannot be made as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,7 +106,7 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
         ) {
             return refuse("this XAUTH key", "it is 3DES or AES-128");
         }
-        if options.pairing_code {
+        if options.pairing_code && options.vci.is_none() {
             return refuse(
                 "a pairing code",
                 "nothing is public about a Crescendo that has one",
@@ -120,8 +121,22 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
             "an empty token has no CHUID to sign",
         );
     }
-    if options.pairing_code && options.content == Content::Empty {
-        return refuse("a pairing code", "an empty token has nothing to pair with");
+    if options.content == Content::Empty {
+        if options.pairing_code {
+            return refuse("a pairing code", "an empty token has nothing to pair with");
+        }
+        if options.vci.is_some() {
+            return refuse(
+                "the virtual contact interface",
+                "an empty token has no certificate to open it with",
+            );
+        }
+    }
+    if vci::contradicts_keys(options) {
+        return refuse(
+            "cipher suite CS2",
+            "a P-384 key for signing or key management goes with CS7 alone",
+        );
     }
     if options.protocol == Protocol::T0 && options.extended_length == Some(true) {
         return refuse("extended length", "T=0 carries short commands only");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use piv_apdu::key::KeyReference;
+use piv_apdu::sm::CipherSuite;
 
 use crate::crypto::{KeyAlgorithm, SymmetricAlgorithm};
 use crate::profile::Protocol;
@@ -17,6 +18,63 @@ pub enum Content {
     /// family has, CHUID, CCC, key history, printed information.
     #[default]
     Personal,
+}
+
+/// The virtual contact interface of a token: secure messaging with a key and a card
+/// verifiable certificate of the card's own, who signed that (object `5FC122`), a pairing
+/// code of eight random digits that no one can choose (`5FC123`, behind the PIN), and a
+/// discovery object that announces it.
+///
+/// The certificates are of the token's own test authority
+/// ([`issuer_certificate`](crate::VirtualToken::issuer_certificate) is the trust anchor).
+///
+/// Source: SP 800-73-5 Part 1, 3.3.2, 3.3.7, 3.3.8 and 5.5.
+///
+/// ```
+/// use piv_apdu::sm::CipherSuite;
+/// use virtual_token::{CreateOptions, Vci};
+///
+/// let vci = Vci::new(CipherSuite::Cs2).without_pairing_code();
+/// let options = CreateOptions::default().vci(vci);
+/// assert!(options.vci.is_some_and(|vci| !vci.pairing_code));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Vci {
+    /// The cipher suite. A token with CS2 has P-256 keys where it would have P-384 ones for
+    /// signing (9C) and key management (9D, 82 to 95), which the standard has with CS7
+    /// alone.
+    pub suite: CipherSuite,
+    /// Whether the interface wants the pairing code. The token has one in either case.
+    pub pairing_code: bool,
+    /// Whether the card's certificate is signed by way of an intermediate one, which an RSA
+    /// key of the authority's signs.
+    pub intermediate: bool,
+}
+
+impl Vci {
+    /// With this cipher suite and a pairing code, which the standard recommends.
+    pub const fn new(suite: CipherSuite) -> Self {
+        Vci {
+            suite,
+            pairing_code: true,
+            intermediate: false,
+        }
+    }
+
+    /// The interface wants no pairing code.
+    #[must_use]
+    pub const fn without_pairing_code(mut self) -> Self {
+        self.pairing_code = false;
+        self
+    }
+
+    /// With an intermediate card verifiable certificate.
+    #[must_use]
+    pub const fn through_intermediate(mut self) -> Self {
+        self.intermediate = true;
+        self
+    }
 }
 
 /// Options for [`VirtualToken::create`](crate::VirtualToken::create). The default is a
@@ -62,10 +120,14 @@ pub struct CreateOptions {
     /// look managed. It is CMS as SP 800-73 has it, but by the token's own test authority,
     /// which nobody has a reason to trust.
     pub issuer_signed: bool,
-    /// Gives a personalized plain PIV card a pairing code: eight random digits that no one
-    /// can choose, in the object `5FC123` behind the PIN, and a discovery object that
-    /// announces the virtual contact interface with it (SP 800-73-5 Part 1, 3.3.2 and
-    /// 3.3.8). The interface itself is not there: that takes secure messaging.
+    /// Gives a personalized token the virtual contact interface. A real Crescendo is not
+    /// known to have it, so none has it unless it is asked for, and one that has it is this
+    /// project's composition: it then has the containers for it, and lists them in GET PIV
+    /// PROPERTIES.
+    pub vci: Option<Vci>,
+    /// Gives a personalized plain PIV card a pairing code, and with it the virtual contact
+    /// interface that the code is for: as [`vci`](Self::vci), of the cipher suite that the
+    /// card's keys call for (SP 800-73-5 Part 2, 4.1.4), unless that is given too.
     pub pairing_code: bool,
     /// Other algorithms for the keys that [`Content::Personal`] makes, by key reference.
     pub keys: BTreeMap<KeyReference, KeyAlgorithm>,
@@ -132,6 +194,13 @@ impl CreateOptions {
     #[must_use]
     pub fn issuer_signed(mut self, issuer_signed: bool) -> Self {
         self.issuer_signed = issuer_signed;
+        self
+    }
+
+    /// Sets [`vci`](Self::vci).
+    #[must_use]
+    pub fn vci(mut self, vci: Vci) -> Self {
+        self.vci = Some(vci);
         self
     }
 

@@ -34,6 +34,8 @@ const ISSUER_VALID: Duration = DAY.saturating_mul(10 * 365);
 /// id-PIV-cardAuth (SP 800-73-5, certificates for key 9E).
 const PIV_CARD_AUTHENTICATION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("2.16.840.1.101.3.6.8");
+/// id-PIV-content-signing.
+const PIV_CONTENT_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.6.7");
 /// Microsoft's smart card logon.
 const SMART_CARD_LOGON: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.2");
 /// Microsoft's user principal name, another name in a subject alternative name.
@@ -63,6 +65,8 @@ pub(crate) enum Purpose {
     KeyManagement { agreement: bool },
     /// 9E: the card, whoever holds it.
     CardAuthentication,
+    /// Whoever signs what is on the card: here its card verifiable certificate.
+    ContentSigning,
 }
 
 /// A certificate to be made.
@@ -124,6 +128,11 @@ impl Issuer {
         random: &mut R,
     ) -> Result<Vec<u8>, CertificateError> {
         let subject = Name::from_str(&request.subject)?;
+        let valid = match request.purpose {
+            // It has to live as long as the card.
+            Purpose::ContentSigning => ISSUER_VALID,
+            _ => VALID,
+        };
         let profile = Profile {
             issuer: self.name.clone(),
             extensions: cardholder_extensions(&request, &subject)?,
@@ -134,7 +143,7 @@ impl Issuer {
             profile,
             request.key,
             self.not_before,
-            VALID,
+            valid,
             random,
         )
     }
@@ -156,6 +165,13 @@ fn sign<R: CryptoRng>(
     let validity = Validity::new(time(not_before)?, time(not_before + valid)?);
     let builder = CertificateBuilder::new(profile, serial, validity, spki)?;
     Ok(builder.build::<_, DerSignature>(key)?.to_der()?)
+}
+
+/// The identifier of a public key: the SHA-1 of its bits (RFC 5280, 4.2.1.2, method 1).
+pub(crate) fn key_identifier(key: &SubjectPublicKeyInfoOwned) -> Result<Vec<u8>, CertificateError> {
+    let document = key.to_der()?;
+    let key = SubjectPublicKeyInfoRef::try_from(document.as_slice())?;
+    Ok(SubjectKeyIdentifier::try_from(key)?.0.into_bytes().into())
 }
 
 fn time(since_1970: Duration) -> Result<Time, der::Error> {
@@ -242,7 +258,20 @@ fn cardholder_extensions(
                 vec![PIV_CARD_AUTHENTICATION],
                 false,
             ),
+            Purpose::ContentSigning => (
+                KeyUsages::DigitalSignature.into(),
+                vec![PIV_CONTENT_SIGNING],
+                false,
+            ),
         };
+    let mut extensions = vec![
+        KeyUsage(usage).to_extension(subject, &[])?,
+        ExtendedKeyUsage(extended).to_extension(subject, &[])?,
+    ];
+    // It is no card's.
+    if request.purpose == Purpose::ContentSigning {
+        return Ok(extensions);
+    }
     let mut names = Vec::new();
     if principal {
         names.push(GeneralName::OtherName(OtherName {
@@ -252,9 +281,6 @@ fn cardholder_extensions(
     }
     let uuid = Ia5String::new(&format!("urn:uuid:{}", request.uuid))?;
     names.push(GeneralName::UniformResourceIdentifier(uuid));
-    Ok(vec![
-        KeyUsage(usage).to_extension(subject, &[])?,
-        ExtendedKeyUsage(extended).to_extension(subject, &[])?,
-        SubjectAltName(names).to_extension(subject, &[])?,
-    ])
+    extensions.push(SubjectAltName(names).to_extension(subject, &[])?);
+    Ok(extensions)
 }

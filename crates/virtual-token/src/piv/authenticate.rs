@@ -44,10 +44,12 @@ pub(super) fn authenticate(card: &mut Card, command: &GeneralAuthenticate) -> An
 }
 
 /// The access rules of SP 800-73-5 Part 1, table 5: the card authentication key always,
-/// the signature key right after the PIN, the others once the PIN has been verified.
+/// the signature key right after the PIN, the others once the PIN has been verified; all
+/// but the first over contact, by wire or virtually.
 fn may_use(card: &Card, key: KeyReference) -> bool {
     match key {
         KeyReference::CARD_AUTHENTICATION => true,
+        _ if !card.has_contact() => false,
         KeyReference::DIGITAL_SIGNATURE => card.access.pin_just_verified(),
         _ => card.access.pin(),
     }

@@ -1,10 +1,12 @@
 //! GET DATA and PUT DATA: SP 800-73-5 Part 2, 3.1.2 and 3.3.1.
 
+use std::borrow::Cow;
+
 use piv_apdu::command::{GetData, PutData};
 use piv_apdu::object::{ObjectTag, ReadAccess};
 use piv_apdu::status::StatusWord;
 
-use super::may_administer;
+use super::{access, may_administer};
 use crate::card::{Answer, Card, done};
 use crate::policy;
 use crate::state::{Bytes, DataObject, HexId};
@@ -18,19 +20,21 @@ const YUBICO_OBJECTS: core::ops::RangeInclusive<u32> = 0x5F_FF00..=0x5F_FF1F;
 
 /// GET DATA. A Crescendo's container that is allocated and empty gives an empty object.
 pub(super) fn get(card: &Card, command: GetData) -> Answer {
-    if policy::is_object(&card.state, command.tag) {
-        let content = policy::read(&card.state);
-        return Ok(GetData::encode_answer(command.tag, &content));
-    }
-    let object = card
-        .state
-        .objects
-        .get(&HexId::from(command.tag))
-        .ok_or(StatusWord::FILE_NOT_FOUND)?;
-    if command.tag.read_access() == ReadAccess::Pin && !card.access.pin() {
+    let content = content(card, command.tag).ok_or(StatusWord::FILE_NOT_FOUND)?;
+    let wants_pin = command.tag.read_access() == ReadAccess::Pin;
+    if !access::may_read(card, command.tag) || wants_pin && !card.access.pin() {
         return Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED);
     }
-    Ok(GetData::encode_answer(command.tag, &object.content.0))
+    Ok(GetData::encode_answer(command.tag, &content))
+}
+
+/// What is in an object that is there.
+fn content(card: &Card, tag: ObjectTag) -> Option<Cow<'_, [u8]>> {
+    if policy::is_object(&card.state, tag) {
+        return Some(policy::read(&card.state).into());
+    }
+    let object = card.state.objects.get(&HexId::from(tag))?;
+    Some(object.content.0.as_slice().into())
 }
 
 /// PUT DATA. An empty object empties a Crescendo's container, and is no object any more

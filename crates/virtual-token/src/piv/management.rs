@@ -19,6 +19,10 @@ pub(super) fn authenticate(card: &mut Card, command: &GeneralAuthenticate) -> An
         .management_key
         .clone()
         .ok_or(StatusWord::INS_NOT_SUPPORTED)?;
+    // SP 800-73-5 Part 1, table 5: never over the contactless interface.
+    if card.state.contactless {
+        return Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED);
+    }
     if key.algorithm.identifier() != command.algorithm.to_u8() {
         return Err(StatusWord::INCORRECT_P1P2);
     }

@@ -1,10 +1,12 @@
 //! The PIV card application: SP 800-73-5, Part 2, and what vendors add to it.
 
+mod access;
 mod authenticate;
 mod crescendo;
 mod data;
 mod generate;
 mod management;
+mod pairing_code;
 mod pin;
 mod yubico;
 
@@ -12,18 +14,20 @@ use piv_apdu::aid::{self, Aid};
 use piv_apdu::apdu::Command;
 use piv_apdu::command::{ApplicationProperties, PivCommand};
 use piv_apdu::key::KeyReference;
+use piv_apdu::sm::CipherSuite;
 use piv_apdu::status::StatusWord;
 use zeroize::Zeroizing;
 
 use crate::card::{Answer, Card};
 use crate::profile::Profile;
-use crate::state::{HexId, TokenState};
+use crate::secure_messaging;
+use crate::state::{HexId, SecureMessagingKey, TokenState};
 
 pub(crate) use crescendo::allocate_containers;
 pub(crate) use data::PIV_CAPACITY;
 
-/// `61 { 4F <AID>, 79 { 4F <RID> }, 50 <label> }`. None announces secure messaging, which
-/// the card does not have.
+/// `61 { 4F <AID>, 79 { 4F <RID> }, 50 <label> }`, and `AC { 80 <cipher suite>, 06 00 }` of a
+/// card that has secure messaging.
 pub(crate) fn select_answer(state: &TokenState) -> Zeroizing<Vec<u8>> {
     let label = match state.profile {
         // Of a live C2300 (third-party).
@@ -32,16 +36,20 @@ pub(crate) fn select_answer(state: &TokenState) -> Zeroizing<Vec<u8>> {
         Profile::Crescendo4000 => "HID Global ActivID Applet 4.0.0",
         Profile::Piv => "Software PIV card",
     };
+    let key = state.secure_messaging.as_ref();
+    let suite = key.and_then(SecureMessagingKey::suite);
     let properties = ApplicationProperties {
         aid: Aid::new(aid::PIV),
         authority: Aid::new(aid::RID_NIST),
         label: Some(label.to_owned()),
+        algorithms: suite.map(CipherSuite::algorithm).into_iter().collect(),
         ..ApplicationProperties::default()
     };
     Zeroizing::new(properties.encode())
 }
 
 pub(crate) fn execute(card: &mut Card, command: &Command) -> Answer {
+    access::check_interface(card, command)?;
     if let Some(answer) = crescendo::execute(card, command) {
         return answer;
     }
@@ -58,6 +66,11 @@ pub(crate) fn execute(card: &mut Card, command: &Command) -> Answer {
             if command.key == KeyReference::CARD_MANAGEMENT =>
         {
             management::authenticate(card, &command)
+        }
+        PivCommand::GeneralAuthenticate(command)
+            if command.key == KeyReference::SECURE_MESSAGING =>
+        {
+            secure_messaging::establish(card, &command)
         }
         PivCommand::GeneralAuthenticate(command) => authenticate::authenticate(card, &command),
         PivCommand::GenerateAsymmetric(command) => generate::generate(card, &command),

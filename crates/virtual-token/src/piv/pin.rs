@@ -5,18 +5,26 @@ use piv_apdu::key::KeyReference;
 use piv_apdu::secret::PinBlock;
 use piv_apdu::status::StatusWord;
 
+use super::{access, pairing_code};
 use crate::card::{Answer, Card, done};
 use crate::state::ReferenceData;
 use crate::verification::{self, check};
 
-/// VERIFY: asks, checks or logs out. The PIV PIN is all there is to verify.
+/// VERIFY of the PIV PIN or of the pairing code: asks, checks or logs out.
 pub(super) fn verify(card: &mut Card, command: &Verify) -> Answer {
-    if command.reference != KeyReference::PIV_PIN {
-        return Err(StatusWord::REFERENCED_DATA_NOT_FOUND);
+    match command.reference {
+        KeyReference::PIV_PIN => verify_pin(card, &command.action),
+        KeyReference::PAIRING_CODE => pairing_code::verify(card, &command.action),
+        _ => Err(StatusWord::REFERENCED_DATA_NOT_FOUND),
     }
-    match &command.action {
+}
+
+fn verify_pin(card: &mut Card, action: &VerifyAction) -> Answer {
+    access::check_pin_interface(card)?;
+    match action {
         VerifyAction::Query => query(card),
         VerifyAction::Check(block) => {
+            access::check_tries(card)?;
             presented(card, block)?;
             verification::verify(card, block)
         }
@@ -44,8 +52,14 @@ pub(super) fn change_reference_data(card: &mut Card, command: &ChangeReferenceDa
     let (old, new) = (&command.old, &command.new);
     match command.reference {
         KeyReference::PIV_PIN => {
+            access::check_pin_interface(card)?;
+            access::check_tries(card)?;
             presented(card, old)?;
             verification::change_pin(card, old, new)
+        }
+        // Over contact alone (SP 800-73-5 Part 1, table 4).
+        KeyReference::PUK if card.state.contactless => {
+            Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED)
         }
         KeyReference::PUK => {
             check_puk(card, old)?;

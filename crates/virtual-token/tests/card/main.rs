@@ -9,6 +9,7 @@
 
 mod administration;
 mod common;
+mod contactless;
 mod content;
 mod conversations;
 mod cryptography;
