@@ -38,10 +38,13 @@
 //! #     assert_eq!(command.data(), expected);
 //! #     Response::decode(&hex(answer)).unwrap()
 //! # };
+//! # let algorithms = [piv_apdu::key::Algorithm::Cs2];
 //! # let (signer_object, anchor) = (hex(&direct["object_5fc122"]), hex(&vectors["root_certificate"]));
 //!
-//! // The card has announced CS2 when it was selected.
-//! let establishment = KeyEstablishment::new(CipherSuite::Cs2, &mut random)?;
+//! // The card has announced a suite when it was selected.
+//! let suite = algorithms.into_iter().find_map(CipherSuite::from_algorithm);
+//! let suite = suite.ok_or("no secure messaging")?;
+//! let establishment = KeyEstablishment::new(suite, &mut random)?;
 //! # let establishment = recorded().unwrap();
 //! let answer = exchange(&establishment.command());
 //! let established = establishment.finish(&answer)?;

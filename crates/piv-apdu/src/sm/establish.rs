@@ -58,7 +58,11 @@ pub enum EstablishError {
     #[error("the certificate that the card shows for secure sessions is not a card's")]
     NotACard,
     /// The certificate's key is for the other cipher suite.
-    #[error("the card's certificate has a key of {certificate:?} where {asked:?} was asked for")]
+    #[error(
+        "the card's certificate has a key of {} where {} was asked for",
+        certificate.algorithm(),
+        asked.algorithm()
+    )]
     Suite {
         /// The suite that the session was to have.
         asked: CipherSuite,
@@ -81,7 +85,7 @@ impl KeyEstablishment {
     /// random numbers that have to be good ones.
     ///
     /// The suite is the one that the card announces when it is selected
-    /// ([`ApplicationProperties::algorithms`](crate::command::ApplicationProperties)).
+    /// ([`CipherSuite::from_algorithm`]).
     ///
     /// # Errors
     /// What the source of random numbers fails with.

@@ -30,6 +30,17 @@ impl CipherSuite {
         }
     }
 
+    /// The suite that has this algorithm identifier. What a card has is among the
+    /// algorithms that it announces when it is selected
+    /// ([`ApplicationProperties`](crate::command::ApplicationProperties)).
+    pub const fn from_algorithm(algorithm: Algorithm) -> Option<Self> {
+        match algorithm {
+            Algorithm::Cs2 => Some(Self::Cs2),
+            Algorithm::Cs7 => Some(Self::Cs7),
+            _ => None,
+        }
+    }
+
     /// Bytes of a coordinate, and of the shared secret: 32 or 48.
     pub const fn coordinate_length(self) -> usize {
         match self {

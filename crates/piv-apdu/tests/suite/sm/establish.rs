@@ -2,6 +2,7 @@
 //! refused.
 
 use piv_apdu::apdu::{Command, Response};
+use piv_apdu::key::Algorithm;
 use piv_apdu::sm::{CipherSuite, EstablishError, Established, KeyEstablishment};
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{self, Node, Tag};
@@ -207,6 +208,24 @@ fn a_card_of_the_other_suite_is_refused() {
     assert_eq!(
         finish(CipherSuite::Cs2, &cs2, &answer).unwrap_err(),
         refused
+    );
+}
+
+#[test]
+fn a_suite_is_known_by_its_algorithm() {
+    for (suite, name) in SUITES {
+        let algorithm = Algorithm::from_u8(bytes(&vectors(name)["algorithm"])[0]);
+        assert_eq!(suite.algorithm(), algorithm);
+        assert_eq!(CipherSuite::from_algorithm(algorithm), Some(suite));
+    }
+    assert_eq!(CipherSuite::from_algorithm(Algorithm::EccP256), None);
+    let refused = EstablishError::Suite {
+        asked: CipherSuite::Cs2,
+        certificate: CipherSuite::Cs7,
+    };
+    assert_eq!(
+        refused.to_string(),
+        "the card's certificate has a key of CS7 where CS2 was asked for"
     );
 }
 
