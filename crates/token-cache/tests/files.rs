@@ -354,7 +354,10 @@ fn a_folder_in_the_place_of_a_file_is_no_harm() {
     remember(&cache, 1, &[(chuid(), b"content")]);
     cache.count(&name(1), Counts { hits: 1, misses: 0 });
     assert!(cache.read(&name(1)).is_none());
-    assert!(!cache.forget(&name(1), |_| true), "can't be written to");
+    assert!(!cache.has_failed_to_forget());
+    let clone = cache.clone();
+    assert!(!clone.forget(&name(1), |_| true), "can't be written to");
+    assert!(cache.has_failed_to_forget());
 }
 
 #[test]
@@ -365,6 +368,8 @@ fn a_place_that_can_not_be_a_folder_remembers_nothing() {
     let cache = Cache::off().with_memory().with_disk(&file.join("cache"));
     remember(&cache, 1, &[(chuid(), b"content")]);
     assert!(cache.read(&name(1)).is_none() && cache.held().is_empty());
+    assert!(cache.forget(&name(1), |_| true) && cache.clear(&name(1)) && cache.clear_all());
+    assert!(!cache.has_failed_to_forget(), "there is nothing to forget");
     assert_eq!(fs::read(&file).expect("can be read"), b"mine");
 }
 
