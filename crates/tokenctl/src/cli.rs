@@ -659,6 +659,7 @@ pub(crate) enum VirtualCommand {
     #[command(after_help = "Examples:\n  \
         tokenctl virtual create --profile crescendo-2300 alice\n  \
         tokenctl virtual create --profile piv --seed 7 bob\n  \
+        tokenctl virtual create --profile piv --vci cs2 carol\n  \
         tokenctl virtual create --profile crescendo-key --empty spare")]
     Create(CreateArgs),
 
@@ -679,10 +680,28 @@ pub(crate) enum VirtualCommand {
         name: String,
     },
 
+    /// Put a software token on its contact or its contactless interface.
+    #[command(after_help = "Examples:\n  \
+        tokenctl virtual move alice --to contactless\n  \
+        tokenctl virtual move alice --to contact\n\n\
+        It stays there for every program, with the same PIN, keys and tries left. Over the \
+        contactless interface a token tells little and does less; one that was made with --vci \
+        does most of what it does over contact, once a host has opened the virtual contact \
+        interface.")]
+    Move {
+        /// The token's name.
+        name: String,
+
+        /// The interface to put it on.
+        #[arg(long, value_enum, value_name = "INTERFACE")]
+        to: InterfaceName,
+    },
+
     /// Put a software token into a virtual reader of pcscd, until Ctrl-C pulls it out.
     #[command(after_help = "Examples:\n  \
             tokenctl virtual serve alice\n  \
-            tokenctl virtual serve bob --address 127.0.0.1:35964\n\n\
+            tokenctl virtual serve bob --address 127.0.0.1:35964\n  \
+            tokenctl virtual serve carol --contactless\n\n\
             Needs pcscd with the driver vpcd (Debian and Ubuntu: apt install pcscd \
             vsmartcard-vpcd). All programs then see the token in the reader \"Virtual PCD 00 00\", \
             or \"Virtual PCD 00 01\" at port 35964.")]
@@ -691,6 +710,7 @@ pub(crate) enum VirtualCommand {
 
 /// What `virtual create` takes.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct CreateArgs {
     /// What to imitate.
     #[arg(long, value_enum, value_name = "PROFILE")]
@@ -714,7 +734,17 @@ pub(crate) struct CreateArgs {
     #[arg(long)]
     pub(crate) yubico: bool,
 
-    /// Give a piv card a pairing code, which it announces; it cannot be used with it yet.
+    /// Give it the virtual contact interface, for use over contactless: secure messaging
+    /// with this cipher suite, and a pairing code. No real Crescendo is known to have one.
+    #[arg(long, value_enum, value_name = "SUITE", conflicts_with = "empty")]
+    pub(crate) vci: Option<SuiteName>,
+
+    /// Make the virtual contact interface want no pairing code.
+    #[arg(long, requires = "vci", conflicts_with = "pairing_code")]
+    pub(crate) no_pairing_code: bool,
+
+    /// Give a piv card a pairing code, and the virtual contact interface that it is for,
+    /// of the cipher suite that its keys call for.
     #[arg(long)]
     pub(crate) pairing_code: bool,
 
@@ -739,11 +769,33 @@ pub(crate) enum ProfileName {
     Piv,
 }
 
+/// A cipher suite of secure messaging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SuiteName {
+    /// P-256, AES-128, SHA-256.
+    Cs2,
+    /// P-384, AES-256, SHA-384.
+    Cs7,
+}
+
+/// An interface of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InterfaceName {
+    /// Contacts, or a USB plug.
+    Contact,
+    /// Radio.
+    Contactless,
+}
+
 /// What `virtual serve` takes.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// The token's name.
     pub(crate) name: String,
+
+    /// Put it on its contactless interface first, as `virtual move --to contactless` does.
+    #[arg(long)]
+    pub(crate) contactless: bool,
 
     /// Where vpcd listens.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:35963")]

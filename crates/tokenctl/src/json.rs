@@ -69,6 +69,7 @@ schemas! {
     VirtualCreate => "virtual-create",
     VirtualList => "virtual-list",
     VirtualRemove => "virtual-remove",
+    VirtualMove => "virtual-move",
     VirtualServe => "virtual-serve",
     Doctor => "doctor",
     Completions => "completions",
@@ -426,6 +427,7 @@ pub(crate) struct VirtualCreate {
 pub(crate) struct VirtualToken {
     pub(crate) name: String,
     pub(crate) profile: Option<&'static str>,
+    pub(crate) interface: Option<&'static str>,
     pub(crate) atr: Option<String>,
     pub(crate) path: String,
     pub(crate) error: Option<String>,
@@ -442,6 +444,12 @@ pub(crate) struct VirtualList {
 #[derive(Debug, Serialize)]
 pub(crate) struct VirtualRemove {
     pub(crate) name: String,
+}
+
+/// A software token that was put on an interface.
+#[derive(Debug, Serialize)]
+pub(crate) struct VirtualMove {
+    pub(crate) token: VirtualToken,
 }
 
 /// A software token in a virtual reader, one document a line.

@@ -39,7 +39,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pcsc_transport::Holder;
+use pcsc_transport::{Holder, Interface};
 use piv_apdu::atr::Atr;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -83,6 +83,8 @@ pub struct TokenSummary {
     pub profile: Profile,
     /// Its answer to reset.
     pub atr: Atr,
+    /// The interface that it lies on.
+    pub interface: Interface,
 }
 
 /// One file of a listing.
@@ -301,11 +303,18 @@ impl TokenStore {
         let path = self.path(name);
         let listed: Listed = parse(text, &path)?;
         let atr = from_hex(&listed.atr).and_then(|bytes| Atr::parse(&bytes).ok());
+        let atr = atr.ok_or_else(|| damaged(&path, "its `atr` is no ATR"))?;
+        let interface = if atr.is_contactless_pcsc() {
+            Interface::Contactless
+        } else {
+            Interface::Contact
+        };
         Ok(TokenSummary {
             name: name.clone(),
             id: listed.id,
             profile: listed.profile,
-            atr: atr.ok_or_else(|| damaged(&path, "its `atr` is no ATR"))?,
+            atr,
+            interface,
         })
     }
 
@@ -400,6 +409,28 @@ impl TokenStore {
             store.save(&name, token).map_err(io::Error::other)
         };
         Ok(SharedToken::with_persistence(token, Box::new(persist)))
+    }
+
+    /// Puts a token on another interface. Whoever watches an
+    /// [`EmbeddedBackend`](crate::EmbeddedBackend) sees it go and come back.
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenStore::load`]; [`StoreError::Io`] also if it cannot be saved, and then
+    /// it lies where it was.
+    pub fn set_interface(
+        &self,
+        name: &TokenName,
+        interface: Interface,
+    ) -> Result<TokenSummary, StoreError> {
+        let token = self.load(name)?;
+        token.set_interface(interface);
+        if let Some(problem) = token.save_error() {
+            return Err(failed("writing", &self.path(name))(io::Error::other(
+                problem,
+            )));
+        }
+        self.summary(name)
     }
 
     /// Removes a token for good. Its file need not be readable for that.

@@ -12,7 +12,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use pcsc_transport::{Backend, CardPresence, Event, EventKind, LinkError, Sharing, Watcher};
+use pcsc_transport::{
+    Backend, CardPresence, Event, EventKind, Interface, LinkError, Sharing, Watcher,
+};
 use support::{OK, PIN_STATUS, SELECT_PIV, VERIFY, VERIFY_WRONG, card, options, piv, send, status};
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::store::{TokenName, TokenStore, Wait};
@@ -140,6 +142,89 @@ fn a_readers_kind_is_its_links_kind() {
         ),
         Err(LinkError::NotTransacted)
     ));
+}
+
+/// The card is the same, and what it knows of its PIN.
+#[test]
+fn a_card_carried_to_a_contactless_reader_goes_and_comes() {
+    let backend = MemoryBackend::new();
+    backend.add_reader(LinkOptions::new("Slot"));
+    backend.add_reader(LinkOptions::new("Pad").contactless());
+    let token = piv();
+    backend.insert("Slot", &token).unwrap();
+    let contact = token.atr();
+    let mut link = backend.connect("Slot", Sharing::Shared).unwrap();
+    send(&mut *link, SELECT_PIV).unwrap();
+    send(&mut *link, VERIFY_WRONG).unwrap();
+    let seen = Seen::of(backend.watch().unwrap());
+    assert_eq!(seen.next(3), ["+Slot", "Slot in", "+Pad"]);
+
+    backend.insert("Pad", &token).unwrap();
+    assert_eq!(seen.next(2), ["Slot out", "Pad in"]);
+    assert!(matches!(
+        send(&mut *link, PIN_STATUS),
+        Err(LinkError::Removed)
+    ));
+    assert_eq!(token.interface(), Interface::Contactless);
+    let readers = backend.readers().unwrap();
+    assert_eq!(readers[1].card, CardPresence::Present { atr: token.atr() });
+    let mut link = backend.connect("Pad", Sharing::Shared).unwrap();
+    assert_eq!(link.info().interface, Interface::Contactless);
+    assert!(link.info().atr.is_contactless_pcsc());
+    send(&mut *link, SELECT_PIV).unwrap();
+    assert_eq!(send(&mut *link, PIN_STATUS).unwrap(), [0x69, 0x82]);
+
+    // By hand, to a reader of its own.
+    token.set_interface(Interface::Contact);
+    assert_eq!(seen.next(1), ["Pad out"]);
+    assert!(matches!(
+        send(&mut *link, PIN_STATUS),
+        Err(LinkError::Removed)
+    ));
+    assert_eq!((token.atr(), token.is_present()), (contact, true));
+    let mut link = token.link("Own");
+    send(&mut link, SELECT_PIV).unwrap();
+    assert_eq!(send(&mut link, PIN_STATUS).unwrap(), [0x63, 0xC2]);
+}
+
+#[test]
+fn a_token_of_a_directory_that_is_moved_goes_and_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path());
+    let made = store
+        .create(&name("one"), Profile::Piv, &options())
+        .unwrap();
+    assert_eq!(made.interface, Interface::Contact);
+    let backend = EmbeddedBackend::new(store.clone());
+    let seen = Seen::of(backend.watch().unwrap());
+    assert_eq!(seen.next(2), ["+Virtual one", "Virtual one in"]);
+
+    let moved = store
+        .set_interface(&name("one"), Interface::Contactless)
+        .unwrap();
+    assert_eq!(moved.interface, Interface::Contactless);
+    assert_eq!(seen.next(2), ["Virtual one out", "Virtual one in"]);
+    let link = backend.connect("Virtual one", Sharing::Shared).unwrap();
+    assert_eq!(link.info().interface, Interface::Contactless);
+    assert_eq!(link.info().atr, moved.atr);
+    // Nobody moves it while it is in use.
+    let hurried = store.clone().with_wait(Wait::No);
+    assert!(
+        hurried
+            .set_interface(&name("one"), Interface::Contact)
+            .is_err()
+    );
+    drop(link);
+
+    // Where it lies already, nothing happens.
+    store
+        .set_interface(&name("one"), Interface::Contactless)
+        .unwrap();
+    seen.assert_none();
+    store
+        .set_interface(&name("one"), Interface::Contact)
+        .unwrap();
+    assert_eq!(seen.next(2), ["Virtual one out", "Virtual one in"]);
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use std::io::Write as _;
 
+use pcsc_transport::Interface;
+use piv_apdu::sm::CipherSuite;
 use virtual_token::store::{Entry, TokenName, TokenSummary};
 use virtual_token::vpcd::{self, Ended, VpcdError};
-use virtual_token::{Content, CreateOptions, Profile};
+use virtual_token::{Content, CreateOptions, Profile, Vci};
 
-use crate::cli::{CreateArgs, ProfileName, ServeArgs, VirtualCommand};
+use crate::cli::{CreateArgs, InterfaceName, ProfileName, ServeArgs, SuiteName, VirtualCommand};
+use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
 use crate::output::{self, Fields, Output};
@@ -21,6 +24,7 @@ pub(crate) fn run(command: &VirtualCommand, output: &Output) -> Result {
         VirtualCommand::Create(arguments) => create(arguments, output),
         VirtualCommand::List => list(output),
         VirtualCommand::Remove { name } => remove(name, output),
+        VirtualCommand::Move { name, to } => move_to(name, *to, output),
         VirtualCommand::Serve(arguments) => serve(arguments, output),
     }
 }
@@ -38,6 +42,7 @@ fn create(arguments: &CreateArgs, output: &Output) -> Result {
         .yubico(arguments.yubico)
         .pairing_code(arguments.pairing_code);
     options.seed = arguments.seed;
+    options.vci = vci(arguments);
     options.extended_length = arguments.extended_length;
     let store = store()?;
     let made = store
@@ -92,15 +97,19 @@ fn list(output: &Output) -> Result {
         ));
         return Ok(());
     }
-    let mut table = Table::new(&["NAME", "PROFILE", "FILE"]);
+    let mut table = Table::new(&["NAME", "PROFILE", "INTERFACE", "FILE"]);
     for entry in &entries {
-        let profile = match &entry.token {
-            Ok(token) => Text::from(token.profile.name()),
-            Err(error) => Text::styled(error.to_string(), BAD),
+        let (profile, interface) = match &entry.token {
+            Ok(token) => (
+                Text::from(token.profile.name()),
+                Text::from(describe::interface(token.interface)),
+            ),
+            Err(error) => (Text::styled(error.to_string(), BAD), Text::from("")),
         };
         table.row([
             Text::styled(&entry.name, NAME),
             profile,
+            interface,
             Text::styled(entry.path.display().to_string(), DIM),
         ]);
     }
@@ -128,11 +137,38 @@ fn remove(token: &str, output: &Output) -> Result {
     Ok(())
 }
 
+fn move_to(token: &str, to: InterfaceName, output: &Output) -> Result {
+    let name = name(token)?;
+    let store = store()?;
+    let moved = store
+        .set_interface(&name, interface(to))
+        .map_err(|error| store_failed(&error))?;
+    let lies_on = describe::interface(moved.interface);
+    if output.json {
+        let path = store.path(&name).display().to_string();
+        let body = json::VirtualMove {
+            token: token_json(&moved, path),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    let mut out = output.stdout();
+    let line = Text::from("The software token ")
+        .then(name.as_str(), NAME)
+        .plain(format!(" lies on its {lies_on} interface now"));
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}
+
 /// Keeps the token in the virtual reader until the person or the reader ends it.
 fn serve(arguments: &ServeArgs, output: &Output) -> Result {
-    let token = store()?
-        .load(&name(&arguments.name)?)
-        .map_err(|error| store_failed(&error))?;
+    let (store, name) = (store()?, name(&arguments.name)?);
+    if arguments.contactless {
+        store
+            .set_interface(&name, Interface::Contactless)
+            .map_err(|error| store_failed(&error))?;
+    }
+    let token = store.load(&name).map_err(|error| store_failed(&error))?;
     let say = |event, text: &str| -> Result {
         if output.json {
             let body = json::VirtualServe {
@@ -204,10 +240,31 @@ fn profile(name: ProfileName) -> Profile {
     }
 }
 
+fn interface(name: InterfaceName) -> Interface {
+    match name {
+        InterfaceName::Contact => Interface::Contact,
+        InterfaceName::Contactless => Interface::Contactless,
+    }
+}
+
+fn vci(arguments: &CreateArgs) -> Option<Vci> {
+    let suite = match arguments.vci? {
+        SuiteName::Cs2 => CipherSuite::Cs2,
+        SuiteName::Cs7 => CipherSuite::Cs7,
+    };
+    let vci = Vci::new(suite);
+    Some(if arguments.no_pairing_code {
+        vci.without_pairing_code()
+    } else {
+        vci
+    })
+}
+
 fn token_json(token: &TokenSummary, path: String) -> json::VirtualToken {
     json::VirtualToken {
         name: token.name.to_string(),
         profile: Some(token.profile.name()),
+        interface: Some(describe::interface(token.interface)),
         atr: Some(crate::hex::encode(token.atr.as_bytes())),
         path,
         error: None,
@@ -221,6 +278,7 @@ fn entry_json(entry: &Entry) -> json::VirtualToken {
         Err(error) => json::VirtualToken {
             name: entry.name.clone(),
             profile: None,
+            interface: None,
             atr: None,
             path,
             error: Some(error.to_string()),

@@ -76,6 +76,7 @@ fn documents() -> Vec<Value> {
         &["apdu", "--reader", "one", "00200080"],
         &["virtual", "list"],
         &["virtual", "create", "--profile", "piv", "--empty", "new"],
+        &["virtual", "move", "new", "--to", "contactless"],
         &["virtual", "remove", "new"],
         &["doctor"],
         &["completions", "fish"],

@@ -63,6 +63,7 @@ fn the_page_and_all_pages() {
         "tokenctl.1",
         "tokenctl-show.1",
         "tokenctl-cert-export.1",
+        "tokenctl-virtual-move.1",
         "tokenctl-virtual-serve.1",
     ] {
         assert!(pages.contains(&page.to_owned()), "{pages:?}");

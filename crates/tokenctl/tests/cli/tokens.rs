@@ -31,6 +31,76 @@ fn create_list_remove() {
 }
 
 #[test]
+fn a_token_is_moved_from_interface_to_interface() {
+    let tool = Tool::new();
+    let create = ["virtual", "create", "--profile", "piv", "--empty", "one"];
+    let made = tool.run(&[&create[..], &["--json"]].concat()).ok().json();
+    assert_eq!(made["token"]["interface"], "contact");
+    let try_wrong_pin = ["pin", "verify", "--pin-fd", "0"];
+    tool.run_with_input(&try_wrong_pin, "654321\n").code(10);
+
+    let moved = ["virtual", "move", "one", "--to", "contactless"];
+    let ran = tool.run(&moved).ok();
+    assert!(ran.stdout.contains("contactless"), "{ran:#?}");
+    assert!(
+        tool.run(&["virtual", "list"])
+            .ok()
+            .stdout
+            .contains("contactless")
+    );
+    let listed = tool.run(&["virtual", "list", "--json"]).ok().json();
+    assert_eq!(listed["tokens"][0]["interface"], "contactless");
+    let shown = tool.run(&["--json", "show"]).ok().json();
+    assert_eq!(shown["token"]["interface"], "contactless");
+
+    let back = ["virtual", "move", "one", "--to", "contact", "--json"];
+    let back = tool.run(&back).ok().json();
+    assert_eq!(back["token"]["interface"], "contact");
+    let status = tool.run(&["--json", "pin", "status"]).ok().json();
+    assert_eq!(status["pin"]["tries_left"], 2, "the same card");
+
+    tool.run(&["virtual", "move", "nobody", "--to", "contact"])
+        .code(3);
+    tool.run(&["virtual", "move", "one"]).code(2);
+}
+
+/// What the card says when it is selected: `AC { 80 <suite>, 06 00 }`.
+#[test]
+fn a_token_has_the_virtual_contact_interface_if_it_is_asked_for() {
+    const SELECT: &str = "00A404000BA00000030800001000010000";
+    let answer = |options: &[&str]| {
+        let tool = Tool::new();
+        let create = ["virtual", "create", "--profile", "piv", "one"];
+        tool.run(&[&create[..], options].concat()).ok();
+        let answer = |command| {
+            let ran = tool.run(&["--json", "apdu", "--applet", "piv", command]);
+            ran.ok().stdout
+        };
+        (answer(SELECT), answer("00CB3FFF035C017E00"))
+    };
+    let (select, discovery) = answer(&["--vci", "cs2"]);
+    assert!(select.contains("800127060100"), "{select}");
+    assert!(discovery.contains("5F2F024800"), "{discovery}");
+    let (select, discovery) = answer(&["--vci", "cs7", "--no-pairing-code"]);
+    assert!(select.contains("80012E060100"), "{select}");
+    assert!(discovery.contains("5F2F024C00"), "{discovery}");
+    let (select, discovery) = answer(&[]);
+    assert!(!select.contains("060100"), "{select}");
+    assert!(discovery.contains("5F2F024000"), "{discovery}");
+
+    let tool = Tool::new();
+    let create = ["virtual", "create", "--profile", "piv", "one"];
+    for wrong in [
+        &["--vci", "cs3"][..],
+        &["--no-pairing-code"],
+        &["--vci", "cs2", "--empty"],
+        &["--vci", "cs2", "--no-pairing-code", "--pairing-code"],
+    ] {
+        tool.run(&[&create[..], wrong].concat()).code(2);
+    }
+}
+
+#[test]
 fn a_name_is_taken_once() {
     let tool = Tool::new();
     let create = ["virtual", "create", "--profile", "piv", "--empty", "one"];
