@@ -581,8 +581,7 @@ impl Drop for Transaction<'_> {
 /// Something that was unlocked through us.
 #[derive(Debug, PartialEq, Eq)]
 enum Unlocked {
-    /// A PIN (or pairing code) verified in the PIV application, selected by
-    /// this identifier.
+    /// A PIN verified in the PIV application, selected by this identifier.
     Pin { applet: Vec<u8>, reference: u8 },
     /// What there is no documented command for that locks it again: the PIN of
     /// another application, a key.
@@ -675,6 +674,9 @@ impl CardState {
             _ => Unlocked::Other,
         };
         match command.ins() {
+            // A pairing code, which opens a contactless card for whoever comes next:
+            // a reset costs no command there, and logging out takes a secure session.
+            0x20 if command.p2() == 0x98 && !command.data().is_empty() => Some(Unlocked::Other),
             0x20 if !command.data().is_empty() => Some(pin()),
             // CHANGE REFERENCE DATA leaves the PIN verified; a PUK (81) unlocks
             // nothing.

@@ -256,6 +256,14 @@ pub enum Reason {
     CouldNotRead,
     /// Nothing tells without trying it, and loading a token does not try.
     NotProbed,
+    /// On a contactless reader it takes the card's pairing code, and there is none, or a
+    /// wrong one.
+    NeedsPairingCode,
+    /// On a contactless reader it takes somebody's word that the card is genuine, and
+    /// it was not said whose counts.
+    CardNotTrusted,
+    /// On a contactless reader it takes a secure session, which could not be opened.
+    NoSecureSession,
     /// This version of the software does not have it yet.
     NotBuiltYet,
 }
@@ -283,6 +291,9 @@ impl Reason {
             Self::Unverified => "unverified",
             Self::CouldNotRead => "could-not-read",
             Self::NotProbed => "not-probed",
+            Self::NeedsPairingCode => "needs-pairing-code",
+            Self::CardNotTrusted => "card-not-trusted",
+            Self::NoSecureSession => "no-secure-session",
             Self::NotBuiltYet => "not-built-yet",
         }
     }
@@ -324,6 +335,18 @@ impl Reason {
             }
             Self::CouldNotRead => "the answer of the card that would tell could not be read",
             Self::NotProbed => "it could only be told by trying, which reading a token does not do",
+            Self::NeedsPairingCode => {
+                "on a contactless reader it takes the card's pairing code; give it, or use a contact \
+                 reader"
+            }
+            Self::CardNotTrusted => {
+                "on a contactless reader it takes somebody's word for the card; say whom to trust, or \
+                 use a contact reader"
+            }
+            Self::NoSecureSession => {
+                "on a contactless reader it takes a secure session, which could not be opened; use a \
+                 contact reader"
+            }
             Self::NotBuiltYet => "this version of the software does not have it yet",
         }
     }

@@ -67,6 +67,9 @@ pub enum CertificateState {
         /// What is wrong with them.
         error: String,
     },
+    /// On a contactless reader the card gives it only over the virtual contact
+    /// interface, which is not open.
+    NeedsVci,
     /// The object could not be read at all, or is not a certificate object.
     Unreadable(Unreadable),
 }

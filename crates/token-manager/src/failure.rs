@@ -5,6 +5,7 @@ mod advice;
 
 use pcsc_transport::{LinkError, PinPadError};
 use piv_apdu::object::ObjectTag;
+use piv_apdu::sm::SmError;
 use piv_apdu::status::StatusWord;
 use token_profile::{PolicyError, Rule};
 
@@ -13,6 +14,7 @@ use crate::error::{LoadError, Unreadable};
 use crate::pin::PolicySource;
 use crate::record::StoreError;
 use crate::secrets::SecretStoreError;
+use crate::vci::VciError;
 
 /// Why an action did not do what was asked.
 ///
@@ -102,6 +104,27 @@ pub enum ActionError {
         /// What the link said.
         source: LinkError,
     },
+    /// On a contactless reader, the virtual contact interface could not be opened again
+    /// for this action. Nothing of the action was sent.
+    #[error("{action}: {source}")]
+    Vci {
+        /// What was asked for.
+        action: Action,
+        /// Why it could not be opened.
+        source: VciError,
+    },
+    /// The secure session with the token failed at this step.
+    #[error("{action}: at \"{step}\", {source}. {aftermath}")]
+    SessionLost {
+        /// What was asked for.
+        action: Action,
+        /// The step that was under way.
+        step: &'static str,
+        /// In what state the token is.
+        aftermath: Aftermath,
+        /// What failed.
+        source: SmError,
+    },
     /// What was verified is not verified any more: the card was reset, or
     /// another program logged out. Nothing was done.
     #[error(
@@ -169,7 +192,9 @@ impl ActionError {
     pub fn may_have_spent_a_try(&self) -> bool {
         match self {
             Self::Wrong { .. } | Self::Blocked { .. } => true,
-            Self::Interrupted { aftermath, .. } => aftermath.try_uncertain(),
+            Self::Interrupted { aftermath, .. } | Self::SessionLost { aftermath, .. } => {
+                aftermath.try_uncertain()
+            }
             Self::Refused { step, status, .. } => {
                 advice::presents(step) && !advice::certainly_not_done(*status)
             }
@@ -208,6 +233,8 @@ impl ActionError {
             Self::Malformed { .. } => "malformed",
             Self::CardNotGenuine { .. } => "card-not-genuine",
             Self::Interrupted { .. } => "interrupted",
+            Self::Vci { .. } => "vci",
+            Self::SessionLost { .. } => "session-lost",
             Self::AuthenticationLost => "authentication-lost",
             Self::PinPad(_) => "pin-pad",
             Self::NotConfirmed { .. } => "not-confirmed",

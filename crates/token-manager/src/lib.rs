@@ -79,6 +79,7 @@ mod record;
 mod secrets;
 mod session;
 mod token;
+mod vci;
 
 pub use actions::{
     AdminKeySet, Authenticated, Authority, Enforcer, HandOver, KeyCheck, Observer,
@@ -116,3 +117,4 @@ pub use token::{ProfileState, Remembered, Token, TokenFamily, TokenIdentity};
 #[doc(no_inline)]
 pub use token_cache;
 pub use token_profile;
+pub use vci::{CardTrust, VciError, VciState};

@@ -5,13 +5,17 @@ mod asking;
 mod content;
 mod memory;
 mod recognise;
+mod vci;
 mod vendor;
+
+use std::sync::Arc;
 
 use crescendo_ext::identity::{Family, Identity};
 use crescendo_ext::properties::{GetPivProperties, PivProperties};
 use pcsc_transport::{Card, LinkError, LinkInfo, Transaction, TransportError};
 use piv_apdu::command::{ApplicationProperties, Select, Verify};
 use piv_apdu::key::KeyReference;
+use piv_apdu::sm::CipherSuite;
 use token_cache::{Identity as CachedIdentity, Item};
 
 pub(crate) use self::asking::{Limits, deadline};
@@ -20,6 +24,7 @@ use self::asking::{Asking, Stop};
 use self::content::Content;
 use self::memory::Memory;
 use self::recognise::recognise;
+use self::vci::{Vci, open_vci};
 use self::vendor::{VendorParts, read_vendor_parts};
 use crate::capability::{Capabilities, Facts, Reason, Said};
 use crate::error::{LoadError, Part, Problem, Unreadable};
@@ -28,6 +33,7 @@ use crate::pin::{PinState, PinStatus};
 use crate::record::HostRecord;
 use crate::session::Overrides;
 use crate::token::{ProfileState, Token, TokenFamily, TokenIdentity};
+use crate::vci::announced_suite;
 
 /// Reads a token completely, in one transaction, without spending a PIN try and
 /// without changing anything.
@@ -113,12 +119,21 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         None => VendorParts::none(),
     };
     let application = select_piv(&mut asking, crescendo.is_some())?;
+    let Vci { state, announced } = match &application {
+        Ok(application) => open_vci(&mut asking, application, &options.vci)?,
+        Err(_) => Vci::none(info.interface),
+    };
+    asking.memory.sees_all(state.allows_contact());
+    let suite = match &application {
+        Ok(application) => announced_suite(&application.algorithms),
+        Err(_) => None,
+    };
     let properties = match (&crescendo, &application) {
         (Some(identity), Ok(_)) => read_properties(&mut asking, identity.family())?,
         _ => None,
     };
 
-    let mut content = Content::new(info.interface);
+    let mut content = Content::new(&state);
     let pin = match &application {
         Ok(_) => {
             let pin = read_pin_state(&mut asking, KeyReference::PIV_PIN)?;
@@ -150,6 +165,7 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         &pin,
         properties.as_ref(),
         &vendor,
+        suite,
         &content,
         &profile,
     );
@@ -201,6 +217,8 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         problems,
         round_trips: 0,
         remembered,
+        vci: state,
+        announced: announced.map(Arc::new),
         facts,
     };
     token.complete(&HostRecord::new(), Overrides::default());
@@ -215,6 +233,7 @@ fn facts(
     pin: &PinState,
     properties: Option<&PivProperties>,
     vendor: &VendorParts,
+    suite: Option<CipherSuite>,
     content: &Content,
     profile: &ProfileState,
 ) -> Facts {
@@ -225,8 +244,9 @@ fn facts(
         issuer_signed: content
             .chuid()
             .is_some_and(|chuid| !chuid.signature.is_empty()),
-        vci: content.vci(),
-        pairing_code: content.pairing_code(properties),
+        vci: content.vci(suite),
+        no_vci: content.no_vci(),
+        pairing_code: content.pairing_code(properties, suite),
         pin_properties: vendor.pin_properties,
         management_key: management_key(properties),
         oath: vendor.oath,

@@ -1,8 +1,12 @@
 //! How a token is loaded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use token_cache::Cache;
+
+use crate::pairing_codes::PairingCodeStore;
+use crate::vci::{CardTrust, VciAccess};
 
 /// How much of what is remembered of a token is held against it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -47,6 +51,7 @@ pub struct LoadOptions {
     pub cache: Cache,
     /// How much of what is remembered is held against the token.
     pub freshness: Freshness,
+    pub(crate) vci: VciAccess,
 }
 
 impl Default for LoadOptions {
@@ -56,6 +61,7 @@ impl Default for LoadOptions {
             timeout: Some(Duration::from_secs(30)),
             cache: Cache::off(),
             freshness: Freshness::Fresh,
+            vci: VciAccess::default(),
         }
     }
 }
@@ -84,6 +90,23 @@ impl LoadOptions {
     #[must_use]
     pub fn with_cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
+        self
+    }
+
+    /// Sets who is trusted to vouch for a card that is spoken to through the air. By
+    /// default nobody is, and a token on a contactless reader shows what it shows to
+    /// everybody.
+    #[must_use]
+    pub fn with_card_trust(mut self, trust: CardTrust) -> Self {
+        self.vci.trust = trust;
+        self
+    }
+
+    /// Sets where to look for the pairing code of a card that is spoken to through the
+    /// air. By default there is none.
+    #[must_use]
+    pub fn with_pairing_codes(mut self, codes: Arc<dyn PairingCodeStore>) -> Self {
+        self.vci.codes = Some(codes);
         self
     }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crescendo_ext::identity::Family;
-use pcsc_transport::{Backend, Card, PinPadFeatures, Sharing, TransportError};
+use pcsc_transport::{Backend, Card, Interface, PinPadFeatures, Sharing, TransportError};
 
 pub use self::effects::about_to_send;
 pub(crate) use self::job::Job;
@@ -93,13 +93,14 @@ impl Manager {
     /// A manager of the tokens of a backend, which keeps its records and pairing
     /// codes in memory, has no secret store, and takes no risk.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
+        let pairing_codes: Arc<dyn PairingCodeStore> = Arc::new(MemoryPairingCodes::new());
         Self {
             backend,
             store: Arc::new(MemoryStore::new()),
             secrets: None,
-            pairing_codes: Arc::new(MemoryPairingCodes::new()),
             overrides: Overrides::default(),
-            options: LoadOptions::default(),
+            options: LoadOptions::default().with_pairing_codes(Arc::clone(&pairing_codes)),
+            pairing_codes,
         }
     }
 
@@ -120,6 +121,7 @@ impl Manager {
     /// Sets where pairing codes are kept while their holder is logged in.
     #[must_use]
     pub fn with_pairing_codes(mut self, codes: Arc<dyn PairingCodeStore>) -> Self {
+        self.options = self.options.with_pairing_codes(Arc::clone(&codes));
         self.pairing_codes = codes;
         self
     }
@@ -153,10 +155,11 @@ impl Manager {
         self
     }
 
-    /// Sets how tokens are read.
+    /// Sets how tokens are read. Pairing codes are those of
+    /// [`with_pairing_codes`](Self::with_pairing_codes), whatever the options say.
     #[must_use]
     pub fn with_options(mut self, options: LoadOptions) -> Self {
-        self.options = options;
+        self.options = options.with_pairing_codes(Arc::clone(&self.pairing_codes));
         self
     }
 
@@ -341,6 +344,12 @@ impl Session {
         self.token.identity.family.crescendo()
     }
 
+    /// As [`Job::aca`].
+    pub(crate) fn aca(&self) -> Option<Family> {
+        let through_air = self.token.open_vci().is_some();
+        self.family().filter(|_| !through_air)
+    }
+
     /// One transaction for an action, on the token that was read: if others may
     /// have exchanged it since, that is looked at before anything else
     /// ([`same::check`]).
@@ -349,7 +358,7 @@ impl Session {
             &mut self.card,
             action,
             &self.token,
-            &self.manager.options.cache,
+            &self.manager.options,
             &mut self.steps,
         )?;
         if job.losses() != self.read_at {
@@ -366,7 +375,7 @@ impl Session {
             &mut self.card,
             action,
             &self.token,
-            &self.manager.options.cache,
+            &self.manager.options,
             &mut self.steps,
         )
     }
@@ -408,10 +417,12 @@ impl Session {
     }
 
     /// What the reader's own PIN pad can do for this token's PIN: verify it,
-    /// change it. A pad has digits only, so it is offered where a PIN is made of
+    /// change it. A pad knows nothing of secure sessions, so it is offered on contact
+    /// only; and it has digits only, so it is offered where a PIN is made of
     /// digits only. Asks the reader, and sends nothing to the card.
     pub fn pin_pad(&mut self) -> PinPadFeatures {
-        if self.token.pin_policy.alphabet == Alphabet::Digits {
+        let on_contact = self.token.interface == Interface::Contact;
+        if on_contact && self.token.pin_policy.alphabet == Alphabet::Digits {
             self.card.pin_pad()
         } else {
             PinPadFeatures::NONE

@@ -1,6 +1,7 @@
 //! One token: who it is, and everything on it that can be read without a PIN.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crescendo_ext::AppletVersion;
@@ -22,6 +23,7 @@ use crate::options::Freshness;
 use crate::pin::{PinPolicy, PinState, PinStatus};
 use crate::record::{HostRecord, Journal, RecoveryPlace};
 use crate::session::Overrides;
+use crate::vci::{Announced, VciState};
 
 /// A token and its full content, as [`load`](crate::load) read it.
 ///
@@ -70,6 +72,9 @@ pub struct Token {
     /// Unless it was all read just now: since when it is remembered, and how
     /// much of it was held against the token.
     pub remembered: Option<Remembered>,
+    /// How the virtual contact interface stands.
+    pub vci: VciState,
+    pub(crate) announced: Option<Arc<Announced>>,
     pub(crate) facts: Facts,
 }
 
@@ -140,6 +145,12 @@ impl Token {
         self.profile
             .profile()
             .is_some_and(|profile| profile.policy.challenge == ChallengeType::Static)
+    }
+
+    /// What it announces of the virtual contact interface, if that is open.
+    pub(crate) fn open_vci(&self) -> Option<Arc<Announced>> {
+        let open = matches!(self.vci, VciState::Open { .. });
+        self.announced.clone().filter(|_| open)
     }
 
     /// Adds what this host knows: profile, recovery, agreed risks.

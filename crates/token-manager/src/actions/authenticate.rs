@@ -42,7 +42,8 @@ impl Session {
     ///
     /// Sends SELECT of the PIV application and an empty VERIFY (tries left),
     /// then on a plain PIV card `00 20 00 80 08 PIN`, on a Crescendo SELECT of
-    /// the ACA and `00 20 00 00 08 PIN`, which opens the whole card. Sends
+    /// the ACA and `00 20 00 00 08 PIN`, which opens the whole card. Through the air it
+    /// opens the virtual contact interface first, and is the former on any token. Sends
     /// nothing at all if the PIN is known to be blocked, or if what was given
     /// can't be this token's PIN.
     ///
@@ -154,7 +155,7 @@ pub(crate) fn verify(
     last_try: LastTry,
 ) -> Result<PinStatus, ActionError> {
     let before = tries(job, last_try)?;
-    if job.family().is_some() {
+    if job.aca().is_some() {
         job.select_aca()?;
     }
     present(job, pin)?;
@@ -175,12 +176,12 @@ pub(crate) fn tries(job: &mut Job<'_>, last_try: LastTry) -> Result<PinStatus, A
     Ok(status)
 }
 
-/// VERIFY in the application that is selected: the ACA on a Crescendo, else
-/// PIV.
+/// VERIFY in the application that is selected: the ACA where that compares the PIN,
+/// else PIV.
 pub(crate) fn present(job: &mut Job<'_>, pin: PinEntry<'_>) -> Result<(), ActionError> {
     let before = job.aftermath();
     job.risking("verify-pin", Aftermath::TryUncertain);
-    let answer = match (pin, job.family()) {
+    let answer = match (pin, job.aca()) {
         (PinEntry::Typed(pin), Some(_)) => job.send(&VerifyPin { pin: pin.padded() })?,
         (PinEntry::Typed(pin), None) => {
             let verify = Verify::check(job.pin_reference(), pin.padded());

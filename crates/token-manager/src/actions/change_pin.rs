@@ -30,7 +30,7 @@ impl Session {
     /// Sends SELECT of the PIV application and an empty VERIFY (tries left),
     /// then on a Crescendo SELECT of the ACA and CHANGE PIN (`00 24 01 00 10 old
     /// new`), on a plain PIV card CHANGE REFERENCE DATA (`00 24 00 80 10 old
-    /// new`). A wrong old PIN costs one try. Sends nothing if the new PIN breaks
+    /// new`), as on any token through the air. A wrong old PIN costs one try. Sends nothing if the new PIN breaks
     /// the policy or is the old one, if the old one can't be this token's, or
     /// if the PIN is known to be blocked.
     ///
@@ -57,7 +57,7 @@ impl Session {
     /// to be blocked.
     pub fn plan_change_pin(&self) -> Result<Plan, ActionError> {
         self.ensure(Action::ChangePin)?;
-        let change: &[_] = match self.family() {
+        let change: &[_] = match self.aca() {
             Some(_) => &["CHANGE PIN"],
             None => &["CHANGE REFERENCE DATA"],
         };
@@ -121,7 +121,7 @@ fn change(
     last_try: LastTry,
 ) -> Result<PinStatus, ActionError> {
     let before = tries(job, last_try)?;
-    if job.family().is_some() {
+    if job.aca().is_some() {
         job.select_aca()?;
     }
     match send_change(job, entry)? {
@@ -135,14 +135,14 @@ fn change(
     }
 }
 
-/// CHANGE PIN in the ACA, which is selected on a Crescendo, else CHANGE
+/// CHANGE PIN in the ACA, where that compares the PIN and is selected, else CHANGE
 /// REFERENCE DATA.
 pub(crate) fn send_change(
     job: &mut Job<'_>,
     entry: PinChangeEntry<'_>,
 ) -> Result<Result<(), StatusWord>, ActionError> {
     job.risking(CHANGE, Aftermath::PinOldOrNew);
-    match (entry, job.family()) {
+    match (entry, job.aca()) {
         (PinChangeEntry::Typed { old, new }, Some(_)) => job.send(&ChangePin {
             old: old.padded(),
             new: new.padded(),

@@ -21,6 +21,7 @@ const BUILT: &[Action] = &[
     Action::ViewPuk,
     Action::ChangePuk,
     Action::RetrievePairingCode,
+    Action::EstablishVci,
     Action::ReadPinPolicy,
     Action::ClearCache,
     Action::UpdatePinLength,
@@ -44,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) pin: PinStatus,
     pub(crate) issuer_signed: bool,
     pub(crate) vci: Said,
+    /// Why neither the contact interface nor the virtual one is open.
+    pub(crate) no_vci: Option<Reason>,
     pub(crate) pairing_code: Said,
     pub(crate) pin_properties: Said,
     pub(crate) management_key: Said,
@@ -197,6 +200,8 @@ const fn composed_of(operations: &'static [&'static str]) -> Support {
 enum Need {
     /// The contact interface.
     Contact,
+    /// The contact interface, or the virtual one.
+    ContactOrVci,
     /// A PIN that is not blocked.
     PinNotBlocked,
     /// A token that nobody else administers.
@@ -234,7 +239,7 @@ const fn row(
 #[rustfmt::skip]
 const TABLE: &[Row] = {
     use Action as A;
-    use Need::{Contact, Pin, PinNotBlocked, Standalone};
+    use Need::{Contact, ContactOrVci, Pin, PinNotBlocked, Standalone};
     const PROPERTIES_C2300: Support = by(&["GET PIV PROPERTIES (C2300)"]);
     const PROPERTIES_C4000: Support = by(&["GET PIV PROPERTIES (C4000)"]);
     const VERIFY: Support = by(&["VERIFY PIN"]);
@@ -249,8 +254,8 @@ const TABLE: &[Row] = {
         //  action                           plain PIV      C2300             C4000             needs
         row(A::ReadContent,                  STANDARD,      PROPERTIES_C2300, PROPERTIES_C4000, &[]),
         row(A::ExportCertificate,            STANDARD,      STANDARD,         STANDARD,         &[]),
-        row(A::Authenticate,                 STANDARD,      VERIFY,           VERIFY,           &[Contact, PinNotBlocked]),
-        row(A::ChangePin,                    STANDARD,      CHANGE,           CHANGE,           &[Contact, PinNotBlocked]),
+        row(A::Authenticate,                 STANDARD,      VERIFY,           VERIFY,           &[ContactOrVci, PinNotBlocked]),
+        row(A::ChangePin,                    STANDARD,      CHANGE,           CHANGE,           &[ContactOrVci, PinNotBlocked]),
         row(A::UnblockWithPuk,                 STANDARD,      MAYBE,            PROFILE_PUK,      &[Contact]),
         row(A::UnblockWithChallengeResponse, NOT_IN_FAMILY, UNLOCK_C2300,     UNLOCK_C4000,     &[Contact]),
         row(A::ViewPuk,                        RECOVERY,      RECOVERY,         RECOVERY,         &[Contact, PinNotBlocked, Pin]),
@@ -385,6 +390,10 @@ impl Need {
         match self {
             Self::Contact => (facts.interface == Interface::Contactless)
                 .then_some(Capability::Unavailable(Reason::OnlyOnContact)),
+            Self::ContactOrVci => facts.no_vci.map(|reason| match reason {
+                Reason::NotProbed => Capability::Unknown(reason),
+                _ => Capability::Unavailable(reason),
+            }),
             Self::PinNotBlocked => (facts.pin == PinStatus::Blocked)
                 .then_some(Capability::Unavailable(Reason::PinBlocked)),
             Self::Standalone if facts.overrides.allow_managed => None,
@@ -419,6 +428,7 @@ mod tests {
             pin: PinStatus::TriesLeft(3),
             issuer_signed: false,
             vci: Said::No(Reason::NotAnnounced),
+            no_vci: None,
             pairing_code: Said::No(Reason::NotAnnounced),
             pin_properties: Said::Yes,
             management_key: Said::No(Reason::NotAnnounced),

@@ -187,6 +187,24 @@ impl<'c> Asking<'c> {
         Ok(answer)
     }
 
+    /// The answer to a command that is sent in any case, kept for whoever asks for it
+    /// next; not sent again if it is kept already.
+    pub(super) fn peek<C: TypedCommand>(&mut self, item: Item, command: &C) -> Asked<C::Answer> {
+        self.limits.check()?;
+        let response = match self.memory.given(item) {
+            Some(response) => response,
+            None => match self.exchange(&command.to_command())? {
+                Ok(response) => {
+                    let kept = response.clone();
+                    self.memory.was_given(item, kept, Came::Whole);
+                    response
+                }
+                Err(why) => return Ok(Err(why)),
+            },
+        };
+        Ok(C::decode_answer(&response).map_err(refusal))
+    }
+
     /// The first block of an answer, at most 256 bytes.
     pub(super) fn first_block(&mut self, command: &Command) -> Asked<Response> {
         self.limits.check()?;

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crescendo_ext::properties::{Init, KeyBlock, PivProperties};
-use pcsc_transport::Interface;
 use piv_apdu::command::GetData;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::{
     CardCapabilityContainer, CertificateRef, Chuid, DataObject, Discovery, KeyHistory, ObjectTag,
     ReadAccess, SecurityObject, SmSigner,
 };
+use piv_apdu::sm::CipherSuite;
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{self, Tag};
 
@@ -22,6 +22,7 @@ use crate::certificate::{CertificateEntry, CertificateInfo, CertificateState};
 use crate::content::{AlgorithmSource, KeyEntry, KeyOrigin, ObjectEntry, ObjectState, ObjectValue};
 use crate::error::Unreadable;
 use crate::token::ProfileState;
+use crate::vci::VciState;
 
 /// The most containers of a card's own list that are read. A real list has
 /// about forty; a hostile one must not keep a load going.
@@ -32,7 +33,7 @@ const RETIRED_KEYS: u8 = 20;
 
 /// What is read in the PIV application.
 pub(super) struct Content {
-    interface: Interface,
+    vci: VciState,
     pub(super) objects: Vec<ObjectEntry>,
     pub(super) keys: Vec<KeyEntry>,
     pub(super) certificates: Vec<CertificateEntry>,
@@ -41,9 +42,9 @@ pub(super) struct Content {
 }
 
 impl Content {
-    pub(super) fn new(interface: Interface) -> Self {
+    pub(super) fn new(vci: &VciState) -> Self {
         Self {
-            interface,
+            vci: vci.clone(),
             objects: Vec::new(),
             keys: Vec::new(),
             certificates: Vec::new(),
@@ -180,7 +181,11 @@ impl Content {
                     decode_object(tag, &content)
                 }
                 Err(why) if is_absent(&why) => ObjectState::Absent,
-                Err(why) if self.is_pin_refusal(&why) => ObjectState::NeedsPin,
+                Err(why) if is_access_refusal(&why) => match self.vci.allows_contact() {
+                    true => ObjectState::NeedsPin,
+                    // The PIN would not help.
+                    false => ObjectState::NeedsVci,
+                },
                 Err(why) => ObjectState::Unreadable(why),
             }
         };
@@ -195,13 +200,6 @@ impl Content {
             state,
         });
         Ok(())
-    }
-
-    /// On contact "security status not satisfied" to a read means the PIN; on
-    /// the contactless interface the PIN would not help.
-    fn is_pin_refusal(&self, why: &Unreadable) -> bool {
-        self.interface == Interface::Contact
-            && *why == Unreadable::Refused(StatusWord::SECURITY_STATUS_NOT_SATISFIED)
     }
 
     /// Reads the certificate of one of the standard's keys.
@@ -225,6 +223,9 @@ impl Content {
         let state = match asking.ask(Item::object(tag), &GetData { tag })? {
             Ok(content) => decode_certificate(&content),
             Err(why) if is_absent(&why) => CertificateState::Absent,
+            Err(why) if is_access_refusal(&why) && !self.vci.allows_contact() => {
+                CertificateState::NeedsVci
+            }
             Err(why) => CertificateState::Unreadable(why),
         };
         if let Some(slot) = slot
@@ -325,7 +326,7 @@ impl Content {
 
     /// Whether the card implements the VCI: its discovery object says so
     /// (SP 800-73 Part 1, 3.3.2).
-    pub(super) fn vci(&self) -> Said {
+    pub(super) fn vci(&self, suite: Option<CipherSuite>) -> Said {
         let state = self
             .objects
             .iter()
@@ -338,18 +339,28 @@ impl Content {
             }
             (None, Some(_)) => Said::Nothing(Reason::CouldNotRead),
             // A Crescendo that does not list a discovery object.
+            (None, None) if suite.is_none() => Said::No(Reason::NotAnnounced),
             (None, None) => Said::Nothing(Reason::NotPubliclyDocumented),
         }
+    }
+
+    /// Why it can't be done now what contact allows.
+    pub(super) fn no_vci(&self) -> Option<Reason> {
+        self.vci.obstacle()
     }
 
     /// Whether there is a pairing code to read, or may be. A card that lists its
     /// containers says so; the standard has one on every card whose VCI takes it
     /// (SP 800-73-5 Part 1, 3.3.8). Where nothing tells, a look behind the PIN does.
-    pub(super) fn pairing_code(&self, listed: Option<&PivProperties>) -> Said {
+    pub(super) fn pairing_code(
+        &self,
+        listed: Option<&PivProperties>,
+        suite: Option<CipherSuite>,
+    ) -> Said {
         let without = self
             .discovery()
             .is_some_and(|discovery| discovery.pin_usage.vci_without_pairing_code());
-        let vci = self.vci();
+        let vci = self.vci(suite);
         match listed {
             Some(properties) if lists_pairing_code(properties) => Said::Yes,
             _ if vci == Said::Yes && !without => Said::Yes,
@@ -413,6 +424,12 @@ fn key_of_certificate(
         origin: KeyOrigin::Unknown,
         certificate: Some(tag),
     })
+}
+
+/// "Security status not satisfied" to a read: on contact it means the PIN, on the
+/// contactless interface the virtual contact interface.
+fn is_access_refusal(why: &Unreadable) -> bool {
+    *why == Unreadable::Refused(StatusWord::SECURITY_STATUS_NOT_SATISFIED)
 }
 
 fn is_absent(why: &Unreadable) -> bool {

@@ -81,6 +81,8 @@ pub(super) struct Memory {
     /// Whether somebody's PIN holds the token open, so that it shows more than is
     /// public. `None` as long as it was not asked.
     is_open: Option<bool>,
+    /// The token shows what it shows on contact: what it refuses then, it refuses.
+    sees_all: bool,
 }
 
 impl Memory {
@@ -100,6 +102,7 @@ impl Memory {
             answers: 0,
             serial: None,
             present: None,
+            sees_all: true,
             is_open: None,
         }
     }
@@ -124,6 +127,21 @@ impl Memory {
     /// An answer that came while it was found out which token it is.
     pub(super) fn was_given(&mut self, item: Item, response: Response, came: Came) {
         self.given.insert(item, (response, came));
+    }
+
+    /// An answer that came already and was not asked for since.
+    pub(super) fn given(&self, item: Item) -> Option<Response> {
+        self.given.get(&item).map(|(response, _)| response.clone())
+    }
+
+    /// Whether the token shows here what it shows on contact.
+    pub(super) fn sees_all(&mut self, sees_all: bool) {
+        self.sees_all = sees_all;
+    }
+
+    /// Whether nothing is asked that can be remembered.
+    pub(super) fn is_quick(&self) -> bool {
+        self.freshness == Freshness::Quick && self.is_known()
     }
 
     pub(super) fn recall(&mut self, item: Item) -> Recalled {
@@ -241,11 +259,15 @@ impl Memory {
 
     /// Whether the token gives this answer to everybody. An object of which nobody
     /// knows whether the PIN opens it is public if no PIN held the token open, or if
-    /// it is as it was then.
+    /// it is as it was then. What a contactless reader does not get, another one may.
     fn is_public(&self, item: Item, response: &Response) -> bool {
         let Item::Object(object) = item else {
             return true;
         };
+        let is_refused = response.status() == StatusWord::SECURITY_STATUS_NOT_SATISFIED;
+        if is_refused && !self.sees_all {
+            return false;
+        }
         let known = self.known.as_ref().and_then(|known| known.answer(item));
         ObjectTag::ALL.contains(&object.tag())
             || self.is_open == Some(false)

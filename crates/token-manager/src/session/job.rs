@@ -1,6 +1,8 @@
 //! One transaction of an action: which step is under way, and what an
 //! interruption there would mean.
 
+use std::sync::Arc;
+
 use crescendo_ext::aca::SelectAca;
 use crescendo_ext::identity::Family;
 use pcsc_transport::{Card, SendError, Transaction, TransportError};
@@ -15,11 +17,13 @@ use piv_apdu::status::StatusWord;
 use token_cache::{Cache, Name};
 use zeroize::Zeroizing;
 
-use crate::capability::Action;
+use crate::capability::{Action, Reason};
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::options::LoadOptions;
 use crate::pin::PinStatus;
 use crate::session::Steps;
 use crate::token::Token;
+use crate::vci::{Announced, VciAccess, open};
 
 use super::effects;
 
@@ -36,6 +40,8 @@ pub(crate) struct Job<'c> {
     /// What is remembered of the token, and its name there.
     cache: &'c Cache,
     cache_name: Option<Name>,
+    /// What it takes to open the virtual contact interface, if that is the way in.
+    vci: Option<(Arc<Announced>, VciAccess)>,
     step: &'static str,
     aftermath: Aftermath,
     steps: &'c mut Steps,
@@ -46,7 +52,7 @@ impl<'c> Job<'c> {
         card: &'c mut Card,
         action: Action,
         token: &Token,
-        cache: &'c Cache,
+        options: &'c LoadOptions,
         steps: &'c mut Steps,
     ) -> Result<Self, ActionError> {
         let step = "begin";
@@ -71,8 +77,11 @@ impl<'c> Job<'c> {
             pin: token.pin.reference,
             digits,
             digits_to_change,
-            cache,
+            cache: &options.cache,
             cache_name: token.cache_name(),
+            vci: token
+                .open_vci()
+                .map(|announced| (announced, options.vci.clone())),
             step,
             aftermath: Aftermath::Unchanged,
             steps,
@@ -87,6 +96,13 @@ impl<'c> Job<'c> {
     /// The family, if it is a Crescendo.
     pub(crate) fn family(&self) -> Option<Family> {
         self.family
+    }
+
+    /// The family, if the PIN is the access control applet's to compare: on a
+    /// Crescendo, but not through the air, where only the PIV application has secure
+    /// sessions.
+    pub(crate) fn aca(&self) -> Option<Family> {
+        self.family.filter(|_| self.vci.is_none())
     }
 
     /// The PIN that the token uses.
@@ -218,9 +234,22 @@ impl<'c> Job<'c> {
         }
     }
 
-    /// Selects the PIV application, unless it certainly is selected.
+    /// Selects the PIV application, unless it certainly is selected; on a contactless
+    /// reader opens the virtual contact interface there, unless it is open.
     pub(crate) fn select_piv(&mut self) -> Result<(), ActionError> {
-        self.select(aid::PIV)
+        self.select(aid::PIV)?;
+        let Some((announced, access)) = &self.vci else {
+            return Ok(());
+        };
+        if self.transaction.is_secured() {
+            return Ok(());
+        }
+        let opened = open(&mut self.transaction, announced, access)
+            .map_err(|error| transport(error, self.action, self.step, self.aftermath))?;
+        opened.map(drop).map_err(|source| ActionError::Vci {
+            action: self.action,
+            source,
+        })
     }
 
     /// Selects the access control applet, unless it certainly is selected.
@@ -252,7 +281,7 @@ impl<'c> Job<'c> {
     /// VERIFY with the PIN from the reader's own PIN pad: in the ACA on a
     /// Crescendo, else in PIV.
     pub(crate) fn verify_on_pin_pad(&mut self) -> Result<Result<(), StatusWord>, ActionError> {
-        let header = match self.family {
+        let header = match self.aca() {
             Some(_) => [0x00, 0x20, 0x00, 0x00],
             None => [0x00, 0x20, 0x00, self.pin.get()],
         };
@@ -267,7 +296,7 @@ impl<'c> Job<'c> {
 
     /// The change of the PIN, with both PINs from the reader's own PIN pad.
     pub(crate) fn change_on_pin_pad(&mut self) -> Result<Result<(), StatusWord>, ActionError> {
-        let header = match self.family {
+        let header = match self.aca() {
             Some(_) => [0x00, 0x24, 0x01, 0x00],
             None => [0x00, 0x24, 0x00, self.pin.get()],
         };
@@ -359,6 +388,16 @@ pub(crate) fn transport(
 ) -> ActionError {
     match error {
         TransportError::Link(source) => ActionError::Interrupted {
+            action,
+            step,
+            aftermath,
+            source,
+        },
+        TransportError::InTheClear => ActionError::Unavailable {
+            action,
+            reason: Reason::NoSecureSession,
+        },
+        TransportError::Secure(source) => ActionError::SessionLost {
             action,
             step,
             aftermath,

@@ -1,0 +1,368 @@
+//! The virtual contact interface (VCI): what a card allows on contact, through the air.
+//!
+//! It takes a session of secure messaging, for which somebody has to vouch for the
+//! card, and, unless the card says otherwise, the card's pairing code, which shows the
+//! card that its holder wants this host to speak to it. Then the contactless interface
+//! allows what contact allows, but for PUT DATA, GENERATE and RESET RETRY COUNTER.
+//!
+//! Source: SP 800-73-5 Part 1, 5.5; Part 2, 4.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use getrandom::SysRng;
+use pcsc_transport::{Transaction, TransportError};
+use piv_apdu::command::{TypedCommand as _, Verify};
+use piv_apdu::key::{Algorithm, KeyReference};
+use piv_apdu::object::{Guid, SmSigner};
+use piv_apdu::secret::PairingCode;
+use piv_apdu::sm::{
+    ChainError, CipherSuite, EstablishError, Established, KeyEstablishment, SecureMessaging,
+    SmError, TrustAnchor,
+};
+use piv_apdu::status::StatusWord;
+
+use crate::capability::Reason;
+use crate::error::Unreadable;
+use crate::pairing_codes::PairingCodeStore;
+use crate::secrets::SecretStoreError;
+
+/// Whose word counts when a card says who it is. There is no default but "nobody's":
+/// to do without takes a decision.
+#[derive(Clone, Default)]
+pub enum CardTrust {
+    /// Nobody's: no secure session is opened.
+    #[default]
+    Nobody,
+    /// These authorities' and content signers' (X.509).
+    Anchors(Arc<[TrustAnchor]>),
+    /// The card's own. Nobody who only listens can read along then; who puts himself
+    /// between host and card can, PIN included.
+    AnyCard,
+}
+
+/// How the virtual contact interface of a token stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VciState {
+    /// The token is on the contact interface and needs none.
+    NotNeeded,
+    /// The token does not say that it has one.
+    NotAnnounced,
+    /// It was not tried: the look was a quick one.
+    NotTried,
+    /// It is open: the token was spoken to in a secure session.
+    Open {
+        /// The session's cipher suite.
+        suite: CipherSuite,
+        /// Whether somebody who is trusted vouches for the card.
+        vouched: bool,
+    },
+    /// It could not be opened.
+    Closed(VciError),
+}
+
+/// Why the virtual contact interface could not be opened. No PIN was sent, and nothing
+/// on the token was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VciError {
+    /// [`CardTrust::Nobody`].
+    #[error(
+        "it was not said who is trusted to vouch for cards, so no secure session was opened with \
+         this one. Give the certificate of its issuer's authority, or agree to speak to any card"
+    )]
+    NotTrusted,
+    /// The card has no readable certificate of who signed its key's (`5FC122`).
+    #[error(
+        "the card does not show who vouches for it ({0}), so no secure session was opened with \
+         it. Use it on a contact reader, or agree to speak to any card"
+    )]
+    Signer(Unreadable),
+    /// The key establishment failed.
+    #[error("{0}. No PIN was sent")]
+    Establish(#[from] EstablishError),
+    /// Nobody who is trusted vouches for the card.
+    #[error(
+        "{0}. The card may be a copy or a fake: no PIN was sent. Ask its issuer for the right \
+         certificate to trust, or use it on a contact reader"
+    )]
+    Untrusted(#[from] ChainError),
+    /// The card's certificate is another card's than its CHUID.
+    #[error(
+        "the card's certificate for secure sessions is that of the card {certificate}, and the \
+         card says that it is {}: it was exchanged, or is a fake. No PIN was sent; take it out",
+        named(*.chuid)
+    )]
+    OtherCard {
+        /// The GUID in its certificate.
+        certificate: Guid,
+        /// The GUID in its CHUID.
+        chuid: Option<Guid>,
+    },
+    /// It takes the pairing code, and none is kept for this card.
+    #[error(
+        "it takes the card's pairing code, and none is kept for this card in this login session. \
+         Give it, or retrieve and keep it on a contact reader"
+    )]
+    NoPairingCode,
+    /// The card says that the pairing code is wrong. There is no counter.
+    #[error(
+        "the pairing code is not this card's. No try of the PIN was spent; look it up again on a \
+         contact reader"
+    )]
+    WrongPairingCode,
+    /// The card refused the pairing code for another reason.
+    #[error("the card did not take the pairing code: it answered {0}. No PIN was sent")]
+    PairingCodeRefused(StatusWord),
+    /// The store of pairing codes failed.
+    #[error("{0}. No PIN was sent")]
+    Store(String),
+    /// The secure session failed right after it was opened.
+    #[error("{0}. No PIN was sent; hold the card still and try again")]
+    Session(#[from] SmError),
+    /// The card broke the rules of the protocol while it was opened.
+    #[error("{0}. No PIN was sent")]
+    Broken(String),
+    /// The system's random number generator failed.
+    #[error("the system's random number generator failed: {0}. Nothing was sent")]
+    Random(String),
+}
+
+fn named(guid: Option<Guid>) -> String {
+    guid.map_or_else(|| "none".to_owned(), |guid| format!("the card {guid}"))
+}
+
+impl VciError {
+    /// A stable identifier for programs: `no-pairing-code`.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::NotTrusted => "not-trusted",
+            Self::Signer(_) => "no-signer",
+            Self::Establish(_) => "no-session",
+            Self::Untrusted(_) => "untrusted",
+            Self::OtherCard { .. } => "other-card",
+            Self::NoPairingCode => "no-pairing-code",
+            Self::WrongPairingCode => "wrong-pairing-code",
+            Self::PairingCodeRefused(_) => "pairing-code-refused",
+            Self::Store(_) => "store",
+            Self::Session(_) => "session-lost",
+            Self::Broken(_) => "broken",
+            Self::Random(_) => "random",
+        }
+    }
+}
+
+impl VciState {
+    /// A stable identifier for programs: `not-needed`, `not-announced`, `not-tried`,
+    /// `open`, or that of the [`VciError`].
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::NotNeeded => "not-needed",
+            Self::NotAnnounced => "not-announced",
+            Self::NotTried => "not-tried",
+            Self::Open { .. } => "open",
+            Self::Closed(error) => error.id(),
+        }
+    }
+
+    /// Whether a PIN may be used, and everything read that contact allows.
+    pub fn allows_contact(&self) -> bool {
+        matches!(self, Self::NotNeeded | Self::Open { .. })
+    }
+
+    /// Why it can't be done now what contact allows.
+    pub(crate) fn obstacle(&self) -> Option<Reason> {
+        match self {
+            Self::NotNeeded | Self::Open { .. } => None,
+            Self::NotAnnounced => Some(Reason::OnlyOnContact),
+            Self::NotTried => Some(Reason::NotProbed),
+            Self::Closed(VciError::NoPairingCode | VciError::WrongPairingCode) => {
+                Some(Reason::NeedsPairingCode)
+            }
+            Self::Closed(VciError::NotTrusted) => Some(Reason::CardNotTrusted),
+            Self::Closed(_) => Some(Reason::NoSecureSession),
+        }
+    }
+}
+
+impl fmt::Display for VciState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotNeeded => f.write_str("not needed on contact"),
+            Self::NotAnnounced => f.write_str("the token does not say that it has one"),
+            Self::NotTried => f.write_str("not tried"),
+            Self::Open { suite, vouched } => {
+                let by = match vouched {
+                    true => "the card is vouched for",
+                    false => "nobody vouches for the card",
+                };
+                write!(f, "open ({}), {by}", suite_name(*suite))
+            }
+            Self::Closed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The name of a suite in SP 800-78: `CS2`, `CS7`.
+fn suite_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::Cs2 => "CS2",
+        CipherSuite::Cs7 => "CS7",
+    }
+}
+
+/// What opening takes from the host.
+#[derive(Clone, Default)]
+pub(crate) struct VciAccess {
+    pub(crate) trust: CardTrust,
+    pub(crate) codes: Option<Arc<dyn PairingCodeStore>>,
+}
+
+/// What a card says that opening takes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Announced {
+    pub(crate) suite: CipherSuite,
+    pub(crate) needs_code: bool,
+    pub(crate) guid: Option<Guid>,
+    /// Who vouches for it, if that is of interest.
+    pub(crate) signer: Option<Result<SmSigner, Unreadable>>,
+}
+
+/// The suite that is announced in the answer to SELECT.
+pub(crate) fn announced_suite(algorithms: &[Algorithm]) -> Option<CipherSuite> {
+    let suites = [CipherSuite::Cs2, CipherSuite::Cs7];
+    suites
+        .into_iter()
+        .find(|suite| algorithms.contains(&suite.algorithm()))
+}
+
+/// Opens the virtual contact interface, in the PIV application, which has to be
+/// selected: GENERAL AUTHENTICATE with the key of secure messaging, then, wrapped,
+/// VERIFY of the pairing code if the card wants one.
+///
+/// # Errors
+/// [`TransportError`]; inside, [`VciError`], with the transaction as usable as before.
+pub(crate) fn open(
+    transaction: &mut Transaction<'_>,
+    card: &Announced,
+    access: &VciAccess,
+) -> Result<Result<VciState, VciError>, TransportError> {
+    // Nothing is sent before it is certain that it can be of use.
+    let code = match access.ready_for(card) {
+        Ok(code) => code,
+        Err(error) => return Ok(Err(error)),
+    };
+    let establishment = match KeyEstablishment::new(card.suite, &mut SysRng) {
+        Ok(establishment) => establishment,
+        Err(error) => return Ok(Err(VciError::Random(error.to_string()))),
+    };
+    let answer = transaction.exchange(&establishment.command())?;
+    let session = establishment
+        .finish(&answer)
+        .map_err(VciError::from)
+        .and_then(|established| access.believe(card, established));
+    let (session, vouched) = match session {
+        Ok(session) => session,
+        Err(error) => return Ok(Err(error)),
+    };
+    transaction.secure(session);
+    if let Some(code) = code
+        && let Err(error) = present(transaction, &code)?
+    {
+        return Ok(Err(error));
+    }
+    let suite = card.suite;
+    Ok(Ok(VciState::Open { suite, vouched }))
+}
+
+/// VERIFY of the pairing code (`00 20 00 98 08 code`), in the session.
+fn present(
+    transaction: &mut Transaction<'_>,
+    code: &PairingCode,
+) -> Result<Result<(), VciError>, TransportError> {
+    let verify = Verify::check(KeyReference::PAIRING_CODE, code.block());
+    let status = match transaction.exchange(&verify.to_command()) {
+        Ok(response) => response.status(),
+        Err(TransportError::Secure(error)) => return Ok(Err(error.into())),
+        Err(error) => return Err(error),
+    };
+    Ok(match status {
+        StatusWord::SUCCESS => Ok(()),
+        StatusWord::VERIFICATION_FAILED => Err(VciError::WrongPairingCode),
+        other => Err(VciError::PairingCodeRefused(other)),
+    })
+}
+
+impl VciAccess {
+    /// The pairing code, if one is needed; or why it is of no use to begin.
+    fn ready_for(&self, card: &Announced) -> Result<Option<PairingCode>, VciError> {
+        if matches!(self.trust, CardTrust::Nobody) {
+            return Err(VciError::NotTrusted);
+        }
+        if !card.needs_code {
+            return Ok(None);
+        }
+        let kept = match (&self.codes, &card.guid) {
+            (Some(codes), Some(guid)) => codes.get(guid)?,
+            _ => None,
+        };
+        kept.map(Some).ok_or(VciError::NoPairingCode)
+    }
+
+    /// The session, if the card is the one that it says it is, and whether somebody who
+    /// is trusted vouches for that.
+    fn believe(
+        &self,
+        card: &Announced,
+        established: Established,
+    ) -> Result<(SecureMessaging, bool), VciError> {
+        let certificate = established.guid();
+        if card.guid != Some(certificate) {
+            let chuid = card.guid;
+            return Err(VciError::OtherCard { certificate, chuid });
+        }
+        match &self.trust {
+            CardTrust::Nobody => Err(VciError::NotTrusted),
+            CardTrust::AnyCard => Ok((established.unverified(), false)),
+            CardTrust::Anchors(anchors) => {
+                let unread = || Unreadable::GivenUp("it was not read".to_owned());
+                let signer = card.signer.clone().unwrap_or_else(|| Err(unread()));
+                let signer = signer.map_err(VciError::Signer)?;
+                let session = established.verified(&signer, anchors, SystemTime::now())?;
+                Ok((session, true))
+            }
+        }
+    }
+
+    /// Whether it is of interest who vouches for a card.
+    pub(crate) fn asks_who_vouches(&self) -> bool {
+        matches!(self.trust, CardTrust::Anchors(_))
+    }
+}
+
+impl From<SecretStoreError> for VciError {
+    fn from(error: SecretStoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl fmt::Debug for CardTrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("Nobody"),
+            Self::Anchors(anchors) => write!(f, "Anchors({})", anchors.len()),
+            Self::AnyCard => f.write_str("AnyCard"),
+        }
+    }
+}
+
+impl fmt::Debug for VciAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VciAccess")
+            .field("trust", &self.trust)
+            .field("codes", &self.codes.as_ref().map(|codes| codes.name()))
+            .finish()
+    }
+}
