@@ -67,9 +67,9 @@ pub enum CertificateState {
         /// What is wrong with them.
         error: String,
     },
-    /// On a contactless reader the card gives it only over the virtual contact
-    /// interface, which is not open.
-    NeedsVci,
+    /// The card gives it on contact, or over the virtual contact interface, and it is on
+    /// a contactless reader with that closed (6982).
+    NeedsContact,
     /// The object could not be read at all, or is not a certificate object.
     Unreadable(Unreadable),
 }

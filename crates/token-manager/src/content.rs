@@ -41,9 +41,9 @@ pub enum ObjectState {
     /// The card gives it only after the PIN, so it was not asked for: by the
     /// standard's access rule, or because the card said 6982.
     NeedsPin,
-    /// On a contactless reader the card gives it only over the virtual contact
-    /// interface, which is not open.
-    NeedsVci,
+    /// The card gives it on contact, or over the virtual contact interface, and it is on
+    /// a contactless reader with that closed (6982).
+    NeedsContact,
     /// It is there (or may be), but could not be read or understood.
     Unreadable(Unreadable),
 }

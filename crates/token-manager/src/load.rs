@@ -15,7 +15,6 @@ use crescendo_ext::properties::{GetPivProperties, PivProperties};
 use pcsc_transport::{Card, LinkError, LinkInfo, Transaction, TransportError};
 use piv_apdu::command::{ApplicationProperties, Select, Verify};
 use piv_apdu::key::KeyReference;
-use piv_apdu::sm::CipherSuite;
 use token_cache::{Identity as CachedIdentity, Item};
 
 pub(crate) use self::asking::{Limits, deadline};
@@ -133,23 +132,9 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         _ => None,
     };
 
-    let mut content = Content::new(&state);
+    let mut content = Content::new(&state, suite);
     let pin = match &application {
-        Ok(_) => {
-            let pin = read_pin_state(&mut asking, KeyReference::PIV_PIN)?;
-            match &properties {
-                Some(properties) => content.read_listed(&mut asking, properties)?,
-                None => content.read_standard(&mut asking)?,
-            }
-            if options.all {
-                content.read_rest(&mut asking)?;
-            }
-            if pin.status == PinStatus::NotSet && content.uses_global_pin() {
-                read_pin_state(&mut asking, KeyReference::GLOBAL_PIN)?
-            } else {
-                pin
-            }
-        }
+        Ok(_) => read_content(&mut asking, &mut content, properties.as_ref(), options)?,
         Err(why) => PinState {
             reference: KeyReference::PIV_PIN,
             status: PinStatus::Unknown(why.clone()),
@@ -165,7 +150,6 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         &pin,
         properties.as_ref(),
         &vendor,
-        suite,
         &content,
         &profile,
     );
@@ -225,6 +209,28 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
     Ok(token)
 }
 
+/// What is in the PIV application, and the state of the PIN that it uses.
+fn read_content(
+    asking: &mut Asking<'_>,
+    content: &mut Content,
+    properties: Option<&PivProperties>,
+    options: &LoadOptions,
+) -> Result<PinState, Stop> {
+    let pin = read_pin_state(asking, KeyReference::PIV_PIN)?;
+    match properties {
+        Some(properties) => content.read_listed(asking, properties)?,
+        None => content.read_standard(asking)?,
+    }
+    if options.all {
+        content.read_rest(asking)?;
+    }
+    if pin.status == PinStatus::NotSet && content.uses_global_pin() {
+        read_pin_state(asking, KeyReference::GLOBAL_PIN)
+    } else {
+        Ok(pin)
+    }
+}
+
 /// What capabilities depend on. What only the host knows is added later
 /// ([`Token::complete`]).
 fn facts(
@@ -233,7 +239,6 @@ fn facts(
     pin: &PinState,
     properties: Option<&PivProperties>,
     vendor: &VendorParts,
-    suite: Option<CipherSuite>,
     content: &Content,
     profile: &ProfileState,
 ) -> Facts {
@@ -244,9 +249,9 @@ fn facts(
         issuer_signed: content
             .chuid()
             .is_some_and(|chuid| !chuid.signature.is_empty()),
-        vci: content.vci(suite),
+        vci: content.vci(),
         no_vci: content.no_vci(),
-        pairing_code: content.pairing_code(properties, suite),
+        pairing_code: content.pairing_code(properties),
         pin_properties: vendor.pin_properties,
         management_key: management_key(properties),
         oath: vendor.oath,

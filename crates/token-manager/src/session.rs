@@ -25,6 +25,7 @@ use crate::pin::{Alphabet, PinPolicy, PinStatus};
 use crate::record::{HostRecord, HostStore, MemoryStore, TokenKey};
 use crate::secrets::SecretStore;
 use crate::token::Token;
+use crate::vci::VciState;
 
 /// Risks that a person has agreed to take. The default takes none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -325,8 +326,9 @@ impl Session {
     /// one. Sends nothing.
     ///
     /// # Errors
-    /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] with
-    /// [`NotSent::Blocked`] if the PIN is known to be blocked.
+    /// [`ActionError::Unavailable`]; [`ActionError::Vci`] if all that is missing is the
+    /// virtual contact interface; [`ActionError::NotSent`] with [`NotSent::Blocked`] if
+    /// the PIN is known to be blocked.
     pub fn ensure(&self, action: Action) -> Result<(), ActionError> {
         match self.token.capabilities.get(action) {
             Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => Ok(()),
@@ -335,7 +337,13 @@ impl Session {
             }
             .into()),
             Capability::Unavailable(reason) | Capability::Unknown(reason) => {
-                Err(ActionError::Unavailable { action, reason })
+                Err(match &self.token.vci {
+                    VciState::Closed(why) if self.token.vci.obstacle() == Some(reason) => {
+                        let source = why.clone();
+                        ActionError::Vci { action, source }
+                    }
+                    _ => ActionError::Unavailable { action, reason },
+                })
             }
         }
     }

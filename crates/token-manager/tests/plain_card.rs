@@ -643,11 +643,10 @@ fn a_contactless_card_says_what_waits_for_contact() {
     }
     let token = read(card);
     assert_eq!(token.interface, Interface::Contactless);
-    let refused = Unreadable::Refused(StatusWord::SECURITY_STATUS_NOT_SATISFIED);
     // The PIN would not help: it is the interface.
     assert_eq!(
         token.object(ObjectTag::CCC).unwrap().state,
-        ObjectState::Unreadable(refused)
+        ObjectState::NeedsContact
     );
     assert_eq!(
         token.capabilities.entry(Action::ChangePin).unwrap().token,

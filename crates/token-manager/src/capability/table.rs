@@ -658,20 +658,35 @@ mod tests {
     }
 
     #[test]
-    fn contactless_keeps_writing_to_contact() {
+    fn contactless_keeps_writing_to_contact_and_the_pin_to_contact_or_a_secure_session() {
+        let on_contact = facts(None);
         for family in FAMILIES {
             let mut facts = facts(family);
             facts.interface = Interface::Contactless;
-            for entry in &Capabilities::evaluate(&facts) {
-                let row = TABLE.iter().find(|row| row.action == entry.action).unwrap();
-                if row.needs.contains(&Need::Contact) {
-                    assert!(!entry.token.is_available(), "{family:?} {entry:?}");
+            facts.overrides.allow_unverified = true;
+            for no_vci in [
+                None,
+                Some(Reason::OnlyOnContact),
+                Some(Reason::NeedsPairingCode),
+            ] {
+                facts.no_vci = no_vci;
+                for entry in &Capabilities::evaluate(&facts) {
+                    let row = TABLE.iter().find(|row| row.action == entry.action).unwrap();
+                    if row.needs.contains(&Need::Contact) {
+                        assert!(!entry.token.is_available(), "{family:?} {entry:?}");
+                    }
                 }
+                let expected = no_vci.map_or(Capability::Available, Capability::Unavailable);
+                for action in [Action::Authenticate, Action::ChangePin] {
+                    assert_eq!(entry(&facts, action).token, expected, "{family:?} {action}");
+                }
+                assert!(entry(&facts, Action::ReadContent).token.is_available());
             }
-            let change = entry(&facts, Action::ChangePin);
-            assert_eq!(change.token, Capability::Unavailable(Reason::OnlyOnContact));
-            assert!(entry(&facts, Action::ReadContent).token.is_available());
+            facts.no_vci = Some(Reason::NotProbed);
+            let not_tried = entry(&facts, Action::ChangePin).token;
+            assert_eq!(not_tried, Capability::Unknown(Reason::NotProbed));
         }
+        assert!(entry(&on_contact, Action::ChangePin).token.is_available());
     }
 
     #[test]

@@ -34,6 +34,8 @@ const RETIRED_KEYS: u8 = 20;
 /// What is read in the PIV application.
 pub(super) struct Content {
     vci: VciState,
+    /// The cipher suite of secure messaging that the card announces.
+    suite: Option<CipherSuite>,
     pub(super) objects: Vec<ObjectEntry>,
     pub(super) keys: Vec<KeyEntry>,
     pub(super) certificates: Vec<CertificateEntry>,
@@ -42,9 +44,10 @@ pub(super) struct Content {
 }
 
 impl Content {
-    pub(super) fn new(vci: &VciState) -> Self {
+    pub(super) fn new(vci: &VciState, suite: Option<CipherSuite>) -> Self {
         Self {
             vci: vci.clone(),
+            suite,
             objects: Vec::new(),
             keys: Vec::new(),
             certificates: Vec::new(),
@@ -181,11 +184,11 @@ impl Content {
                     decode_object(tag, &content)
                 }
                 Err(why) if is_absent(&why) => ObjectState::Absent,
-                Err(why) if is_access_refusal(&why) => match self.vci.allows_contact() {
-                    true => ObjectState::NeedsPin,
-                    // The PIN would not help.
-                    false => ObjectState::NeedsVci,
-                },
+                // On a contactless reader the PIN would not help.
+                Err(why) if is_access_refusal(&why) && !self.vci.allows_contact() => {
+                    ObjectState::NeedsContact
+                }
+                Err(why) if is_access_refusal(&why) => ObjectState::NeedsPin,
                 Err(why) => ObjectState::Unreadable(why),
             }
         };
@@ -224,7 +227,7 @@ impl Content {
             Ok(content) => decode_certificate(&content),
             Err(why) if is_absent(&why) => CertificateState::Absent,
             Err(why) if is_access_refusal(&why) && !self.vci.allows_contact() => {
-                CertificateState::NeedsVci
+                CertificateState::NeedsContact
             }
             Err(why) => CertificateState::Unreadable(why),
         };
@@ -326,7 +329,7 @@ impl Content {
 
     /// Whether the card implements the VCI: its discovery object says so
     /// (SP 800-73 Part 1, 3.3.2).
-    pub(super) fn vci(&self, suite: Option<CipherSuite>) -> Said {
+    pub(super) fn vci(&self) -> Said {
         let state = self
             .objects
             .iter()
@@ -339,7 +342,7 @@ impl Content {
             }
             (None, Some(_)) => Said::Nothing(Reason::CouldNotRead),
             // A Crescendo that does not list a discovery object.
-            (None, None) if suite.is_none() => Said::No(Reason::NotAnnounced),
+            (None, None) if self.suite.is_none() => Said::No(Reason::NotAnnounced),
             (None, None) => Said::Nothing(Reason::NotPubliclyDocumented),
         }
     }
@@ -352,15 +355,11 @@ impl Content {
     /// Whether there is a pairing code to read, or may be. A card that lists its
     /// containers says so; the standard has one on every card whose VCI takes it
     /// (SP 800-73-5 Part 1, 3.3.8). Where nothing tells, a look behind the PIN does.
-    pub(super) fn pairing_code(
-        &self,
-        listed: Option<&PivProperties>,
-        suite: Option<CipherSuite>,
-    ) -> Said {
+    pub(super) fn pairing_code(&self, listed: Option<&PivProperties>) -> Said {
         let without = self
             .discovery()
             .is_some_and(|discovery| discovery.pin_usage.vci_without_pairing_code());
-        let vci = self.vci(suite);
+        let vci = self.vci();
         match listed {
             Some(properties) if lists_pairing_code(properties) => Said::Yes,
             _ if vci == Said::Yes && !without => Said::Yes,

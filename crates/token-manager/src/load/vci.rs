@@ -59,9 +59,10 @@ pub(super) fn open_vci(
         suite,
         needs_code: !usage.vci_without_pairing_code(),
         guid: chuid.map(|chuid| chuid.guid),
-        signer: match access.asks_who_vouches() {
-            true => Some(read::<SmSigner>(asking, ObjectTag::SM_SIGNER)?),
-            false => None,
+        signer: if access.asks_who_vouches() {
+            Some(read::<SmSigner>(asking, ObjectTag::SM_SIGNER)?)
+        } else {
+            None
         },
     };
     let state = match open(&mut asking.transaction, &announced, access) {
