@@ -1,8 +1,10 @@
 //! The contactless interface: what a card gives to anybody, what over the virtual contact
 //! interface, and what never. The host's side of secure messaging is `piv_apdu::sm`.
 
+use std::sync::{LazyLock, Mutex};
+
 use pcsc_transport::Interface;
-use piv_apdu::apdu::{Command, Response};
+use piv_apdu::apdu::{Command, Le, Response};
 use piv_apdu::command::{
     ApplicationProperties, ChangeReferenceData, DynamicAuthenticationTemplate, GeneralAuthenticate,
     GenerateAsymmetric, GetData, PutData, ResetRetryCounter, Select, TypedCommand, Verify,
@@ -14,9 +16,10 @@ use piv_apdu::object::{
 };
 use piv_apdu::secret::{PairingCode, PinBlock};
 use piv_apdu::sm::{CipherSuite, KeyEstablishment, SecureMessaging, TrustAnchor};
+use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use virtual_token::{Content, CreateOptions, KeyAlgorithm, Profile, Vci, VirtualToken};
+use virtual_token::{Content, CreateOptions, KeyAlgorithm, Profile, TokenState, Vci, VirtualToken};
 
 use crate::common::{created, encrypt, expect, hex, options, personal, properties, raw, send};
 
@@ -662,4 +665,71 @@ fn reset_card_takes_the_virtual_contact_interface_away() {
     assert_eq!(desk.select().algorithms, []);
     assert_eq!(desk.get(ObjectTag::SM_SIGNER), Ok(Vec::new()));
     assert!(desk.token.issuer_certificate().is_none());
+}
+
+/// What a host can say within a session: any instruction of the standard's, any data.
+fn any_command() -> impl Strategy<Value = Command> {
+    let known = prop::sample::select(vec![
+        GetData::new(ObjectTag::CHUID).to_command(),
+        GetData::new(ObjectTag::CARD_AUTHENTICATION_CERTIFICATE).to_command(),
+        verify_pin(),
+        verify(KeyReference::PIV_PIN, WRONG_PIN),
+        query(KeyReference::PAIRING_CODE),
+        verify(KeyReference::PAIRING_CODE, *b"12345678"),
+        change(KeyReference::PIV_PIN, PIN, *b"11223344"),
+        sign(KeyReference::CARD_AUTHENTICATION, Algorithm::EccP256, 32),
+        sign(KeyReference::DIGITAL_SIGNATURE, Algorithm::EccP256, 32),
+    ]);
+    let made = (
+        prop::sample::select(vec![0x20, 0x24, 0x87, 0xCB, 0xDB, 0xA4, 0xC0]),
+        any::<[u8; 2]>(),
+        prop::collection::vec(any::<u8>(), 0..400),
+        any::<bool>(),
+    );
+    let made = made.prop_map(|(ins, [p1, p2], data, answered)| {
+        let command = Command::new(0x00, ins, p1, p2).with_data(&data);
+        if answered {
+            command.with_le(Le::SHORT_MAX)
+        } else {
+            command
+        }
+    });
+    prop_oneof![2 => known, 1 => made]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Each is answered in the session, or refused outside of it with a status word that
+    /// says that the session is over, and then it is.
+    #[test]
+    fn any_conversation_in_a_session_is_answered(
+        contactless in any::<bool>(),
+        commands in prop::collection::vec(any_command(), 0..20),
+    ) {
+        static TOKEN: LazyLock<Mutex<TokenState>> = LazyLock::new(|| {
+            let made = Vci::new(CipherSuite::Cs2).without_pairing_code();
+            let token = VirtualToken::create(Profile::Piv, &options().vci(made)).unwrap();
+            Mutex::new(token.to_state())
+        });
+        let state = TOKEN.lock().unwrap().clone();
+        let interface = if contactless { Interface::Contactless } else { Interface::Contact };
+        let mut desk = Desk::with(VirtualToken::from_state(state).unwrap(), interface);
+        desk.establish();
+        for command in commands {
+            let session = desk.session.as_mut().unwrap();
+            let wrapped = session.wrap(&command).unwrap();
+            let answer = send(&mut desk.token, &wrapped);
+            if answer.data().is_empty() {
+                prop_assert_eq!(answer.status().get(), 0x6882);
+                let again = send(&mut desk.token, &wrapped);
+                prop_assert!([0x6882, 0x6982].contains(&again.status().get()));
+                desk.establish();
+            } else {
+                let plain = desk.session.as_mut().unwrap().unwrap(&answer);
+                prop_assert!(plain.is_ok(), "{:?} for {:?}", plain, command);
+            }
+        }
+        prop_assert!(VirtualToken::from_state(desk.token.to_state()).is_ok());
+    }
 }

@@ -1,9 +1,11 @@
 //! Whatever comes, the card answers, and in bounds.
 
+use pcsc_transport::Interface;
+use piv_apdu::sm::CipherSuite;
 use proptest::prelude::*;
-use virtual_token::{Profile, VirtualToken};
+use virtual_token::{Profile, Vci, VirtualToken};
 
-use crate::common::{hex, options, personal};
+use crate::common::{hex, options};
 
 /// Commands that lead somewhere, for random ones to go on from.
 const KNOWN: &[&str] = &[
@@ -31,6 +33,12 @@ const KNOWN: &[&str] = &[
     "00CB3FFF 05 5C035FFD01 00",
     "00DB3FFF 12 5C035FFD01 530B E109 800450544D50 810101",
     "00DB3FFF 15 5C035FFD01 530E E10C 800450544D50 810101 850101",
+    "00200098 08 3132333435363738",
+    // A key establishment with the point of the vectors' host.
+    "00872704 50 7C4E814A 00 1E56FC20C9EED2AF 04418FD867B6096A664EDCAD810BC1618C4FB945CF247BDE6E\
+     5D0BE681D0A6FC997A460D83F6E880A02AC2B226BB67F1AB4E80E3ED76D386F8B8CC1C21CB097D7D 8200 00",
+    "0CCB3FFF 0A 8E080102030405060708 00",
+    "1C870799 03 871101",
 ];
 
 const INSTRUCTIONS: &[u8] = &[
@@ -41,7 +49,7 @@ const INSTRUCTIONS: &[u8] = &[
 fn command() -> impl Strategy<Value = Vec<u8>> {
     let known = || prop::sample::select(KNOWN).prop_map(hex);
     let made = (
-        prop::sample::select(&[0x00, 0x10, 0x80, 0x90][..]),
+        prop::sample::select(&[0x00, 0x10, 0x80, 0x90, 0x0C, 0x1C][..]),
         prop::sample::select(INSTRUCTIONS),
         any::<[u8; 2]>(),
         prop::collection::vec(any::<u8>(), 0..60),
@@ -75,10 +83,14 @@ proptest! {
     #[test]
     fn any_conversation_is_answered(
         profile in prop::sample::select(&Profile::ALL[..]),
+        contactless in any::<bool>(),
         commands in prop::collection::vec(command(), 0..40),
     ) {
         let state = personal_state(profile);
         let mut token = VirtualToken::from_state(state).unwrap();
+        if contactless {
+            token.set_interface(Interface::Contactless);
+        }
         for command in commands {
             // Generating RSA keys at random is not what is to be tested here.
             if command.get(1) == Some(&0x47) && command.contains(&0x07) {
@@ -102,7 +114,10 @@ fn personal_state(profile: Profile) -> virtual_token::TokenState {
     let mut states = STATES.lock().unwrap();
     states
         .entry(profile)
-        .or_insert_with(|| personal(profile).to_state())
+        .or_insert_with(|| {
+            let options = options().vci(Vci::new(CipherSuite::Cs2));
+            VirtualToken::create(profile, &options).unwrap().to_state()
+        })
         .clone()
 }
 
