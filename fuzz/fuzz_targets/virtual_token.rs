@@ -9,9 +9,13 @@ use std::time::SystemTime;
 
 use fuzz::take_part;
 use libfuzzer_sys::fuzz_target;
+use pcsc_transport::Interface;
 use piv_apdu::apdu::Command;
 use piv_apdu::key::KeyReference;
-use virtual_token::{CreateOptions, KeyAlgorithm, Profile, Protocol, TokenState, VirtualToken};
+use piv_apdu::sm::CipherSuite;
+use virtual_token::{
+    CreateOptions, KeyAlgorithm, Profile, Protocol, TokenState, Vci, VirtualToken,
+};
 
 const SELECT_PIV: &[u8] = b"\x00\xA4\x04\x00\x0B\xA0\x00\x00\x03\x08\x00\x00\x10\x00\x01\x00\x00";
 
@@ -34,30 +38,40 @@ fn tokens() -> &'static [TokenState] {
             )
         };
         let t0 = options(Profile::Piv).protocol(Protocol::T0).yubico(true);
+        let vci = options(Profile::Piv).vci(Vci::new(CipherSuite::Cs2));
         Profile::ALL
             .map(|profile| (profile, options(profile)))
             .into_iter()
-            .chain([(Profile::Piv, t0)])
-            .map(|(profile, options)| {
+            .chain([(Profile::Piv, t0), (Profile::Piv, vci.clone())])
+            .map(|token| (token, Interface::Contact))
+            .chain([((Profile::Piv, vci), Interface::Contactless)])
+            .map(|((profile, options), interface)| {
                 let mut token = VirtualToken::create(profile, &options).expect("the options fit");
+                token.set_interface(interface);
                 let before = tries(&mut token);
                 token.process(b"\x00\x20\x00\x80\x08111222\xFF\xFF");
-                assert_eq!(tries(&mut token), before - 1);
+                let cost = u8::from(interface == Interface::Contact);
+                assert_eq!(tries(&mut token), before - cost);
                 token.to_state()
             })
             .collect()
     })
 }
 
-/// The tries that the PIN has left, as a host asks for them.
+/// The tries that the PIN has left, as a host asks for them over contact.
 fn tries(token: &mut VirtualToken) -> u8 {
+    let interface = token.interface();
+    token.set_interface(Interface::Contact);
     token.reset();
     token.process(SELECT_PIV);
-    match token.process(b"\x00\x20\x00\x80")[..] {
+    let tries = match token.process(b"\x00\x20\x00\x80")[..] {
         [0x63, status] => status & 0x0F,
         [0x69, 0x83] => 0,
         ref other => panic!("VERIFY without data answers {other:02X?}"),
-    }
+    };
+    token.set_interface(interface);
+    token.process(SELECT_PIV);
+    tries
 }
 
 /// Whether the bytes hold the PIN or the PUK that would be right.
