@@ -44,6 +44,12 @@ pub enum ChainError {
     /// The signer's certificate is for something else.
     #[error("the certificate of the card's signer is not one for signing what is on cards")]
     SignerUsage,
+    /// The signer's certificate has no extended key usage, and is no anchor itself.
+    #[error(
+        "the certificate of the card's signer does not say that it is for signing what is on \
+         cards, and is not itself trusted here"
+    )]
+    SignerPurpose,
     /// The signer's certificate has a critical extension that is not understood here.
     #[error("the certificate of the card's signer has the unknown critical extension {0}")]
     SignerExtension(ObjectIdentifier),
@@ -104,7 +110,9 @@ pub(super) fn verify(
 ) -> Result<(), ChainError> {
     let certificate = &signer.certificate.certificate;
     let certificate = X509::from_der(certificate).map_err(ChainError::Signer)?;
-    check_anchored(&certificate, anchors, now)?;
+    if !anchors.iter().any(|anchor| anchor.0 == certificate) {
+        check_certified(&certificate, anchors, now)?;
+    }
     let mut issuer = content_signer(&certificate, now)?;
     if let Some(intermediate) = &signer.intermediate_cvc {
         issuer = intermediate_signer(intermediate, &issuer, card.suite())
@@ -113,18 +121,15 @@ pub(super) fn verify(
     check_card(card, &issuer).map_err(ChainError::Card)
 }
 
-/// That the signer is an anchor itself, or was certified by one. An anchor is trusted
-/// for all that it certifies; there may be several with one name.
-fn check_anchored(
+/// That the signer was certified by an anchor, and for this. An anchor is trusted for all
+/// that it certifies; there may be several with one name.
+fn check_certified(
     signer: &X509,
     anchors: &[TrustAnchor],
     now: SystemTime,
 ) -> Result<(), ChainError> {
     if anchors.is_empty() {
         return Err(ChainError::NoAnchor);
-    }
-    if anchors.iter().any(|anchor| anchor.0 == *signer) {
-        return Ok(());
     }
     let issuer = signer.content().issuer();
     let mut outcome = Err(ChainError::UnknownIssuer {
@@ -138,7 +143,12 @@ fn check_anchored(
             break;
         }
     }
-    outcome
+    outcome?;
+    // An authority certifies others too, cardholders among them.
+    if !signer.names_extended_usages() {
+        return Err(ChainError::SignerPurpose);
+    }
+    Ok(())
 }
 
 fn check_issued(signer: &X509, anchor: &X509, now: SystemTime) -> Result<(), ChainError> {

@@ -257,9 +257,10 @@ impl Established {
     /// certificates are ECDSA (P-256, P-384) or RSA (PKCS #1 v1.5, at least 2048 bits),
     /// with SHA-256, SHA-384 or SHA-512.
     ///
-    /// A signer's certificate without an extended key usage is taken for one of content
-    /// signers. So an authority that also certifies cardholders without one should not be
-    /// an anchor; its content signer's certificate can be.
+    /// A signer's certificate that an anchor has issued has the extended key usage
+    /// id-PIV-content-signing (2.16.840.1.101.3.6.7): the authority may certify
+    /// cardholders too, whose keys vouch for no card. One that is itself an anchor, byte
+    /// for byte, may have no extended key usage, but not others only.
     ///
     /// # Errors
     /// [`ChainError`]; the keys are wiped then.

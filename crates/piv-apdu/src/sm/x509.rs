@@ -95,6 +95,11 @@ impl X509 {
         is_authority && self.may(KeyUsages::KeyCertSign)
     }
 
+    /// Whether it says in an extended key usage what it is for, legibly or not.
+    pub(super) fn names_extended_usages(&self) -> bool {
+        !matches!(self.extension::<ExtendedKeyUsage>(), Ok(None))
+    }
+
     /// Whether it may sign a card's certificate: key usage and extended key usage, where
     /// it names any, have digital signatures and the content of PIV cards.
     pub(super) fn is_content_signer(&self) -> bool {

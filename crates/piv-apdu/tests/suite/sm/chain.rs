@@ -202,7 +202,6 @@ fn a_signer_that_an_anchor_has_certified_vouches_for_a_card() {
     assert_eq!(outcome(&signer(), &[root()], now()), Ok(()));
     let unnamed = X509 {
         usage: None,
-        extended: None,
         more: vec![extension(false)],
         ..signer()
     };
@@ -236,6 +235,35 @@ fn a_signer_that_is_an_anchor_vouches_for_a_card() {
     let other = X509 { usage, ..signer() };
     let refused = outcome(&other, &[other.anchor()], now());
     assert_eq!(refused, Err(ChainError::SignerUsage));
+}
+
+#[test]
+fn only_a_signer_that_is_an_anchor_need_not_say_that_it_signs_content() {
+    let silent = X509 {
+        extended: None,
+        ..signer()
+    };
+    let refused = outcome(&silent, &[root()], now());
+    assert_eq!(refused, Err(ChainError::SignerPurpose));
+    assert_eq!(outcome(&silent, &[silent.anchor()], now()), Ok(()));
+    assert_eq!(outcome(&silent, &[root(), silent.anchor()], now()), Ok(()));
+    // One that differs in anything is another one: here in who has signed it.
+    let as_signed_by_another = X509 {
+        signed_by: OTHER_KEY,
+        ..silent.clone()
+    };
+    let anchors = [root(), as_signed_by_another.anchor()];
+    let refused = outcome(&silent, &anchors, now());
+    assert_eq!(refused, Err(ChainError::SignerPurpose));
+    // To say something else is worse than to say nothing.
+    let for_people = X509 {
+        extended: Some(CLIENT_AUTHENTICATION),
+        ..signer()
+    };
+    for anchor in [root(), for_people.anchor()] {
+        let refused = outcome(&for_people, &[anchor], now());
+        assert_eq!(refused, Err(ChainError::SignerUsage));
+    }
 }
 
 #[test]
