@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crescendo_ext::identity::{Family, Identity};
 use crescendo_ext::properties::{GetPivProperties, PivProperties};
-use pcsc_transport::{Card, LinkError, LinkInfo, Transaction, TransportError};
+use pcsc_transport::{Card, Interface, LinkError, LinkInfo, Transaction, TransportError};
 use piv_apdu::command::{ApplicationProperties, Select, Verify};
 use piv_apdu::key::KeyReference;
 use token_cache::{Identity as CachedIdentity, Item};
@@ -324,11 +324,17 @@ fn read_properties(asking: &mut Asking<'_>, family: Family) -> Result<Option<Piv
 
 /// VERIFY with an empty body: asks for the tries left and spends none.
 fn read_pin_state(asking: &mut Asking<'_>, reference: KeyReference) -> Result<PinState, Stop> {
+    let info = asking.transaction.info();
+    let secured = info.interface == Interface::Contact || asking.transaction.is_secured();
     let status = match asking.ask(
         Some(Item::Tries(reference.get())),
         &Verify::query(reference),
     )? {
         Ok(()) => PinStatus::AlreadyVerified,
+        Err(Unreadable::Refused(StatusWord::SECURITY_STATUS_NOT_SATISFIED)) if !secured => {
+            let why = "on a contactless reader it is told in a secure session only";
+            PinStatus::Unknown(Unreadable::GivenUp(why.to_owned()))
+        }
         Err(Unreadable::Refused(status)) => PinStatus::from_status_word(status),
         Err(why) => PinStatus::Unknown(why),
     };

@@ -198,18 +198,10 @@ impl fmt::Display for VciState {
                     true => "the card is vouched for",
                     false => "nobody vouches for the card",
                 };
-                write!(f, "open ({}), {by}", suite_name(*suite))
+                write!(f, "open ({}), {by}", suite.name())
             }
             Self::Closed(error) => error.fmt(f),
         }
-    }
-}
-
-/// The name of a suite in SP 800-78: `CS2`, `CS7`.
-fn suite_name(suite: CipherSuite) -> &'static str {
-    match suite {
-        CipherSuite::Cs2 => "CS2",
-        CipherSuite::Cs7 => "CS7",
     }
 }
 
@@ -232,10 +224,9 @@ pub(crate) struct Announced {
 
 /// The suite that is announced in the answer to SELECT.
 pub(crate) fn announced_suite(algorithms: &[Algorithm]) -> Option<CipherSuite> {
-    let suites = [CipherSuite::Cs2, CipherSuite::Cs7];
-    suites
-        .into_iter()
-        .find(|suite| algorithms.contains(&suite.algorithm()))
+    algorithms
+        .iter()
+        .find_map(|algorithm| CipherSuite::from_algorithm(*algorithm))
 }
 
 /// Opens the virtual contact interface, in the PIV application, which has to be

@@ -19,6 +19,7 @@ pub(crate) use pairing_code::{
 };
 
 use crate::authority::PinArgs;
+use crate::contactless::ContactlessArgs;
 use crate::manage::RiskArgs;
 use crate::memory::FreshnessArgs;
 use crate::secret::Descriptor;
@@ -115,6 +116,9 @@ pub(crate) struct GlobalArgs {
     /// Neither use nor keep what is remembered of tokens.
     #[arg(long, global = true)]
     pub(crate) no_cache: bool,
+
+    #[command(flatten)]
+    pub(crate) contactless: ContactlessArgs,
 
     /// Say when to use colour.
     #[arg(

@@ -10,7 +10,7 @@ use piv_apdu::object::ObjectTag;
 use token_manager::{
     AlgorithmSource, Alphabet, CapabilityEntry, CertificateEntry, CertificateInfo,
     CertificateState, KeyEntry, KeyOrigin, OathSlot, OathState, ObjectEntry, ObjectState,
-    PinPolicy, PinStatus, PolicySource, Token, TokenFamily, TokenIdentity, Validity, utc,
+    PinPolicy, PinStatus, PolicySource, Token, TokenFamily, TokenIdentity, Validity, VciState, utc,
 };
 
 use crate::json;
@@ -70,7 +70,8 @@ pub(crate) fn content_warnings(token: &Token, now: SystemTime) -> Vec<String> {
                 Validity::Expired => warnings.push(format!("certificate {slot} expired")),
                 Validity::NotYetValid => warnings.push(format!("certificate {slot} not yet valid")),
             },
-            CertificateState::Empty | CertificateState::Absent => {}
+            CertificateState::Empty | CertificateState::Absent | CertificateState::NeedsContact => {
+            }
             _ => warnings.push(format!("certificate {slot} unreadable")),
         }
     }
@@ -132,6 +133,32 @@ pub(crate) fn pin_short(status: &PinStatus) -> Text {
         PinStatus::Blocked => Text::styled("blocked", BAD),
         PinStatus::Unknown(_) => Text::styled("unknown", DIM),
         other => pin_text(other),
+    }
+}
+
+/// How the virtual contact interface stands, in JSON.
+fn vci(state: &VciState) -> json::Vci {
+    let (suite, vouched) = match state {
+        VciState::Open { suite, vouched } => (Some(suite.name()), Some(*vouched)),
+        _ => (None, None),
+    };
+    json::Vci {
+        state: state.id(),
+        suite,
+        vouched,
+        detail: match state {
+            VciState::Closed(why) => Some(why.to_string()),
+            _ => None,
+        },
+    }
+}
+
+/// The same for people, on a contactless reader.
+pub(crate) fn vci_text(state: &VciState) -> Text {
+    match state {
+        VciState::Open { vouched: true, .. } => Text::styled(state.to_string(), GOOD),
+        VciState::Open { .. } | VciState::Closed(_) => Text::styled(state.to_string(), WARNING),
+        _ => Text::styled(state.to_string(), DIM),
     }
 }
 
@@ -200,6 +227,7 @@ pub(crate) fn certificate_slot(entry: &CertificateEntry, now: SystemTime) -> jso
         CertificateState::Empty => ("empty", None),
         CertificateState::Absent => ("absent", None),
         CertificateState::NotX509 { error, .. } => ("not-x509", Some(error.clone())),
+        CertificateState::NeedsContact => ("needs-contact", None),
         CertificateState::Unreadable(why) => ("unreadable", Some(why.to_string())),
         _ => ("unreadable", None),
     };
@@ -281,6 +309,7 @@ pub(crate) fn object(entry: &ObjectEntry) -> json::Object {
         ObjectState::Empty => ("empty", None, Some(0), None),
         ObjectState::Absent => ("absent", None, None, None),
         ObjectState::NeedsPin => ("needs-pin", None, None, None),
+        ObjectState::NeedsContact => ("needs-contact", None, None, None),
         ObjectState::Unreadable(why) => ("unreadable", Some(why.to_string()), None, None),
         _ => ("unreadable", None, None, None),
     };
@@ -351,6 +380,7 @@ pub(crate) fn token(token: &Token, now: SystemTime) -> json::TokenBody {
             .applet_version
             .as_ref()
             .map(ToString::to_string),
+        vci: vci(&token.vci),
         pin_policy: pin_policy(&token.pin_policy),
         keys: token.keys.iter().map(key).collect(),
         certificate_slots: token

@@ -186,6 +186,7 @@ pub(crate) struct TokenBody {
     pub(crate) atr: String,
     pub(crate) application_label: Option<String>,
     pub(crate) applet_version: Option<String>,
+    pub(crate) vci: Vci,
     pub(crate) pin_policy: PinPolicy,
     pub(crate) keys: Vec<Key>,
     pub(crate) certificate_slots: Vec<CertificateSlot>,
@@ -194,6 +195,15 @@ pub(crate) struct TokenBody {
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) problems: Vec<String>,
     pub(crate) round_trips: u64,
+}
+
+/// How the virtual contact interface stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct Vci {
+    pub(crate) state: &'static str,
+    pub(crate) suite: Option<&'static str>,
+    pub(crate) vouched: Option<bool>,
+    pub(crate) detail: Option<String>,
 }
 
 /// Which PINs the token takes.

@@ -6,6 +6,7 @@ mod authority;
 mod cli;
 mod clipboard;
 mod commands;
+mod contactless;
 mod describe;
 mod error;
 mod handover;

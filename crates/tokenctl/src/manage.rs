@@ -12,6 +12,7 @@ use token_manager::{
     PolicySource, Reason, Secret, Session, Token,
 };
 
+use crate::contactless;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::output::Output;
 use crate::source::{self, Source};
@@ -51,7 +52,8 @@ impl RiskArgs {
 pub(crate) fn manager(source: &Source, risks: RiskArgs) -> Result<Manager> {
     let manager = Manager::new(source.backend())
         .with_store(Arc::new(FileStore::new(record_directory()?)))
-        .with_options(LoadOptions::new().with_cache(source.cache().clone()))
+        .with_options(source.options(LoadOptions::new()))
+        .with_pairing_codes(source.contactless().codes())
         .with_overrides(risks.overrides(source));
     #[cfg(feature = "secret-store")]
     if !stores_are_off() {
@@ -106,7 +108,9 @@ pub(crate) fn open_by(manager: &Manager, source: &Source, output: &Output) -> Re
     let session = manager
         .session(card)
         .map_err(|error| action_failed(&error, &reader))?;
-    meant(session, source)
+    let mut session = meant(session, source)?;
+    source.contactless().open(&mut session, output)?;
+    Ok(session)
 }
 
 /// It was chosen by what is remembered, or may have been exchanged since: what was
@@ -191,6 +195,13 @@ pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
             report.aftermath = Some(aftermath.id());
             report
         }
+        ActionError::SessionLost { aftermath, .. } => {
+            let mut report = Report::new(Kind::Other, message);
+            report.next = Some(aftermath.sentence().to_owned());
+            report.aftermath = Some(aftermath.id());
+            report
+        }
+        ActionError::Vci { source, .. } => contactless::vci_failed(source),
         other => {
             let mut report = Report::new(kind(other), message);
             report.next = consent(other).map(str::to_owned).or(next);

@@ -15,6 +15,7 @@ use virtual_token::EmbeddedBackend;
 use virtual_token::store::{StoreError, TokenStore};
 
 use crate::cli::GlobalArgs;
+use crate::contactless::Contactless;
 use crate::error::{Kind, Report, Result};
 use crate::json;
 use crate::memory;
@@ -27,6 +28,7 @@ pub(crate) struct Source {
     token: Option<String>,
     any_pin: bool,
     cache: Cache,
+    contactless: Contactless,
 }
 
 impl Source {
@@ -47,6 +49,7 @@ impl Source {
             token: global.token.clone(),
             any_pin: global.allow_any_pin,
             cache: memory::cache(global.no_cache),
+            contactless: Contactless::new(&global.contactless)?,
         })
     }
 
@@ -64,6 +67,17 @@ impl Source {
     /// What is remembered of tokens.
     pub(crate) fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// What is known for tokens on contactless readers.
+    pub(crate) fn contactless(&self) -> &Contactless {
+        &self.contactless
+    }
+
+    /// These options, with what this computer remembers and whom it believes.
+    pub(crate) fn options(&self, options: LoadOptions) -> LoadOptions {
+        self.contactless
+            .with(options.with_cache(self.cache.clone()))
     }
 
     /// The backend: its readers are those that match `--reader`.
@@ -104,7 +118,7 @@ impl Source {
     /// read. The readers are listed once, and again only to say what is missing
     /// where there is no token.
     pub(crate) fn load_all(&self, options: &LoadOptions) -> Result<Vec<Loaded>> {
-        let options = options.clone().with_cache(self.cache.clone());
+        let options = self.options(options.clone());
         let all = token_manager::load_all(&self.backend(), &options)
             .map_err(|error| link_failed(&error, None))?;
         if all.pending() == 0 {
@@ -116,19 +130,26 @@ impl Source {
     /// The one token that is meant, with its content.
     pub(crate) fn load_one(&self, options: &LoadOptions, output: &Output) -> Result<Token> {
         let mut loaded = self.load_all(options)?;
-        if loaded.len() == 1 && self.token.is_none() {
-            return loaded
+        let token = if loaded.len() == 1 && self.token.is_none() {
+            loaded
                 .remove(0)
                 .result
-                .map_err(|error| load_failed(&error).into());
-        }
-        self.choose(loaded, output)
+                .map_err(|error| load_failed(&error))?
+        } else {
+            self.choose(loaded, output)?
+        };
+        let reader = token.reader.clone();
+        let again = || self.load(&reader, options.clone());
+        self.contactless.complete(token, again, output)
     }
 
     /// The token in this reader, past everything that is remembered of it.
     pub(crate) fn load_again(&self, reader: &str) -> Result<Token> {
-        let options = LoadOptions::new().with_cache(self.cache.clone());
-        token_manager::load_reader(&*self.backend(), reader, &options)
+        self.load(reader, LoadOptions::new())
+    }
+
+    fn load(&self, reader: &str, options: LoadOptions) -> Result<Token> {
+        token_manager::load_reader(&*self.backend(), reader, &self.options(options))
             .map_err(|error| load_failed(&error).into())
     }
 

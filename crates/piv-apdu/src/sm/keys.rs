@@ -22,6 +22,14 @@ pub enum CipherSuite {
 }
 
 impl CipherSuite {
+    /// Its name in SP 800-78: `CS2` or `CS7`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cs2 => "CS2",
+            Self::Cs7 => "CS7",
+        }
+    }
+
     /// Its algorithm identifier: `27` or `2E`.
     pub const fn algorithm(self) -> Algorithm {
         match self {

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+use pcsc_transport::Interface;
 use token_manager::{
     AlgorithmSource, Alphabet, Capability, CertificateInfo, CertificateState, Freshness, KeyOrigin,
     LoadOptions, OathState, ObjectState, Token, TokenFamily,
@@ -87,6 +88,9 @@ impl View<'_> {
             Text::from(&token.reader)
                 .then(format!(" ({})", describe::interface(token.interface)), DIM),
         );
+        if token.interface == Interface::Contactless {
+            fields.add("Secure session", describe::vci_text(&token.vci));
+        }
         fields.add(
             "ATR",
             Text::styled(crate::hex::spaced(token.atr.as_bytes()), DIM),
@@ -193,6 +197,9 @@ impl View<'_> {
                     empty.push(place);
                     continue;
                 }
+                CertificateState::NeedsContact => {
+                    writeln!(out, "{}", title.then("  on contact only, not read", DIM))?;
+                }
                 CertificateState::NotX509 { error, der } => {
                     writeln!(out, "{title}")?;
                     let what = format!("no X.509 certificate: {error} ({} bytes)", der.len());
@@ -267,6 +274,9 @@ impl View<'_> {
                 ObjectState::Empty => writeln!(out, "{}", title.then("  empty", DIM))?,
                 ObjectState::NeedsPin => {
                     writeln!(out, "{}", title.then("  needs the PIN, not read", DIM))?;
+                }
+                ObjectState::NeedsContact => {
+                    writeln!(out, "{}", title.then("  on contact only, not read", DIM))?;
                 }
                 ObjectState::Absent => absent.push(entry.name.as_str()),
                 ObjectState::Unreadable(why) => writeln!(
