@@ -129,6 +129,7 @@ impl Pcscd {
                 program,
                 "--foreground",
                 "--debug",
+                "--apdu",
                 "--config",
             ])
             .arg(self.configuration())
@@ -163,6 +164,12 @@ impl Pcscd {
             }
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// All that it has logged, each command and answer among it: what goes over the wire.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
     }
 
     /// Where vpcd waits for the card of slot 0 or 1.

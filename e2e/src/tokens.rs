@@ -3,7 +3,9 @@
 use std::sync::OnceLock;
 
 use piv_apdu::key::KeyReference;
-use virtual_token::{Content, CreateOptions, KeyAlgorithm, Profile, SharedToken, VirtualToken};
+use virtual_token::{
+    Content, CreateOptions, KeyAlgorithm, Profile, SharedToken, Vci, VirtualToken,
+};
 
 /// A token of `profile` as `tokenctl virtual create` makes it: with keys,
 /// certificates and data objects. Each call gives a new card.
@@ -75,6 +77,16 @@ pub fn piv_for_counting(extended_length: bool) -> SharedToken {
 #[must_use]
 pub fn piv_with_pairing_code() -> SharedToken {
     SharedToken::new(create(Profile::Piv, &four_p256().pairing_code(true)))
+}
+
+/// A token of `profile` with the virtual contact interface, and a P-256 key in 9A.
+#[must_use]
+pub fn with_vci(profile: Profile, vci: Vci, seed: u64) -> SharedToken {
+    let options = CreateOptions::default()
+        .seed(seed)
+        .vci(vci)
+        .key(KeyReference::PIV_AUTHENTICATION, KeyAlgorithm::EccP256);
+    SharedToken::new(create(profile, &options))
 }
 
 /// What [`piv`] is made with.

@@ -15,6 +15,7 @@ use crescendo_ext::properties::{GetPivProperties, PivProperties};
 use pcsc_transport::{Card, Interface, LinkError, LinkInfo, Transaction, TransportError};
 use piv_apdu::command::{ApplicationProperties, Select, Verify};
 use piv_apdu::key::KeyReference;
+use piv_apdu::status::StatusWord;
 use token_cache::{Identity as CachedIdentity, Item};
 
 pub(crate) use self::asking::{Limits, deadline};

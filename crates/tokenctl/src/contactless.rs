@@ -166,13 +166,16 @@ impl Contactless {
             Report::new(Kind::NotSent, error.to_string())
                 .next("It is on the card, behind the PIN: `tokenctl pairing-code show`, on contact")
         })?;
-        self.codes.typed.put(&card, &code).map_err(failed)?;
+        self.codes
+            .typed
+            .put(&card, &code)
+            .map_err(|error| failed(&error))?;
         Ok(true)
     }
 
     /// A code that is kept for the card and is not its own (any more).
     fn forget(&self, card: &Guid, output: &Output) -> Result {
-        if self.codes.forget(card).map_err(failed)? {
+        if self.codes.forget(card).map_err(|error| failed(&error))? {
             output.warning(
                 "The pairing code that was kept for this card is not (any more) its own, and was \
                  forgotten",
@@ -190,7 +193,12 @@ impl Contactless {
         let (true, Some(card)) = (token.vci.allows_contact(), token.identity.guid) else {
             return Ok(());
         };
-        let Some(code) = self.codes.typed.get(&card).map_err(failed)? else {
+        let Some(code) = self
+            .codes
+            .typed
+            .get(&card)
+            .map_err(|error| failed(&error))?
+        else {
             return Ok(());
         };
         let Some(store) = self.codes.kept() else {
@@ -204,7 +212,7 @@ impl Contactless {
                     "--keep-pairing-code",
                 )?;
         if wished {
-            store.put(&card, &code).map_err(failed)?;
+            store.put(&card, &code).map_err(|error| failed(&error))?;
             let done = format!("The pairing code is kept in {}, {until}.", store.name());
             output.remark(&Text::styled(done, GOOD));
         }
@@ -275,7 +283,7 @@ pub(crate) fn vci_failed(error: &VciError) -> Report {
     report
 }
 
-fn failed(error: SecretStoreError) -> Report {
+fn failed(error: &SecretStoreError) -> Report {
     Report::new(Kind::Other, error.to_string())
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod cache;
+mod contactless;
 mod desktop;
 mod hotplug;
 mod independent_card;
