@@ -140,10 +140,10 @@ pub(crate) fn open_to_read(source: &Source, output: &Output) -> Result<Session> 
         },
         Err(failure) => without_records(failure),
     };
-    meant(
-        opened.map_err(|error| action_failed(&error, &reader))?,
-        source,
-    )
+    let opened = opened.map_err(|error| action_failed(&error, &reader))?;
+    let mut session = meant(opened, source)?;
+    source.contactless().open(&mut session, output)?;
+    Ok(session)
 }
 
 /// Adds what this computer keeps about a token that was read. That it can't be

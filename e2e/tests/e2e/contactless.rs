@@ -131,6 +131,8 @@ fn a_token_is_used_through_the_air_as_on_contact() {
         let mut desk = Desk::new(&format!("contactless-{name}"), Vci::new(suite));
         let code = desk.pairing_code();
         let on_contact = desk.shown(&code);
+        let export = ["cert", "export", "--slot", "9a", "--pairing-code-fd", "0"];
+        let certificate = desk.tokenctl(&export, &[&code]).success().stdout;
         desk.move_to(Interface::Contactless);
         let wire_before = desk.pcscd.log().len();
 
@@ -146,6 +148,9 @@ fn a_token_is_used_through_the_air_as_on_contact() {
         for part in ["guid", "pin", "keys", "certificate_slots", "objects"] {
             assert_eq!(through_air[part], on_contact[part], "{part}");
         }
+
+        let exported = desk.tokenctl(&export, &[&code]).success().stdout;
+        assert_eq!(exported, certificate);
 
         let change = [
             "pin",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crescendo_ext::cplc::{Cplc, GetCplc, SelectIsd};
-use pcsc_transport::Insertion;
+use pcsc_transport::{Insertion, Interface};
 use piv_apdu::command::{GetData, Select, TypedCommand};
 use piv_apdu::object::ObjectTag;
 use token_cache::{Item, Snapshot};
@@ -23,9 +23,11 @@ pub(super) fn recognise(asking: &mut Asking<'_>, is_crescendo: bool) -> Result<(
     if !asking.memory.cache().is_used() {
         return Ok(());
     }
-    let atr = asking.transaction.info().atr;
+    let info = asking.transaction.info();
+    let (atr, interface) = (info.atr, info.interface);
     let candidates = asking.memory.cache().with_atr(&atr);
-    if is_crescendo {
+    // Through the air the list of keys is not to be had without more.
+    if is_crescendo && interface == Interface::Contact {
         note_stay(asking, &candidates);
     }
     if asking.memory.is_known() || !asking.memory.is_asked() {

@@ -5,17 +5,19 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-use pcsc_transport::Card;
+use pcsc_transport::{Card, Interface};
 use piv_apdu::command::GetData;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::{CertificateObject, ObjectTag};
 use piv_apdu::status::StatusWord;
-use token_manager::{CertificateState, Freshness, LoadOptions, Token};
+use token_manager::{CertificateState, Freshness, LoadOptions, Reason, Token, VciState};
 
 use crate::cli::{CertCommand, CertFormat, ExportArgs};
+use crate::contactless;
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
+use crate::manage;
 use crate::memory::{self, FreshnessArgs};
 use crate::output::{self, Output};
 use crate::source::{self, Source};
@@ -87,6 +89,12 @@ fn table(token: &Token, now: SystemTime) -> Table {
                 Text::absent(),
                 unreadable(&why.to_string()),
             ]),
+            CertificateState::NeedsContact => table.row([
+                slot,
+                Text::from(usage),
+                Text::absent(),
+                Text::styled("on contact only", DIM),
+            ]),
             // Empty or absent.
             _ => {}
         }
@@ -99,7 +107,7 @@ fn unreadable(why: &str) -> Text {
 }
 
 /// Reads the object of one slot and writes the certificate in it: SELECT and
-/// one GET DATA, nothing else.
+/// one GET DATA, nothing else; but on a contactless reader what it takes to get at it.
 fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
     let key = KeyReference(arguments.slot);
     let slot = describe::slot(key);
@@ -109,7 +117,12 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
     };
     let mut card = source.connect_one(output)?;
     let reader = card.info().reader.clone();
-    let der = read(&mut card, key, object)?;
+    let (der, round_trips) = if card.info().interface == Interface::Contact {
+        (read(&mut card, key, object)?, card.round_trips())
+    } else {
+        drop(card);
+        read_through_air(key, source, output)?
+    };
     let pem = describe::pem(&der);
     let bytes = match arguments.format {
         CertFormat::Pem => pem.as_bytes(),
@@ -121,7 +134,7 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
     if let Some(path) = file {
         write_file(path, bytes, arguments.force)?;
     }
-    output.detail(format!("{} commands to the card", card.round_trips()));
+    output.detail(format!("{round_trips} commands to the card"));
     if output.json {
         let inline = file.is_none();
         let is_pem = arguments.format == CertFormat::Pem;
@@ -150,6 +163,38 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
     Ok(())
 }
 
+/// The certificate of a slot of a token on a contactless reader, uncompressed DER, and
+/// how many commands it took: the token is read as a whole, over the virtual contact
+/// interface if that opens.
+fn read_through_air(key: KeyReference, source: &Source, output: &Output) -> Result<(Vec<u8>, u64)> {
+    let session = manage::open_to_read(source, output)?;
+    let token = session.token();
+    let entry = token.certificate(key);
+    if let Some(der) = entry.and_then(|entry| entry.der()) {
+        return Ok((der.to_vec(), session.round_trips()));
+    }
+    let is_closed = entry.is_some_and(|entry| entry.state == CertificateState::NeedsContact);
+    let report = match &token.vci {
+        VciState::Closed(why) if is_closed => contactless::vci_failed(why),
+        _ if is_closed => {
+            let what = format!(
+                "the certificate of slot {} is given {}",
+                describe::slot(key),
+                Reason::OnlyOnContact
+            );
+            Report::new(Kind::Unavailable, what).next("Use it on a contact reader")
+        }
+        _ => nothing(key),
+    };
+    Err(report.in_reader(&token.reader).into())
+}
+
+fn nothing(key: KeyReference) -> Report {
+    let slot = describe::slot(key);
+    let what = format!("there is no certificate in slot {slot} ({})", key.name());
+    Report::new(Kind::Other, what).next("`tokenctl cert list` shows the slots that have one")
+}
+
 /// The certificate of a slot, uncompressed DER.
 fn read(card: &mut Card, key: KeyReference, object: ObjectTag) -> Result<Vec<u8>> {
     let reader = card.info().reader.clone();
@@ -164,14 +209,7 @@ fn read(card: &mut Card, key: KeyReference, object: ObjectTag) -> Result<Vec<u8>
         let what = "the card is not a PIV token: it refused to select the PIV application";
         return Err(source::refused(what, answer.status(), &reader).into());
     }
-    let nothing = || {
-        Report::new(
-            Kind::Other,
-            format!("there is no certificate in slot {slot} ({})", key.name()),
-        )
-        .next("`tokenctl cert list` shows the slots that have one")
-        .in_reader(&reader)
-    };
+    let nothing = || nothing(key).in_reader(&reader);
     let content = match transaction.send(&GetData::new(object)) {
         Ok(content) => content,
         Err(error) if source::status_of(&error) == Some(StatusWord::FILE_NOT_FOUND) => {
