@@ -112,6 +112,9 @@ pub enum Unreadable {
     /// for, or broke the rules of ISO 7816-4; the exchange was given up.
     #[error("the exchange with the card was given up: {0}")]
     GivenUp(String),
+    /// It was not asked for, or could not have been told, for this reason.
+    #[error("{0}")]
+    NotTold(&'static str),
 }
 
 /// A part of a token that a load asks for besides objects, keys and

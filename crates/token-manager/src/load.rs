@@ -334,7 +334,7 @@ fn read_pin_state(asking: &mut Asking<'_>, reference: KeyReference) -> Result<Pi
         Ok(()) => PinStatus::AlreadyVerified,
         Err(Unreadable::Refused(StatusWord::SECURITY_STATUS_NOT_SATISFIED)) if !secured => {
             let why = "on a contactless reader it is told in a secure session only";
-            PinStatus::Unknown(Unreadable::GivenUp(why.to_owned()))
+            PinStatus::Unknown(Unreadable::NotTold(why))
         }
         Err(Unreadable::Refused(status)) => PinStatus::from_status_word(status),
         Err(why) => PinStatus::Unknown(why),

@@ -460,8 +460,8 @@ impl Session {
     /// back, and how many that are is the card's to tell when it matters.
     pub(crate) fn note_locked(&mut self) {
         if self.token.pin.status == PinStatus::AlreadyVerified {
-            self.note_pin(PinStatus::Unknown(Unreadable::GivenUp(
-                "not asked since the token was locked".to_owned(),
+            self.note_pin(PinStatus::Unknown(Unreadable::NotTold(
+                "not asked since the token was locked",
             )));
         }
     }

@@ -318,7 +318,7 @@ impl VciAccess {
             CardTrust::Nobody => Err(VciError::NotTrusted),
             CardTrust::AnyCard => Ok((established.unverified(), false)),
             CardTrust::Anchors(anchors) => {
-                let unread = || Unreadable::GivenUp("it was not read".to_owned());
+                let unread = || Unreadable::NotTold("it was not read");
                 let signer = card.signer.clone().unwrap_or_else(|| Err(unread()));
                 let signer = signer.map_err(VciError::Signer)?;
                 let session = established.verified(&signer, anchors, SystemTime::now())?;

@@ -262,8 +262,8 @@ impl Session {
             result,
             Err(ActionError::Wrong { .. } | ActionError::Blocked { .. } | ActionError::NotSent(_))
         ) {
-            self.note_pin(PinStatus::Unknown(Unreadable::GivenUp(
-                "not asked since the token was unblocked, or was to be".to_owned(),
+            self.note_pin(PinStatus::Unknown(Unreadable::NotTold(
+                "not asked since the token was unblocked, or was to be",
             )));
         }
         result?;

@@ -82,7 +82,7 @@ fn read<O: DataObject>(
     tag: ObjectTag,
 ) -> Result<Result<O, Unreadable>, Stop> {
     let Some(item) = Item::object(tag) else {
-        return Ok(Err(Unreadable::GivenUp("it can't be read".to_owned())));
+        return Ok(Err(Unreadable::NotTold("it is no data object")));
     };
     let content = asking.peek(item, &GetData::new(tag))?;
     let malformed = |error: piv_apdu::object::ObjectError| Unreadable::Malformed(error.to_string());
