@@ -210,6 +210,7 @@ impl ActionError {
             Self::Wrong { tries_left, .. } => *tries_left,
             Self::Blocked { .. } | Self::NotSent(NotSent::Blocked { .. }) => Some(0),
             Self::NotSent(NotSent::LastTry { .. }) => Some(1),
+            Self::NotSent(NotSent::KeptForContact { left }) => Some(*left),
             _ => None,
         }
     }
@@ -380,6 +381,16 @@ pub enum NotSent {
     /// The token wants the PIN changed before anything else.
     #[error("the token wants its PIN changed before anything else: change the PIN first")]
     ForcePinChange,
+    /// On a contactless reader: the card keeps its last tries for the contact interface,
+    /// and did not look at the PIN.
+    #[error(
+        "the card keeps the last tries of its PIN ({left} left) for the contact interface, and did \
+         not look at what was sent: use a contact reader"
+    )]
+    KeptForContact {
+        /// Tries left.
+        left: u8,
+    },
     /// The admin key is not of the kind that the token's challenge wants.
     #[error("{0}")]
     KeyDoesNotFit(String),
@@ -445,7 +456,7 @@ impl NotSent {
     fn what_was_not_done(&self) -> &'static str {
         match self {
             // It may be the card that says so, to a PIN that it did not look at.
-            Self::ForcePinChange => "No try was spent",
+            Self::ForcePinChange | Self::KeptForContact { .. } => "No try was spent",
             // It was asked who it is.
             Self::OtherToken | Self::MayBeOtherToken => "No secret was sent to it",
             _ => "Nothing was sent and no try was spent",

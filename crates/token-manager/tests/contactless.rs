@@ -215,6 +215,43 @@ fn without_the_virtual_contact_interface_a_token_shows_what_it_shows_to_everybod
     }
 }
 
+/// A card may keep its last tries for the contact interface (the intermediate retry value):
+/// that is not a blocked PIN.
+#[test]
+fn the_tries_that_a_card_keeps_for_contact_are_said_to_be_kept() {
+    let profile = Profile::Piv;
+    let card = make(profile, Some(Vci::new(CipherSuite::Cs2)), 7);
+    let host = Host::believing(anchor(&card));
+    host.meets(&card);
+    let right = factory(profile);
+    let mut session = host.through_air(&card);
+    for left in [2, 1] {
+        let error = verify(&mut session, &pin(NEW)).unwrap_err();
+        assert_eq!(error.tries_left(), Some(left), "{error:?}");
+    }
+    let entry = PinEntry::Typed(&right);
+    for _ in 0..2 {
+        let error = session.authenticate(entry, LastTry::Use).map(drop);
+        let error = error.unwrap_err();
+        let kept = NotSent::KeptForContact { left: 1 };
+        assert!(
+            matches!(&error, ActionError::NotSent(why) if *why == kept),
+            "{error:?}"
+        );
+        assert!(!error.may_have_spent_a_try());
+        assert_eq!(session.token().pin.status, PinStatus::TriesLeft(1));
+    }
+    let change = PinChangeEntry::Typed {
+        old: &right,
+        new: &pin(NEW),
+    };
+    let error = session.change_pin(change, LastTry::Use).unwrap_err();
+    assert_eq!(error.tries_left(), Some(1), "{error:?}");
+    drop(session);
+    let mut session = host.on_contact(&card);
+    session.authenticate(entry, LastTry::Use).map(drop).unwrap();
+}
+
 #[test]
 fn what_the_standard_keeps_to_contact_says_so() {
     let card = make(Profile::Crescendo4000, Some(Vci::new(CipherSuite::Cs2)), 7);

@@ -137,6 +137,9 @@ impl Session {
             ActionError::NotSent(NotSent::LastTry {
                 secret: Secret::Pin,
             }) => self.note_pin(PinStatus::TriesLeft(1)),
+            ActionError::NotSent(NotSent::KeptForContact { left }) => {
+                self.note_pin(PinStatus::TriesLeft(*left));
+            }
             ActionError::NotSent(NotSent::NoPin) => self.note_pin(PinStatus::NotSet),
             ActionError::NotSent(NotSent::TriesUnknown {
                 secret: Secret::Pin,
@@ -195,13 +198,26 @@ pub(crate) fn present(job: &mut Job<'_>, pin: PinEntry<'_>) -> Result<(), Action
 }
 
 /// What a status word that answered a PIN means.
-pub(crate) fn refused_pin(job: &Job<'_>, status: StatusWord) -> ActionError {
+pub(crate) fn refused_pin(job: &mut Job<'_>, status: StatusWord) -> ActionError {
     match status {
+        StatusWord::AUTHENTICATION_METHOD_BLOCKED if job.is_through_air() => kept_for_contact(job),
         // No try was spent. Of the families only the C4000 enforces a forced change.
         StatusWord::CONDITIONS_NOT_SATISFIED if job.family() == Some(Family::C4000) => {
             NotSent::ForcePinChange.into()
         }
         _ => job.refused_secret(Secret::Pin, status),
+    }
+}
+
+/// What "blocked" means through the air: no try is left, or the card keeps the last ones
+/// for the contact interface and has not looked at the PIN (SP 800-73-5 Part 2, 3.2.1: the
+/// intermediate retry value). The tries tell.
+fn kept_for_contact(job: &mut Job<'_>) -> ActionError {
+    let secret = Secret::Pin;
+    match job.pin_status() {
+        Ok(PinStatus::TriesLeft(left)) => NotSent::KeptForContact { left }.into(),
+        Ok(_) => ActionError::Blocked { secret },
+        Err(error) => error,
     }
 }
 

@@ -98,11 +98,16 @@ impl<'c> Job<'c> {
         self.family
     }
 
+    /// Whether the token is spoken to over the virtual contact interface.
+    pub(crate) fn is_through_air(&self) -> bool {
+        self.vci.is_some()
+    }
+
     /// The family, if the PIN is the access control applet's to compare: on a
     /// Crescendo, but not through the air, where only the PIV application has secure
     /// sessions.
     pub(crate) fn aca(&self) -> Option<Family> {
-        self.family.filter(|_| self.vci.is_none())
+        self.family.filter(|_| !self.is_through_air())
     }
 
     /// The PIN that the token uses.
