@@ -6,6 +6,8 @@
     reason = "a benchmark whose input is wrong should stop"
 )]
 
+mod secure;
+
 use std::hint::black_box;
 
 use criterion::measurement::WallTime;
@@ -26,8 +28,10 @@ use piv_apdu::secret::{PairingCode, Pin};
 use piv_apdu::status::StatusWord;
 use piv_apdu::tlv::{self, Reader, Tag};
 
-const P256: &[u8] = include_bytes!("../tests/data/p256.der");
-const RSA2048: &[u8] = include_bytes!("../tests/data/rsa2048.der");
+use secure::secure;
+
+const P256: &[u8] = include_bytes!("../../tests/data/p256.der");
+const RSA2048: &[u8] = include_bytes!("../../tests/data/rsa2048.der");
 
 /// The size of a signature with its certificate, as issuers put it into a CHUID
 /// and into a security object.
@@ -35,7 +39,7 @@ const SIGNED: usize = 1200;
 
 const SLOT: ObjectTag = ObjectTag::PIV_AUTHENTICATION_CERTIFICATE;
 
-criterion_group!(benches, tlv, decoding, encoding);
+criterion_group!(benches, tlv, decoding, encoding, secure);
 criterion_main!(benches);
 
 fn tlv(criterion: &mut Criterion) {
@@ -126,11 +130,6 @@ fn encoding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
     let pin = Pin::new(b"123456").unwrap().padded();
     let certificate = CertificateObject::new(RSA2048).encode();
-    let signature = GeneralAuthenticate {
-        algorithm: Algorithm::Rsa2048,
-        key: KeyReference::DIGITAL_SIGNATURE,
-        template: DynamicAuthenticationTemplate::internal_authenticate(&[0x5A; 256]),
-    };
 
     short(&mut group, "SELECT", &Select::piv());
     short(&mut group, "GET DATA", &GetData::new(SLOT));
@@ -140,7 +139,7 @@ fn encoding(criterion: &mut Criterion) {
         &Verify::check(KeyReference::PIV_PIN, pin),
     );
     extended(&mut group, "GET DATA", &GetData::new(SLOT));
-    extended(&mut group, "GENERAL AUTHENTICATE", &signature);
+    extended(&mut group, "GENERAL AUTHENTICATE", &signature());
     extended(&mut group, "PUT DATA", &PutData::new(SLOT, &certificate));
     group.finish();
 }
@@ -186,6 +185,15 @@ fn written<C, R: AsRef<[u8]>>(
     Command::decode(apdu.as_ref()).unwrap();
     group.throughput(Throughput::Bytes(apdu.as_ref().len() as u64));
     group.bench_function(name, |bencher| bencher.iter(|| encode(black_box(command))));
+}
+
+/// What a key of RSA 2048 is asked to sign.
+fn signature() -> GeneralAuthenticate {
+    GeneralAuthenticate {
+        algorithm: Algorithm::Rsa2048,
+        key: KeyReference::DIGITAL_SIGNATURE,
+        template: DynamicAuthenticationTemplate::internal_authenticate(&[0x5A; 256]),
+    }
 }
 
 fn chuid() -> Chuid {
