@@ -6,6 +6,7 @@ mod chain;
 mod cvc;
 mod establish;
 mod issuer;
+mod overhead;
 
 use piv_apdu::apdu::{Command, Le, Response};
 use piv_apdu::secret::from_hex;
