@@ -701,6 +701,15 @@ pub(crate) enum VirtualCommand {
         to: InterfaceName,
     },
 
+    /// Print the certificate of the test authority that vouches for a software token.
+    #[command(after_help = "Examples:\n  \
+        tokenctl virtual authority alice --output authority.pem\n  \
+        tokenctl --virtual show --reader alice --trust-anchor authority.pem\n\n\
+        It signed the token's certificates when the token was made, and its key was forgotten \
+        then. With --trust-anchor, tokenctl believes that the token is genuine, which a secure \
+        session over a contactless reader takes.")]
+    Authority(AuthorityArgs),
+
     /// Put a software token into a virtual reader of pcscd, until Ctrl-C pulls it out.
     #[command(after_help = "Examples:\n  \
             tokenctl virtual serve alice\n  \
@@ -789,6 +798,21 @@ pub(crate) enum InterfaceName {
     Contact,
     /// Radio.
     Contactless,
+}
+
+/// What `virtual authority` takes.
+#[derive(Debug, Args)]
+pub(crate) struct AuthorityArgs {
+    /// The token's name.
+    pub(crate) name: String,
+
+    /// Write to FILE instead of stdout; an existing file is kept unless --force is given.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace FILE if it exists.
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
 }
 
 /// What `virtual serve` takes.

@@ -202,6 +202,12 @@ impl Contactless {
             return Ok(());
         };
         let Some(store) = self.codes.kept() else {
+            if self.keep {
+                output.warning(
+                    "The pairing code is not kept: there is no place for it here that is \
+                     forgotten at logout",
+                );
+            }
             return Ok(());
         };
         let until = store.kept_until().sentence();

@@ -70,6 +70,7 @@ schemas! {
     VirtualList => "virtual-list",
     VirtualRemove => "virtual-remove",
     VirtualMove => "virtual-move",
+    VirtualAuthority => "virtual-authority",
     VirtualServe => "virtual-serve",
     Doctor => "doctor",
     Completions => "completions",
@@ -460,6 +461,14 @@ pub(crate) struct VirtualRemove {
 #[derive(Debug, Serialize)]
 pub(crate) struct VirtualMove {
     pub(crate) token: VirtualToken,
+}
+
+/// Who vouches for a software token.
+#[derive(Debug, Serialize)]
+pub(crate) struct VirtualAuthority {
+    pub(crate) name: String,
+    pub(crate) output: Option<String>,
+    pub(crate) pem: Option<String>,
 }
 
 /// A software token in a virtual reader, one document a line.

@@ -3,6 +3,7 @@
 //! tokens. Thin: what a token is, `token-manager` knows.
 
 mod authority;
+mod certificate_file;
 mod cli;
 mod clipboard;
 mod commands;

@@ -18,6 +18,7 @@ use crate::cli::GlobalArgs;
 use crate::contactless::Contactless;
 use crate::error::{Kind, Report, Result};
 use crate::json;
+use crate::manage;
 use crate::memory;
 use crate::output::Output;
 use crate::trace::TraceFile;
@@ -529,6 +530,12 @@ pub(crate) fn link_failed(error: &LinkError, reader: Option<&str>) -> Report {
 pub(crate) fn transport_failed(error: &TransportError, reader: &str) -> Report {
     match error {
         TransportError::Link(error) => link_failed(error, Some(reader)),
+        TransportError::InTheClear => {
+            let (message, next) = manage::sentences(&error.to_string());
+            let mut report = Report::new(Kind::NotSent, message).in_reader(reader);
+            report.next = next;
+            report
+        }
         other => Report::new(Kind::Other, other.to_string()).in_reader(reader),
     }
 }

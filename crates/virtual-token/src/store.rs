@@ -318,6 +318,17 @@ impl TokenStore {
         })
     }
 
+    /// The certificate (DER) of the test authority that signed a token's certificates;
+    /// `None` if it has none. Needs no lock, so that it is there while the token is used.
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenStore::summary`].
+    pub fn issuer_certificate(&self, name: &TokenName) -> Result<Option<Vec<u8>>, StoreError> {
+        let Stored { state } = parse(&self.read(name)?, &self.path(name))?;
+        Ok(state.issuer_certificate.as_ref().map(|der| der.0.clone()))
+    }
+
     fn entry(&self, name: &str) -> Result<TokenSummary, StoreError> {
         match TokenName::new(name) {
             Ok(name) => self.summary(&name),

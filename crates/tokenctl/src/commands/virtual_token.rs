@@ -8,7 +8,10 @@ use virtual_token::store::{Entry, TokenName, TokenSummary};
 use virtual_token::vpcd::{self, Ended, VpcdError};
 use virtual_token::{Content, CreateOptions, Profile, Vci};
 
-use crate::cli::{CreateArgs, InterfaceName, ProfileName, ServeArgs, SuiteName, VirtualCommand};
+use crate::certificate_file;
+use crate::cli::{
+    AuthorityArgs, CreateArgs, InterfaceName, ProfileName, ServeArgs, SuiteName, VirtualCommand,
+};
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
@@ -25,6 +28,7 @@ pub(crate) fn run(command: &VirtualCommand, output: &Output) -> Result {
         VirtualCommand::List => list(output),
         VirtualCommand::Remove { name } => remove(name, output),
         VirtualCommand::Move { name, to } => move_to(name, *to, output),
+        VirtualCommand::Authority(arguments) => authority(arguments, output),
         VirtualCommand::Serve(arguments) => serve(arguments, output),
     }
 }
@@ -74,10 +78,27 @@ fn create(arguments: &CreateArgs, output: &Output) -> Result {
     );
     fields.add("File", path);
     fields.write(&mut out, 2, 8)?;
-    let next = "See it with: tokenctl --virtual show --reader ";
-    writeln!(out, "{}", Text::styled(next, DIM).then(name.as_str(), DIM))?;
+    for step in next_steps(&name, arguments.vci.is_some() || arguments.pairing_code) {
+        writeln!(out, "{}", Text::styled(step, DIM))?;
+    }
     out.flush()?;
     Ok(())
+}
+
+/// What to do with a token that was made.
+fn next_steps(name: &TokenName, has_vci: bool) -> Vec<String> {
+    let mut steps = vec![format!(
+        "See it with: tokenctl --virtual show --reader {name}"
+    )];
+    if has_vci {
+        steps.extend([
+            "And through the air:".to_owned(),
+            format!("  tokenctl virtual authority {name} --output {name}.pem"),
+            format!("  tokenctl virtual move {name} --to contactless"),
+            format!("  tokenctl --virtual show --reader {name} --trust-anchor {name}.pem"),
+        ]);
+    }
+    steps
 }
 
 fn list(output: &Output) -> Result {
@@ -158,6 +179,47 @@ fn move_to(token: &str, to: InterfaceName, output: &Output) -> Result {
     writeln!(out, "{line}")?;
     out.flush()?;
     Ok(())
+}
+
+/// Writes the certificate that `--trust-anchor` takes for the token.
+fn authority(arguments: &AuthorityArgs, output: &Output) -> Result {
+    let name = name(&arguments.name)?;
+    let der = store()?
+        .issuer_certificate(&name)
+        .map_err(|error| store_failed(&error))?
+        .ok_or_else(|| nobody_vouches(&name))?;
+    let pem = describe::pem(&der);
+    let file = certificate_file::named(arguments.output.as_deref());
+    if let Some(path) = file {
+        certificate_file::write(path, pem.as_bytes(), arguments.force)?;
+    }
+    if output.json {
+        let body = json::VirtualAuthority {
+            name: name.to_string(),
+            output: file.map(|path| path.display().to_string()),
+            pem: file.is_none().then_some(pem),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    let Some(path) = file else {
+        let mut out = output.stdout();
+        out.write_all(pem.as_bytes())?;
+        out.flush()?;
+        return Ok(());
+    };
+    output.remark(&Text::from(format!(
+        "Certificate of the authority of {name} written to {}",
+        path.display()
+    )));
+    Ok(())
+}
+
+fn nobody_vouches(name: &TokenName) -> Report {
+    let message = format!(
+        "the software token \"{name}\" has no authority: it was made with --empty, or was erased, \
+         and has no certificates"
+    );
+    Report::new(Kind::Other, message).next("Make one that has: `tokenctl virtual create`")
 }
 
 /// Keeps the token in the virtual reader until the person or the reader ends it.

@@ -77,6 +77,7 @@ fn documents() -> Vec<Value> {
         &["virtual", "list"],
         &["virtual", "create", "--profile", "piv", "--empty", "new"],
         &["virtual", "move", "new", "--to", "contactless"],
+        &["virtual", "authority", "one"],
         &["virtual", "remove", "new"],
         &["doctor"],
         &["completions", "fish"],

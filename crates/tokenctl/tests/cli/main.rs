@@ -14,6 +14,7 @@ mod apdu;
 mod at_terminal;
 mod cache;
 mod cert;
+mod contactless;
 mod doctor;
 mod failures;
 mod helpdesk;
