@@ -13,7 +13,7 @@ use crate::error::{LinkError, SendError, TransportError};
 use crate::exchange::{self, Exchange, Exchanger};
 use crate::link::{CardLink, Continuity, Insertion, Leave, LinkInfo};
 use crate::pin_pad::{PinModify, PinPadError, PinPadFeatures, PinVerify};
-use crate::secure::{Layer, may_go_in_the_clear};
+use crate::secure::{Layer, may_go_in_the_clear, may_go_raw};
 
 /// A card in a reader.
 ///
@@ -155,10 +155,11 @@ impl Card {
     }
 
     fn exchange_first(&mut self, command: &Command) -> Result<Response, TransportError> {
-        if self.secure.is_open() {
+        if self.secure.is_there() {
             // Only a whole answer can be checked.
             return self.exchange(command);
         }
+        may_go_in_the_clear(command, self.link.info().interface)?;
         self.state.sending(command);
         let result = Exchanger::new(&mut *self.link, &mut self.round_trips).run_first(command);
         self.learn(command, &result);
@@ -167,9 +168,9 @@ impl Card {
 
     fn raw(&mut self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, TransportError> {
         let interface = self.link.info().interface;
+        may_go_raw(bytes, interface)?;
         let command = Command::decode(bytes).ok();
         if let Some(command) = &command {
-            may_go_in_the_clear(command, interface)?;
             self.state.sending(command);
         }
         // What it did to a session only its sender knows.
@@ -461,6 +462,11 @@ impl Transaction<'_> {
     /// use the card in between.
     pub fn secure(&mut self, session: SecureMessaging) {
         self.card.secure.begin(session);
+    }
+
+    /// Gives the session up: what comes next goes in the clear.
+    pub fn end_secure(&mut self) {
+        self.card.secure.end();
     }
 
     /// Whether the card is spoken to in a session of secure messaging.

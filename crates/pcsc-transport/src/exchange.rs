@@ -19,6 +19,8 @@
 //!   card acted. Any other command fails with the reader's error; the reader is
 //!   remembered, so that the caller's next attempt goes the short way.
 //!
+//! A command under secure messaging is repeated in none of them: it is good for once.
+//!
 //! A link that failed otherwise, a reset among them, is reported at once.
 
 use piv_apdu::apdu::{Command, Le, Response};
@@ -174,7 +176,11 @@ impl<'a> Exchanger<'a> {
     ) -> Result<Response, TransportError> {
         let memory = self.link.info().extended_memory.clone();
         match self.transmit(&extended.encode_extended()?) {
-            Ok(answer) if answer.status() == StatusWord::WRONG_LENGTH && !spends_a_try(command) => {
+            Ok(answer)
+                if answer.status() == StatusWord::WRONG_LENGTH
+                    && !spends_a_try(command)
+                    && !is_wrapped(command) =>
+            {
                 let answer = self.send_short(command)?;
                 // If the short form is too long as well, the length was not the
                 // form's fault.
@@ -236,7 +242,8 @@ impl<'a> Exchanger<'a> {
             Protocol::T0 => !has_data,
             _ => command.le().is_some(),
         };
-        if !has_le || spends_a_try(command) || command.data().len() > SHORT_DATA {
+        let long = command.data().len() > SHORT_DATA;
+        if !has_le || spends_a_try(command) || is_wrapped(command) || long {
             return Ok(answer);
         }
         self.transmit_short(command, command.cla(), command.data(), Some(le))
@@ -368,7 +375,13 @@ fn reads_objects(command: &Command) -> bool {
 /// Commands that read and change nothing on the card, so that it is harmless
 /// to carry them out twice.
 fn reads_only(command: &Command) -> bool {
-    reads_objects(command)
+    reads_objects(command) && !is_wrapped(command)
+}
+
+/// Commands under secure messaging (ISO 7816-4, 5.4.1): each is good for once, since both
+/// sides count.
+fn is_wrapped(command: &Command) -> bool {
+    matches!(command.cla(), 0x0C..=0x0F | 0x1C..=0x1F)
 }
 
 /// Commands that can spend a try of a PIN, PUK or key: VERIFY, CHANGE REFERENCE

@@ -14,9 +14,6 @@ use crate::error::TransportError;
 use crate::exchange::Exchanger;
 use crate::link::Interface;
 
-/// CLA's bits for secure messaging (ISO 7816-4, 5.4.1).
-const WRAPPED: u8 = 0x0C;
-
 /// The session that a card is spoken to in, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Layer {
@@ -36,6 +33,11 @@ impl Layer {
         self.session
             .as_ref()
             .is_some_and(|session| !session.is_over())
+    }
+
+    /// Whether there is a session, also one that has failed.
+    pub(crate) fn is_there(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Takes a command to the card in the session, or in the clear if it is none of
@@ -83,8 +85,9 @@ fn is_establishment(command: &Command) -> bool {
     command.ins() == 0x87 && command.p2() == 0x04 && suites.iter().any(with)
 }
 
-/// Refuses to send a PIN, a PUK or a key over the air for everybody to read. A
-/// rule without an exception: who wants to, has the contact interface.
+/// Refuses to send anything over the air for everybody to read that may hold a PIN, a
+/// PUK or a key: whatever has data, but for the commands that are known to have none of
+/// that in them. A rule without an exception: who wants to, has the contact interface.
 ///
 /// # Errors
 ///
@@ -93,17 +96,33 @@ pub(crate) fn may_go_in_the_clear(
     command: &Command,
     interface: Interface,
 ) -> Result<(), TransportError> {
-    let wrapped = command.cla() & WRAPPED == WRAPPED && command.cla() < 0x40;
-    let secret = !command.data().is_empty() && has_secret(command.ins());
-    if interface == Interface::Contactless && secret && !wrapped {
+    may_go(command.ins(), !command.data().is_empty(), interface)
+}
+
+/// The same for bytes that need not be a command at all.
+///
+/// # Errors
+///
+/// [`TransportError::InTheClear`].
+pub(crate) fn may_go_raw(bytes: &[u8], interface: Interface) -> Result<(), TransportError> {
+    // Header and one byte of length: there is no room for data in these.
+    let has_data = bytes.len() > 5;
+    may_go(
+        bytes.get(1).copied().unwrap_or_default(),
+        has_data,
+        interface,
+    )
+}
+
+fn may_go(ins: u8, has_data: bool, interface: Interface) -> Result<(), TransportError> {
+    if interface == Interface::Contactless && has_data && !is_harmless(ins) {
         return Err(TransportError::InTheClear);
     }
     Ok(())
 }
 
-/// Whether a command's data field has a PIN, a PUK, a pairing code or a key in
-/// it: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (UNLOCK PIN has the same
-/// instruction), and the vendor's PUT XAUTH KEY and INJECT PKI KEY.
-fn has_secret(ins: u8) -> bool {
-    matches!(ins, 0x20 | 0x21 | 0x24 | 0x2C | 0xD8)
+/// SELECT, GET DATA (of both kinds), GENERAL AUTHENTICATE, GENERATE, and the vendor's GET
+/// PROPERTIES and TOTP: their data name what is asked for, or are of use once.
+fn is_harmless(ins: u8) -> bool {
+    matches!(ins, 0xA4 | 0xCA | 0xCB | 0x87 | 0x47 | 0x56 | 0x88)
 }

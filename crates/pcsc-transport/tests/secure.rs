@@ -130,6 +130,14 @@ fn no_secret_goes_over_a_contactless_reader_in_the_clear() {
         "00D8010003000810",
         "80D8070003000000",
         "1020008008313233343536FFFF",
+        // A wrong length, none, an odd instruction, a class that only says that it is
+        // wrapped, an envelope, other vendors' keys.
+        "0020008009313233343536FFFF",
+        "00200080313233343536FFFF",
+        "0025008010313233343536FFFF363534333231FFFF",
+        "0C20008008313233343536FFFF",
+        "00C20000080020008003313233",
+        "00FFFFFF0603000000000001",
     ];
     let (mut card, log) = obliging(Interface::Contactless).card();
     let mut transaction = card.begin().unwrap();
@@ -140,7 +148,12 @@ fn no_secret_goes_over_a_contactless_reader_in_the_clear() {
             matches!(refused, Err(TransportError::InTheClear)),
             "{secret}"
         );
-        let command = Command::decode(&command).unwrap();
+        let Ok(command) = Command::decode(&command) else {
+            continue;
+        };
+        let refused = transaction.exchange_first(&command);
+        let is_it = matches!(refused, Err(TransportError::InTheClear));
+        assert!(is_it, "{secret}");
         let refused = transaction.exchange(&command);
         assert!(
             matches!(refused, Err(TransportError::InTheClear)),
@@ -300,6 +313,9 @@ fn what_fails_ends_the_session_and_nothing_falls_back() {
         assert!(!transaction.is_secured(), "{what}");
         let verify = plain_command(&steps(&vectors)[3]);
         let refused = transaction.exchange(&verify);
+        let over = matches!(refused, Err(TransportError::Secure(SmError::Over)));
+        assert!(over, "{what}: {refused:?}");
+        let refused = transaction.exchange_first(&plain_command(&steps(&vectors)[0]));
         let over = matches!(refused, Err(TransportError::Secure(SmError::Over)));
         assert!(over, "{what}: {refused:?}");
         assert_eq!(log.commands().len(), 1, "{what}");

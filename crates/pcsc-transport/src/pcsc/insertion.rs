@@ -45,17 +45,26 @@ mod linux {
     use std::path::Path;
     use std::{fs, io};
 
+    use nix::sys::socket::getsockopt;
+    use nix::sys::socket::sockopt::PeerCredentials;
+
     use crate::pcsc::socket::socket;
 
     const SERVICE: &str = "pcscd";
     const UNIT: &str = "/sys/fs/cgroup/system.slice/pcscd.service/cgroup.procs";
+    const SOCKET: &str = "/run/pcscd/pcscd.comm";
     const USB_DEVICES: &str = "/dev/bus/usb";
+    /// What the kernel knows of USB, whatever device files are shown to us.
+    const USB_OF_KERNEL: &str = "/sys/bus/usb/devices";
 
     /// This start of the computer, this run of the service, and the USB devices.
     pub(super) fn surroundings() -> Option<Vec<u8>> {
         let mut text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         let service = service()?;
         let _ = writeln!(text, "{service} {}", started(service)?);
+        if is_empty(Path::new(USB_DEVICES)) && !is_empty(Path::new(USB_OF_KERNEL)) {
+            return None;
+        }
         usb_devices(Path::new(USB_DEVICES), &mut text).ok()?;
         Some(text.into_bytes())
     }
@@ -63,14 +72,16 @@ mod linux {
     /// The process at the other end of the service's socket; if systemd listens for
     /// it there, the process of its unit.
     fn service() -> Option<u32> {
-        let stream = UnixStream::connect(socket()?).ok()?;
-        let peer = rustix::net::sockopt::socket_peercred(&stream).ok()?;
-        let peer = u32::try_from(peer.pid.as_raw_nonzero().get()).ok()?;
-        match name(peer)?.as_str() {
-            SERVICE => Some(peer),
-            "systemd" => only_process(&fs::read_to_string(UNIT).ok()?),
-            _ => None,
+        let socket = socket()?;
+        let stream = UnixStream::connect(&socket).ok()?;
+        let peer = getsockopt(&stream, PeerCredentials).ok()?.pid();
+        let peer = u32::try_from(peer).ok()?;
+        if name(peer)? == SERVICE {
+            return Some(peer);
         }
+        // The first process listens for the unit of the system, there and nowhere else.
+        let is_unit = peer == 1 && socket == Path::new(SOCKET);
+        is_unit.then(|| only_process(&fs::read_to_string(UNIT).ok()?))?
     }
 
     fn only_process(of_unit: &str) -> Option<u32> {
@@ -96,6 +107,11 @@ mod linux {
     fn start_time(stat: &str) -> Option<u64> {
         let (_, rest) = stat.rsplit_once(')')?;
         rest.split_ascii_whitespace().nth(19)?.parse().ok()
+    }
+
+    /// Whether there is no such folder, or nothing in it.
+    fn is_empty(folder: &Path) -> bool {
+        fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
     }
 
     /// Each device file and when it was last touched: made, or given to somebody.
