@@ -15,6 +15,7 @@ use crescendo_ext::properties::{GetPivProperties, PivProperties};
 use pcsc_transport::{Card, Interface, LinkError, LinkInfo, Transaction, TransportError};
 use piv_apdu::command::{ApplicationProperties, Select, Verify};
 use piv_apdu::key::KeyReference;
+use piv_apdu::sm::SmError;
 use piv_apdu::status::StatusWord;
 use token_cache::{Identity as CachedIdentity, Item};
 
@@ -33,7 +34,7 @@ use crate::pin::{PinState, PinStatus};
 use crate::record::HostRecord;
 use crate::session::Overrides;
 use crate::token::{ProfileState, Token, TokenFamily, TokenIdentity};
-use crate::vci::announced_suite;
+use crate::vci::{VciError, VciState, announced_suite};
 
 /// Reads a token completely, in one transaction, without spending a PIN try and
 /// without changing anything.
@@ -141,6 +142,8 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
             status: PinStatus::Unknown(why.clone()),
         },
     };
+    let state = vci_after(state, &mut asking);
+    content.vci_is(&state);
     let problems = std::mem::take(&mut asking.problems);
 
     let family = crescendo.as_ref().map(Identity::family);
@@ -208,6 +211,16 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
     };
     token.complete(&HostRecord::new(), Overrides::default());
     Ok(token)
+}
+
+/// How the virtual contact interface stands after everything was read: a session that
+/// broke meanwhile was open, and is not.
+fn vci_after(state: VciState, asking: &mut Asking<'_>) -> VciState {
+    if matches!(state, VciState::Open { .. }) && !asking.transaction.is_secured() {
+        asking.memory.is_spoiled();
+        return VciState::Closed(VciError::Session(SmError::Over));
+    }
+    state
 }
 
 /// What is in the PIV application, and the state of the PIN that it uses.

@@ -229,47 +229,78 @@ pub(crate) fn announced_suite(algorithms: &[Algorithm]) -> Option<CipherSuite> {
         .find_map(|algorithm| CipherSuite::from_algorithm(*algorithm))
 }
 
-/// Opens the virtual contact interface, in the PIV application, which has to be
-/// selected: GENERAL AUTHENTICATE with the key of secure messaging, then, wrapped,
-/// VERIFY of the pairing code if the card wants one.
+/// Opens the virtual contact interface again, of a card that was read: [`establish`] and,
+/// if the card wants one, [`present`] with the pairing code.
 ///
 /// # Errors
-/// [`TransportError`]; inside, [`VciError`], with the transaction as usable as before.
+/// [`TransportError`]; inside, [`VciError`], with no session then.
 pub(crate) fn open(
     transaction: &mut Transaction<'_>,
     card: &Announced,
     access: &VciAccess,
-) -> Result<Result<VciState, VciError>, TransportError> {
+) -> Result<Result<(), VciError>, TransportError> {
     // Nothing is sent before it is certain that it can be of use.
-    let code = match access.ready_for(card) {
+    let code = match access.code_for(card.needs_code, card.guid) {
         Ok(code) => code,
         Err(error) => return Ok(Err(error)),
     };
-    let establishment = match KeyEstablishment::new(card.suite, &mut SysRng) {
+    let certificate = match establish(transaction, card.suite, card.signer.as_ref(), access)? {
+        Ok((certificate, _)) => certificate,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Err(error) = same_card(certificate, card.guid) {
+        transaction.end_secure();
+        return Ok(Err(error));
+    }
+    match code {
+        Some(code) => present(transaction, &code),
+        None => Ok(Ok(())),
+    }
+}
+
+/// Establishes a session in the PIV application, which has to be selected: GENERAL
+/// AUTHENTICATE with the key of secure messaging. Gives the GUID in the card's certificate,
+/// and whether somebody who is trusted vouches for that.
+///
+/// # Errors
+/// [`TransportError`]; inside, [`VciError`], with no session then.
+pub(crate) fn establish(
+    transaction: &mut Transaction<'_>,
+    suite: CipherSuite,
+    signer: Option<&Result<SmSigner, Unreadable>>,
+    access: &VciAccess,
+) -> Result<Result<(Guid, bool), VciError>, TransportError> {
+    if matches!(access.trust, CardTrust::Nobody) {
+        return Ok(Err(VciError::NotTrusted));
+    }
+    let establishment = match KeyEstablishment::new(suite, &mut SysRng) {
         Ok(establishment) => establishment,
         Err(error) => return Ok(Err(VciError::Random(error.to_string()))),
     };
     let answer = transaction.exchange(&establishment.command())?;
-    let session = establishment
-        .finish(&answer)
-        .map_err(VciError::from)
-        .and_then(|established| access.believe(card, established));
-    let (session, vouched) = match session {
-        Ok(session) => session,
-        Err(error) => return Ok(Err(error)),
+    let established = match establishment.finish(&answer) {
+        Ok(established) => established,
+        Err(error) => return Ok(Err(error.into())),
     };
-    transaction.secure(session);
-    if let Some(code) = code
-        && let Err(error) = present(transaction, &code)?
-    {
-        return Ok(Err(error));
+    let certificate = established.guid();
+    Ok(access
+        .believe(established, signer)
+        .map(|(session, vouched)| {
+            transaction.secure(session);
+            (certificate, vouched)
+        }))
+}
+
+/// Whether the card's certificate is that of the card that it says it is.
+pub(crate) fn same_card(certificate: Guid, chuid: Option<Guid>) -> Result<(), VciError> {
+    if chuid == Some(certificate) {
+        return Ok(());
     }
-    let suite = card.suite;
-    Ok(Ok(VciState::Open { suite, vouched }))
+    Err(VciError::OtherCard { certificate, chuid })
 }
 
 /// VERIFY of the pairing code (`00 20 00 98 08 code`), in the session.
-fn present(
+pub(crate) fn present(
     transaction: &mut Transaction<'_>,
     code: &PairingCode,
 ) -> Result<Result<(), VciError>, TransportError> {
@@ -287,41 +318,36 @@ fn present(
 }
 
 impl VciAccess {
-    /// The pairing code, if one is needed; or why it is of no use to begin.
-    fn ready_for(&self, card: &Announced) -> Result<Option<PairingCode>, VciError> {
-        if matches!(self.trust, CardTrust::Nobody) {
-            return Err(VciError::NotTrusted);
-        }
-        if !card.needs_code {
+    /// The pairing code of a card, if it needs one.
+    pub(crate) fn code_for(
+        &self,
+        needs_code: bool,
+        card: Option<Guid>,
+    ) -> Result<Option<PairingCode>, VciError> {
+        if !needs_code {
             return Ok(None);
         }
-        let kept = match (&self.codes, &card.guid) {
-            (Some(codes), Some(guid)) => codes.get(guid)?,
+        let kept = match (&self.codes, &card) {
+            (Some(codes), Some(card)) => codes.get(card)?,
             _ => None,
         };
         kept.map(Some).ok_or(VciError::NoPairingCode)
     }
 
-    /// The session, if the card is the one that it says it is, and whether somebody who
-    /// is trusted vouches for that.
+    /// The session, and whether somebody who is trusted vouches for the card.
     fn believe(
         &self,
-        card: &Announced,
         established: Established,
+        signer: Option<&Result<SmSigner, Unreadable>>,
     ) -> Result<(SecureMessaging, bool), VciError> {
-        let certificate = established.guid();
-        if card.guid != Some(certificate) {
-            let chuid = card.guid;
-            return Err(VciError::OtherCard { certificate, chuid });
-        }
         match &self.trust {
             CardTrust::Nobody => Err(VciError::NotTrusted),
             CardTrust::AnyCard => Ok((established.unverified(), false)),
             CardTrust::Anchors(anchors) => {
-                let unread = || Unreadable::NotTold("it was not read");
-                let signer = card.signer.clone().unwrap_or_else(|| Err(unread()));
-                let signer = signer.map_err(VciError::Signer)?;
-                let session = established.verified(&signer, anchors, SystemTime::now())?;
+                let unread = Err(Unreadable::NotTold("it was not read"));
+                let signer = signer.unwrap_or(&unread).as_ref();
+                let signer = signer.map_err(|why| VciError::Signer(why.clone()))?;
+                let session = established.verified(signer, anchors, SystemTime::now())?;
                 Ok((session, true))
             }
         }

@@ -140,6 +140,14 @@ impl Session {
             ActionError::NotSent(NotSent::KeptForContact { left }) => {
                 self.note_pin(PinStatus::TriesLeft(*left));
             }
+            ActionError::SessionLost { aftermath, .. }
+            | ActionError::Interrupted { aftermath, .. }
+                if *aftermath != Aftermath::Unchanged =>
+            {
+                self.note_pin(PinStatus::Unknown(Unreadable::NotTold(
+                    "not asked since the connection was lost with the PIN on its way",
+                )));
+            }
             ActionError::NotSent(NotSent::NoPin) => self.note_pin(PinStatus::NotSet),
             ActionError::NotSent(NotSent::TriesUnknown {
                 secret: Secret::Pin,

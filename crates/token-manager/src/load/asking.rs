@@ -205,6 +205,11 @@ impl<'c> Asking<'c> {
         Ok(C::decode_answer(&response).map_err(refusal))
     }
 
+    /// Selects the application that is wanted, if its SELECT was answered from memory.
+    pub(super) fn select_now(&mut self) -> Asked<()> {
+        self.select_wanted()
+    }
+
     /// The first block of an answer, at most 256 bytes.
     pub(super) fn first_block(&mut self, command: &Command) -> Asked<Response> {
         self.limits.check()?;

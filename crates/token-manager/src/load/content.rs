@@ -347,6 +347,11 @@ impl Content {
         }
     }
 
+    /// How the virtual contact interface stands after all was read.
+    pub(super) fn vci_is(&mut self, state: &VciState) {
+        self.vci = state.clone();
+    }
+
     /// Why it can't be done now what contact allows.
     pub(super) fn no_vci(&self) -> Option<Reason> {
         self.vci.obstacle()

@@ -46,6 +46,17 @@ impl Came {
     }
 }
 
+/// What the token shows through the reader that it is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// What it shows on contact.
+    All,
+    /// On a contactless reader, what it shows to everybody.
+    Limited,
+    /// The secure session broke: nobody knows.
+    Broken,
+}
+
 /// Which token it is, and which generation was the present one by then.
 struct Present {
     name: Name,
@@ -81,8 +92,7 @@ pub(super) struct Memory {
     /// Whether somebody's PIN holds the token open, so that it shows more than is
     /// public. `None` as long as it was not asked.
     is_open: Option<bool>,
-    /// The token shows what it shows on contact: what it refuses then, it refuses.
-    sees_all: bool,
+    view: View,
 }
 
 impl Memory {
@@ -102,7 +112,7 @@ impl Memory {
             answers: 0,
             serial: None,
             present: None,
-            sees_all: true,
+            view: View::All,
             is_open: None,
         }
     }
@@ -136,7 +146,19 @@ impl Memory {
 
     /// Whether the token shows here what it shows on contact.
     pub(super) fn sees_all(&mut self, sees_all: bool) {
-        self.sees_all = sees_all;
+        self.view = if sees_all { View::All } else { View::Limited };
+    }
+
+    /// Drops an answer that came while it was found out which token it is.
+    pub(super) fn forget_given(&mut self, object: ObjectTag) {
+        if let Some(item) = Item::object(object) {
+            self.given.remove(&item);
+        }
+    }
+
+    /// The secure session broke while the token was read: nothing of this is kept.
+    pub(super) fn is_spoiled(&mut self) {
+        self.view = View::Broken;
     }
 
     /// Whether nothing is asked that can be remembered.
@@ -265,7 +287,7 @@ impl Memory {
             return true;
         };
         let is_refused = response.status() == StatusWord::SECURITY_STATUS_NOT_SATISFIED;
-        if is_refused && !self.sees_all {
+        if is_refused && self.view == View::Limited {
             return false;
         }
         let known = self.known.as_ref().and_then(|known| known.answer(item));
@@ -274,12 +296,25 @@ impl Memory {
             || known == Some(response)
     }
 
+    /// What is remembered of an object that this reader is not shown, for one that is.
+    fn kept_from_here(&self, item: Item, response: &Response) -> Option<&Entry> {
+        let is_refused = response.status() == StatusWord::SECURITY_STATUS_NOT_SATISFIED;
+        let known = self
+            .known
+            .as_ref()
+            .filter(|_| is_refused && self.view == View::Limited)?;
+        known.entries().get(&item)
+    }
+
     /// Remembers all of it. Gives what the token is shown from, if that is not the token itself.
     pub(super) fn close(self, identity: Option<Identity>) -> Option<Remembered> {
         let remembered = self.known.as_ref().map(|known| Remembered {
             since: known.checked_at(),
             freshness: self.freshness,
         });
+        if self.view == View::Broken {
+            return remembered;
+        }
         let Some(identity) = identity.filter(|_| self.cache.is_used()) else {
             self.forget_other_names(None);
             return None;
@@ -305,6 +340,8 @@ impl Memory {
         for (item, entry) in &self.now {
             if self.is_public(*item, &entry.response) {
                 snapshot.keep(*item, entry.clone());
+            } else if let Some(known) = self.kept_from_here(*item, &entry.response) {
+                snapshot.keep(*item, known.clone());
             }
         }
         // A quick look does not say when it was all checked. After another one, what

@@ -251,7 +251,7 @@ impl<'c> Job<'c> {
         }
         let opened = open(&mut self.transaction, announced, access)
             .map_err(|error| transport(error, self.action, self.step, self.aftermath))?;
-        opened.map(drop).map_err(|source| ActionError::Vci {
+        opened.map_err(|source| ActionError::Vci {
             action: self.action,
             source,
         })
