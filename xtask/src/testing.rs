@@ -18,6 +18,7 @@ const WORKSPACE: &[&str] = &["--workspace", "--all-features", "--locked"];
 const WITHOUT_PCSC: &[&str] = &[
     "piv-apdu",
     "crescendo-ext",
+    "ctap-apdu",
     "token-profile",
     "token-cache",
     "pcsc-transport",
