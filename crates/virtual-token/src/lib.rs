@@ -49,6 +49,7 @@ mod card;
 mod create;
 mod crypto;
 pub mod fault;
+mod fido;
 mod isd;
 mod keypad;
 mod link;

@@ -83,6 +83,11 @@ impl Profile {
         !matches!(self, Profile::Piv)
     }
 
+    /// Whether the card has a FIDO2 applet.
+    pub(crate) const fn has_fido(self) -> bool {
+        matches!(self, Profile::Crescendo4000 | Profile::CrescendoKey)
+    }
+
     /// Whether the card keeps the project profile (object `5FFD01`) and enforces its PIN
     /// policy. No real card does.
     pub(crate) const fn keeps_project_profile(self) -> bool {

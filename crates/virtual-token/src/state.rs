@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::aca::UNLOCKS_LIMIT;
 use crate::crypto::{KeyAlgorithm, KeyError, PrivateKey, SymmetricKey};
+use crate::fido::FidoState;
 use crate::policy::{Management, PinFormat};
 use crate::profile::{Profile, Protocol};
 
@@ -56,6 +57,10 @@ pub struct TokenState {
     /// have none.
     #[serde(default)]
     pub(crate) secure_messaging: Option<SecureMessagingKey>,
+    /// What the FIDO applet keeps, of a card that has one. States from before there was any
+    /// have it as delivered.
+    #[serde(default)]
+    pub(crate) fido: FidoState,
     /// DER of the test CA's certificate that the token's own are signed by.
     pub(crate) issuer_certificate: Option<Bytes>,
 }
@@ -85,6 +90,7 @@ impl TokenState {
             objects: BTreeMap::new(),
             keys: BTreeMap::new(),
             secure_messaging: None,
+            fido: FidoState::default(),
             issuer_certificate: None,
         }
     }
@@ -101,7 +107,8 @@ impl TokenState {
 
     /// What RESET CARD leaves: factory PIN (and PUK) and PIN policy, no XAUTH key,
     /// containers that are all empty, secure messaging's too. A 9B key stays, of which nothing
-    /// is documented. The certificates' issuer has nothing left to be the issuer of.
+    /// is documented. The certificates' issuer has nothing left to be the issuer of. FIDO is
+    /// as delivered on a C4000 (third-party); on a Key nothing is documented, and it stays.
     pub(crate) fn reset_card(&mut self) {
         let limit = self.profile.tries_limit();
         self.pin = ReferenceData::new(self.profile.factory_pin(), limit);
@@ -122,6 +129,9 @@ impl TokenState {
             container.key = None;
         }
         self.secure_messaging = None;
+        if self.profile == Profile::Crescendo4000 {
+            self.fido = FidoState::default();
+        }
         self.issuer_certificate = None;
     }
 
@@ -157,6 +167,12 @@ impl TokenState {
         }
         if !self.management.force_change && !self.pin.has_format(self.pin_format) {
             return damaged("the PIN breaks its own rules");
+        }
+        if !self.profile.has_fido() && !self.fido.is_as_delivered() {
+            return damaged("a FIDO applet does not go with this profile");
+        }
+        if !self.fido.holds_together() {
+            return damaged("what the FIDO applet keeps has wrong lengths or counts");
         }
         let key = self.secure_messaging.as_ref();
         if key.is_some_and(|key| key.suite().is_none()) {

@@ -6,7 +6,7 @@
 //! sources say that "a SELECT drops security state", about the issuer security domain.
 //! Read together: selecting an instance that belongs to the access control applet's
 //! domain (ACA, PIV, OATH) keeps the state, selecting anything outside it (the issuer
-//! security domain) drops it. No real card was there to ask.
+//! security domain, FIDO) drops it. No real card was there to ask.
 //!
 //! A PIV card follows SP 800-73: selecting PIV again keeps the state, selecting another
 //! application drops it. A 9B authentication belongs to the PIV instance on every card.
@@ -95,7 +95,7 @@ impl Access {
             // SP 800-73: "security status indicators … shall be unchanged".
             return;
         }
-        let kept = card_wide && next != Applet::Isd;
+        let kept = card_wide && !matches!(next, Applet::Isd | Applet::Fido);
         let Access { pin, xauth, .. } = core::mem::take(self);
         if kept {
             self.pin = pin;

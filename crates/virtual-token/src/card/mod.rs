@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::profile::Protocol;
 use crate::secure_messaging::{self, Session};
 use crate::state::TokenState;
-use crate::{aca, isd, oath, piv};
+use crate::{aca, fido, isd, oath, piv};
 use access::Access;
 
 /// What a command comes to: data with 9000, or another status word.
@@ -37,6 +37,8 @@ pub(crate) enum Applet {
     Piv,
     /// The OATH slot of this number, from 0.
     Oath(u8),
+    /// The FIDO2 authenticator.
+    Fido,
 }
 
 /// A card with power: what it keeps, and what it forgets.
@@ -48,6 +50,8 @@ pub(crate) struct Card {
     pub(crate) session: Option<Session>,
     /// The command being executed came through it.
     pub(crate) over_secure_messaging: bool,
+    /// What the FIDO applet remembers.
+    pub(crate) fido: fido::Session,
     pub(crate) random: ChaCha20Rng,
     /// The state has changed since it was last saved.
     pub(crate) changed: bool,
@@ -61,6 +65,7 @@ impl Card {
             access: Access::default(),
             session: None,
             over_secure_messaging: false,
+            fido: fido::Session::default(),
             random,
             changed: false,
         }
@@ -71,6 +76,7 @@ impl Card {
         self.selected = Applet::Isd;
         self.access = Access::default();
         self.session = None;
+        self.fido = fido::Session::default();
     }
 
     /// A whole command, of which chaining has been undone.
@@ -87,6 +93,7 @@ impl Card {
             Applet::Aca => aca::execute(self, command),
             Applet::Piv => piv::execute(self, command),
             Applet::Oath(_) => oath::execute(command),
+            Applet::Fido => fido::execute(self, command),
         }
     }
 

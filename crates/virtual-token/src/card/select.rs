@@ -5,7 +5,7 @@ use piv_apdu::apdu::Command;
 use piv_apdu::status::StatusWord;
 
 use super::{Answer, Applet, Card, done};
-use crate::{aca, isd, oath, piv};
+use crate::{aca, fido, isd, oath, piv};
 
 const INS_SELECT: u8 = 0xA4;
 const BY_NAME: u8 = 0x04;
@@ -32,6 +32,7 @@ impl Card {
         // The standard has no such rule for selecting PIV again. It forbids none either,
         // and a host that counts on its session then counts on too much.
         self.session = None;
+        self.fido.deselect();
         if !with_answer {
             return done();
         }
@@ -40,6 +41,7 @@ impl Card {
             Applet::Aca => Ok(aca::select_answer(self.state.profile)),
             Applet::Piv => Ok(piv::select_answer(&self.state)),
             Applet::Oath(slot) => Ok(oath::select_answer(slot)),
+            Applet::Fido => Ok(fido::select_answer()),
         }
     }
 
@@ -59,6 +61,9 @@ impl Card {
         }
         if profile.is_crescendo() && name == aca::AID {
             return Some(Applet::Aca);
+        }
+        if profile.has_fido() && name == fido::AID {
+            return Some(Applet::Fido);
         }
         oath::AIDS
             .iter()

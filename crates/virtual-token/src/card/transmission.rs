@@ -5,7 +5,7 @@ use piv_apdu::apdu::{Command, Le, Response};
 use piv_apdu::status::StatusWord;
 use zeroize::Zeroizing;
 
-use super::Card;
+use super::{Applet, Card};
 use crate::profile::Protocol;
 use crate::secure_messaging;
 
@@ -67,7 +67,7 @@ impl Transmission {
         let command = decode(bytes, card.state.extended_length)?;
         check_class(card, command.cla())?;
 
-        if command.cla() == 0x00 && command.ins() == INS_GET_RESPONSE {
+        if is_get_response(card, &command) {
             let outgoing = outgoing.ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
             return self.get_response(card.protocol(), &command, outgoing);
         }
@@ -225,6 +225,16 @@ fn check_class(card: &Card, cla: u8) -> Result<(), StatusWord> {
         0x40..=0x7F => Err(StatusWord::LOGICAL_CHANNEL_NOT_SUPPORTED),
         _ => Err(StatusWord::CLA_NOT_SUPPORTED),
     }
+}
+
+/// GET RESPONSE; hosts send it in the proprietary class to a FIDO applet, as they send what
+/// it answers.
+fn is_get_response(card: &Card, command: &Command) -> bool {
+    let classes: &[u8] = match card.selected {
+        Applet::Fido => &[0x00, 0x80],
+        _ => &[0x00],
+    };
+    command.ins() == INS_GET_RESPONSE && classes.contains(&command.cla())
 }
 
 /// The header without the chaining bit.

@@ -39,11 +39,18 @@ const KNOWN: &[&str] = &[
      5D0BE681D0A6FC997A460D83F6E880A02AC2B226BB67F1AB4E80E3ED76D386F8B8CC1C21CB097D7D 8200 00",
     "0CCB3FFF 0A 8E080102030405060708 00",
     "1C870799 03 871101",
+    // FIDO: SELECT, GetInfo, the tries, a key agreement, Reset, the beginning of a message.
+    "00A40400 08 A0000006472F0001 00",
+    "80108000 01 04 00",
+    "80108000 04 06A10201 00",
+    "80100000 06 06A201020202 00",
+    "80100000 01 07 00",
+    "90100000 03 01A501",
 ];
 
 const INSTRUCTIONS: &[u8] = &[
-    0x20, 0x24, 0x2C, 0x38, 0x47, 0x56, 0x82, 0x84, 0x87, 0x88, 0xA4, 0xC0, 0xCA, 0xCB, 0xD8, 0xDB,
-    0xF8, 0xFD,
+    0x10, 0x20, 0x24, 0x2C, 0x38, 0x47, 0x56, 0x82, 0x84, 0x87, 0x88, 0xA4, 0xC0, 0xCA, 0xCB, 0xD8,
+    0xDB, 0xF8, 0xFD,
 ];
 
 fn command() -> impl Strategy<Value = Vec<u8>> {

@@ -13,6 +13,8 @@ mod contactless;
 mod content;
 mod conversations;
 mod cryptography;
+mod fido;
+mod fido_host;
 mod hostile;
 mod policy;
 mod state;
