@@ -52,10 +52,28 @@ fn tokens() -> &'static [TokenState] {
                 token.process(b"\x00\x20\x00\x80\x08111222\xFF\xFF");
                 let cost = u8::from(interface == Interface::Contact);
                 assert_eq!(tries(&mut token), before - cost);
-                token.to_state()
+                with_fido_pin(token.to_state())
             })
             .collect()
     })
+}
+
+/// A FIDO PIN that nobody can guess, with two wrong ones behind it, where there is FIDO.
+const FIDO_PIN: &str = "2B7E151628AED2A6ABF7158809CF4F3C";
+const FIDO_TRIES_USED: u64 = 2;
+
+fn with_fido_pin(state: TokenState) -> TokenState {
+    let has_fido = matches!(
+        state.profile(),
+        Profile::Crescendo4000 | Profile::CrescendoKey
+    );
+    if !has_fido {
+        return state;
+    }
+    let mut state = serde_json::to_value(state).expect("a state can be written");
+    state["fido"]["pin"] = FIDO_PIN.into();
+    state["fido"]["tries_used"] = FIDO_TRIES_USED.into();
+    serde_json::from_value(state).expect("what was written can be read")
 }
 
 /// The tries that the PIN has left, as a host asks for them over contact.
@@ -130,6 +148,13 @@ fuzz_target!(|data: &[u8]| {
         assert!(
             tries(&mut token) <= before,
             "tries came back without PIN, PUK or key"
+        );
+    }
+    let state = serde_json::to_value(token.to_state()).expect("a state can be written");
+    if state["fido"]["pin"] == FIDO_PIN {
+        assert!(
+            state["fido"]["tries_used"].as_u64() >= Some(FIDO_TRIES_USED),
+            "tries of the FIDO PIN came back without it"
         );
     }
     VirtualToken::from_state(token.to_state()).expect("what the token became is a token");
