@@ -46,6 +46,11 @@ impl Management {
             .is_none_or(|challenge| challenge.0.len() == STATIC_CHALLENGE_LENGTH)
     }
 
+    /// Whether the PIN is the FIDO PIN too.
+    pub(crate) fn shares_fido_pin(&self) -> bool {
+        self.fido_shared_pin
+    }
+
     /// The challenge of that length, if it is static.
     pub(crate) fn static_challenge(&self, length: usize) -> Option<Zeroizing<Vec<u8>>> {
         let challenge = self.static_challenge.as_ref()?;
@@ -181,6 +186,9 @@ pub(crate) fn write(card: &mut Card, content: &[u8]) -> Answer {
         fido_shared_pin: policy.fido_shared_pin,
         personalized: profile.personalized,
     };
+    if shares_otherwise {
+        card.state.fido.forget_pin();
+    }
     if policy.force_change {
         // A PIN that no longer opens anything has not opened anything either.
         card.access.drop_pin();

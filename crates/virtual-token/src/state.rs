@@ -278,6 +278,13 @@ impl ReferenceData {
         PinBlock::from_slice(self.value.as_slice()).is_some_and(|block| format.accepts(&block))
     }
 
+    /// The value without its padding.
+    pub(crate) fn unpadded(&self) -> Zeroizing<Vec<u8>> {
+        let value = self.value.as_slice();
+        let padding = value.iter().rev().take_while(|byte| **byte == PADDING);
+        Zeroizing::new(value[..value.len() - padding.count()].to_vec())
+    }
+
     /// Sets a new value and gives back all tries.
     pub(crate) fn set(&mut self, value: &PinBlock) {
         self.value = SecretBytes::new(value.as_bytes());

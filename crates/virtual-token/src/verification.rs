@@ -32,14 +32,21 @@ pub(crate) fn verify(card: &mut Card, candidate: &PinBlock) -> Answer {
 /// Replaces the PIN by whoever knows it, which is the change that was forced, if it was.
 /// The new one is looked at first, so that a slip there costs no try.
 pub(crate) fn change_pin(card: &mut Card, old: &PinBlock, new: &PinBlock) -> Answer {
-    if card.state.pin.tries_left == 0 {
+    if is_blocked(card) {
         return Err(StatusWord::AUTHENTICATION_METHOD_BLOCKED);
     }
     check_new_pin(card, new)?;
     compare(card, old)?;
-    set_pin(card, new);
-    card.state.management.force_change = false;
+    set_pin_by_holder(card, new);
     done()
+}
+
+/// Whether the PIN can only be unblocked. One that is the FIDO PIN too has tries on either
+/// side, and whoever knows it changes it only while both have some left.
+pub(crate) fn is_blocked(card: &Card) -> bool {
+    let state = &card.state;
+    let is_shared = state.management.shares_fido_pin();
+    state.pin.tries_left == 0 || is_shared && state.fido.tries_left() == 0
 }
 
 /// Whether a PIN may be the next one: the policy of the card, for every command that
@@ -52,10 +59,21 @@ pub(crate) fn check_new_pin(card: &Card, new: &PinBlock) -> Result<(), StatusWor
     }
 }
 
-/// Sets a PIN that [`check_new_pin`] let pass, with all its tries.
+/// Sets a PIN that [`check_new_pin`] let pass, with all its tries, FIDO's too if that shares
+/// it.
 pub(crate) fn set_pin(card: &mut Card, new: &PinBlock) {
     card.state.pin.set(new);
+    if card.state.management.shares_fido_pin() {
+        card.state.fido.forget_pin();
+    }
     card.mark_changed();
+}
+
+/// As [`set_pin`], by whoever knew the old one: that is the change that was forced, if it
+/// was.
+pub(crate) fn set_pin_by_holder(card: &mut Card, new: &PinBlock) {
+    set_pin(card, new);
+    card.state.management.force_change = false;
 }
 
 /// Compares the PIN; a wrong one costs a try and ends what the right one had opened.

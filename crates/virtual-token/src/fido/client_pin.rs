@@ -107,6 +107,7 @@ fn change_pin(card: &mut Card, request: &Request<'_>) -> Result<Vec<u8>, Status>
     let pin_hash = given(request.pin_hash)?;
     let signature = given(request.signature)?;
     pin::check_tries(card)?;
+    pin::check_change(card)?;
     let secret = shared_secret(card, protocol, host)?;
     secret.verify(&[new_pin, pin_hash], signature)?;
     pin::compare(card, &secret.decrypt(pin_hash)?)?;
@@ -143,6 +144,9 @@ fn give_token(card: &mut Card, request: &Request<'_>, permissions: u64) -> Resul
     pin::check_tries(card)?;
     let secret = shared_secret(card, protocol, host)?;
     pin::compare(card, &secret.decrypt(pin_hash)?)?;
+    if pin::is_to_be_changed(&card.state) {
+        return Err(Status::PinPolicyViolation);
+    }
     let value = card.random_bytes(TOKEN);
     let encrypted = secret.encrypt(&value, &mut card.random)?;
     card.fido.token = Some(PinUvAuthToken {

@@ -45,8 +45,14 @@ pub(super) struct User {
 }
 
 impl FidoState {
-    pub(super) fn tries_left(&self) -> u8 {
+    pub(crate) fn tries_left(&self) -> u8 {
         TRIES_LIMIT.saturating_sub(self.tries_used)
+    }
+
+    /// Takes the applet's own PIN away, and what was tried of whichever it had.
+    pub(crate) fn forget_pin(&mut self) {
+        self.pin = None;
+        self.tries_used = 0;
     }
 
     /// Whether there is nothing in it that came after delivery.

@@ -17,6 +17,7 @@ mod fido;
 mod fido_host;
 mod hostile;
 mod policy;
+mod shared_pin;
 mod state;
 mod status_words;
 mod transmission;
