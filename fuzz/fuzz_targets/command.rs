@@ -3,7 +3,7 @@
 
 use crescendo_ext::aca::{GetPinProperties, SelectAca};
 use crescendo_ext::cplc::{GetCplc, SelectIsd};
-use crescendo_ext::oath::SelectOathSlot;
+use crescendo_ext::oath::{HotpAuthenticate, SelectOathSlot, TotpAuthenticate};
 use crescendo_ext::properties::GetPivProperties;
 use libfuzzer_sys::fuzz_target;
 use piv_apdu::apdu::Command;
@@ -31,6 +31,8 @@ fuzz_target!(|data: &[u8]| {
     typed::<SelectAca>(&command);
     typed::<SelectIsd>(&command);
     typed::<SelectOathSlot>(&command);
+    typed::<HotpAuthenticate>(&command);
+    typed::<TotpAuthenticate>(&command);
     typed::<GetCplc>(&command);
     typed::<GetPinProperties>(&command);
     typed::<GetPivProperties>(&command);

@@ -9,7 +9,7 @@
 //!   keys are in.
 //! - [`pki`]: taking a key out of its container.
 //! - [`cplc`]: the serial number.
-//! - [`oath`]: whether a Key has its OATH slots.
+//! - [`oath`]: a Key's OATH slots and their codes.
 //! - [`operations`]: every operation that is publicly known, as data.
 //!
 //! # Evidence

@@ -186,7 +186,7 @@ pub const OPERATIONS: &[Operation] = &[
         c4000: INFERRED,
         source: "LL/select",
         status: Status::Implemented,
-        note: "Crescendo Key only. The answer's content is not documented: success means that the \
+        note: "Crescendo Key only. The answer's content is not looked at: success means that the \
                slot is there.",
         ..ROW
     },
@@ -332,18 +332,22 @@ pub const OPERATIONS: &[Operation] = &[
         access: "button",
         changes_token: true,
         c4000: UNKNOWN,
-        source: "LL pages on OATH",
-        note: "Crescendo Key only. 6985: waiting for the button.",
+        source: "LL/hotp-authenticate",
+        status: Status::Implemented,
+        note: "Crescendo Key only. 6985: waiting for the button, to be sent again. The code is BCD, \
+               two digits a byte. Moves the slot's counter on.",
         ..ROW
     },
     Operation {
         name: "TOTP",
         instance: Instance::Oath,
-        apdu: "80 88 11 00 04 unix-time",
-        access: "button",
+        apdu: "80 88 11 00 04 unix-time 00",
+        access: "PIN and button",
         c4000: UNKNOWN,
-        source: "LL pages on OATH",
-        note: "Crescendo Key only. 6985: waiting for the button.",
+        source: "LL/totp-authenticate; LL/oath-usage-sequences",
+        status: Status::Implemented,
+        note: "Crescendo Key only. 6985: waiting for the button, to be sent again. The PIN is \
+               verified in the ACA. The code is BCD, two digits a byte; the slot knows its time step.",
         ..ROW
     },
 ];
@@ -406,8 +410,9 @@ pub const NOT_PUBLIC: &[NotPublic] = &[
         "kept raw",
     ),
     not_public(
-        "what the OATH slots hold, read without a button press",
-        "only their presence is shown",
+        "which kind of code an OATH slot gives, and whether it has a secret",
+        "the vendor's texts have HOTP in slot 1 and either in the others, so whoever asks says which; \
+         an unset slot is told by its refusal",
     ),
 ];
 
@@ -422,7 +427,7 @@ mod tests {
     use super::*;
     use crate::aca::{GetPinProperties, SelectAca};
     use crate::cplc::{GetCplc, SelectIsd};
-    use crate::oath::SelectOathSlot;
+    use crate::oath::{HotpAuthenticate, SelectOathSlot, TotpAuthenticate};
     use crate::properties::GetPivProperties;
 
     #[test]
@@ -484,6 +489,14 @@ mod tests {
             [
                 0x00, 0xA4, 0x04, 0x00, 0x07, 0xA0, 0x00, 0x00, 0x00, 0x79, 0x23, 0x00, 0x00
             ]
+        );
+        assert_eq!(sent(&HotpAuthenticate.to_command()), bytes("HOTP"));
+        let totp = find("TOTP").unwrap().apdu;
+        let time = TotpAuthenticate { time: 0x5E84_A802 };
+        assert_eq!(totp, "80 88 11 00 04 unix-time 00");
+        assert_eq!(
+            sent(&time.to_command()),
+            [0x80, 0x88, 0x11, 0x00, 0x04, 0x5E, 0x84, 0xA8, 0x02, 0x00]
         );
     }
 }

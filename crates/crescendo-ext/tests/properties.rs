@@ -8,7 +8,7 @@ use crescendo_ext::aca::{
 };
 use crescendo_ext::cplc::{Cplc, GetCplc, SelectIsd};
 use crescendo_ext::identity::{Family, Identity};
-use crescendo_ext::oath::SelectOathSlot;
+use crescendo_ext::oath::{HotpAuthenticate, OneTimePassword, SelectOathSlot, TotpAuthenticate};
 use crescendo_ext::pki::RemovePkiKey;
 use crescendo_ext::properties::{
     Field, GetPivProperties, Init, KeyAttributes, KeyBlock, ObjectBlock, PivProperties,
@@ -265,6 +265,24 @@ proptest! {
     }
 
     #[test]
+    fn one_time_passwords_round_trip(digits in "[0-9]{6}|[0-9]{8}") {
+        let code = OneTimePassword::new(&digits).unwrap();
+        let read = OneTimePassword::decode(&code.encode()).unwrap();
+        prop_assert_eq!(read.digits(), digits);
+        prop_assert_eq!(read, code);
+    }
+
+    /// What is read is what was sent, and nothing else is read.
+    #[test]
+    fn one_time_passwords_are_decimal(bytes in vec(any::<u8>(), 0..6)) {
+        let decimal = bytes.iter().all(|byte| byte >> 4 < 10 && byte & 0x0F < 10);
+        match OneTimePassword::decode(&bytes) {
+            Ok(code) => prop_assert_eq!(&*code.encode(), &bytes),
+            Err(_) => prop_assert!(!decimal || !(3..=4).contains(&bytes.len())),
+        }
+    }
+
+    #[test]
     fn serial_numbers_round_trip(serial in "[0-9]{20}") {
         prop_assert_eq!(Cplc::from_serial(&serial).unwrap().serial(), serial);
     }
@@ -280,6 +298,8 @@ proptest! {
             let _ = SelectIsd::decode_answer(&response);
             let _ = GetCplc::decode_answer(&response);
             let _ = SelectOathSlot::decode_answer(&response);
+            let _ = HotpAuthenticate::decode_answer(&response);
+            let _ = TotpAuthenticate::decode_answer(&response);
         }
         let _ = PivProperties::decode(&bytes);
         let _ = AcaSelectAnswer::decode(&bytes);
@@ -292,6 +312,8 @@ proptest! {
             let _ = SelectIsd::from_command(&command);
             let _ = GetCplc::from_command(&command);
             let _ = SelectOathSlot::from_command(&command);
+            let _ = HotpAuthenticate::from_command(&command);
+            let _ = TotpAuthenticate::from_command(&command);
             let _ = GetChallenge::from_command(&command);
             let _ = PutXauthKey::from_command(&command);
             let _ = RemovePkiKey::from_command(&command);

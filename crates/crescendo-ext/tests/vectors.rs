@@ -5,7 +5,9 @@ use crescendo_ext::AppletVersion;
 use crescendo_ext::aca::{AcaSelectAnswer, GetPinProperties, PinProperties, SelectAca};
 use crescendo_ext::cplc::{GetCplc, SelectIsd};
 use crescendo_ext::identity::Family;
-use crescendo_ext::oath::SelectOathSlot;
+use crescendo_ext::oath::{
+    HotpAuthenticate, OneTimePassword, SelectOathSlot, TotpAuthenticate, WAITING_FOR_BUTTON,
+};
 use crescendo_ext::properties::{
     Field, GetPivProperties, Init, KeyAttributes, KeyBlock, ObjectBlock, PivProperties,
 };
@@ -344,10 +346,74 @@ fn commands_are_recognised_and_others_are_not() {
         assert_eq!(SelectOathSlot::from_command(&sent(&slot)), Ok(slot));
     }
 
+    assert_eq!(
+        HotpAuthenticate::from_command(&sent(&HotpAuthenticate)),
+        Ok(HotpAuthenticate)
+    );
+    let totp = TotpAuthenticate { time: u32::MAX };
+    assert_eq!(TotpAuthenticate::from_command(&sent(&totp)), Ok(totp));
+
+    assert!(HotpAuthenticate::from_command(&sent(&totp)).is_err());
+    assert!(TotpAuthenticate::from_command(&sent(&HotpAuthenticate)).is_err());
     assert!(SelectOathSlot::from_command(&sent(&SelectAca)).is_err());
     assert!(SelectAca::from_command(&sent(&SelectIsd)).is_err());
     assert!(GetCplc::from_command(&sent(&GetCplc).with_data(&[1])).is_err());
     assert!(GetPivProperties::from_command(&sent(&GetPinProperties)).is_err());
+}
+
+/// LL/hotp-authenticate: the code 755224 is `75 52 24`; LL/oath-usage-sequences: a
+/// TOTP of a slot that waits for the button, and then of the 1st of April 2020.
+#[test]
+fn the_vendors_one_time_passwords() {
+    let answer = |bytes: &[u8]| Response::decode(bytes).unwrap();
+    let code = HotpAuthenticate::decode_answer(&answer(&hex!("755224 9000"))).unwrap();
+    assert_eq!(code.digits(), "755224");
+    assert_eq!(*code.encode(), hex!("755224"));
+
+    let totp = TotpAuthenticate {
+        time: 1_585_752_066,
+    };
+    let sent = totp.to_command().encode_short().unwrap();
+    assert_eq!(*sent, hex!("80881100 04 5E84A802 00"));
+    // The sample there goes without Le.
+    let sample = Command::decode(&hex!("80881100 04 5E84A802")).unwrap();
+    assert_eq!(TotpAuthenticate::from_command(&sample), Ok(totp));
+    assert!(matches!(
+        TotpAuthenticate::decode_answer(&answer(&hex!("6985"))),
+        Err(AnswerError::Status(WAITING_FOR_BUTTON))
+    ));
+    let code = TotpAuthenticate::decode_answer(&answer(&hex!("340909 9000"))).unwrap();
+    assert_eq!(code.digits(), "340909");
+}
+
+/// 6700: "Lc is not 04" (LL/totp-authenticate).
+#[test]
+fn a_time_that_is_not_four_bytes_is_6700() {
+    let command = Command::new(0x80, 0x88, 0x11, 0x00).with_data(&[1, 2, 3]);
+    let error = TotpAuthenticate::from_command(&command).unwrap_err();
+    assert_eq!(error.status_word(), StatusWord::WRONG_LENGTH);
+}
+
+#[test]
+fn what_is_no_one_time_password_is_malformed() {
+    for answer in [
+        &hex!("9000")[..],
+        &hex!("7552 9000"),
+        &hex!("7552A4 9000"),
+        &hex!("7552240F 9000"),
+        &hex!("7552241234 9000"),
+    ] {
+        let response = Response::decode(answer).unwrap();
+        assert!(
+            matches!(
+                HotpAuthenticate::decode_answer(&response),
+                Err(AnswerError::Malformed(_))
+            ),
+            "{answer:02X?}"
+        );
+    }
+    assert!(OneTimePassword::new("12345").is_none());
+    assert!(OneTimePassword::new("12345\u{663}").is_none());
 }
 
 /// P1 other than 02 answers 6A86 (LL/get-pin-properties).
