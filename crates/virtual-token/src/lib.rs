@@ -70,6 +70,7 @@ pub use create::{Content, CreateError, CreateOptions, Vci};
 pub use crypto::{KeyAlgorithm, SymmetricAlgorithm};
 pub use keypad::Keypad;
 pub use link::{ExtendedCarriage, LinkOptions, VirtualLink};
+pub use oath::{Button, OathCredential, OathHash};
 pub use profile::{Profile, Protocol, UnknownProfile};
 pub use shared::{CommandHeader, LOG_LENGTH, Persist, SharedToken};
 pub use state::{STATE_VERSION, StateError, TokenState};

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::aca::UNLOCKS_LIMIT;
 use crate::crypto::{KeyAlgorithm, KeyError, PrivateKey, SymmetricKey};
 use crate::fido::FidoState;
+use crate::oath;
 use crate::policy::{Management, PinFormat};
 use crate::profile::{Profile, Protocol};
 
@@ -61,6 +62,13 @@ pub struct TokenState {
     /// have it as delivered.
     #[serde(default)]
     pub(crate) fido: FidoState,
+    /// What the OATH slots hold, by number from 1. States from before there was anything in
+    /// them do not say.
+    #[serde(default)]
+    pub(crate) oath: oath::Credentials,
+    /// Who presses the button of a Key.
+    #[serde(default)]
+    pub(crate) button: oath::Button,
     /// DER of the test CA's certificate that the token's own are signed by.
     pub(crate) issuer_certificate: Option<Bytes>,
 }
@@ -91,6 +99,8 @@ impl TokenState {
             keys: BTreeMap::new(),
             secure_messaging: None,
             fido: FidoState::default(),
+            oath: oath::Credentials::new(),
+            button: oath::Button::default(),
             issuer_certificate: None,
         }
     }
@@ -106,9 +116,10 @@ impl TokenState {
     }
 
     /// What RESET CARD leaves: factory PIN (and PUK) and PIN policy, no XAUTH key,
-    /// containers that are all empty, secure messaging's too. A 9B key stays, of which nothing
-    /// is documented. The certificates' issuer has nothing left to be the issuer of. FIDO is
-    /// as delivered on a C4000 (third-party); on a Key nothing is documented, and it stays.
+    /// containers that are all empty, secure messaging's and a Key's OATH slots too. A 9B key
+    /// stays, of which nothing is documented. The certificates' issuer has nothing left to be
+    /// the issuer of. FIDO is as delivered on a C4000 (third-party); on a Key nothing is
+    /// documented, and it stays.
     pub(crate) fn reset_card(&mut self) {
         let limit = self.profile.tries_limit();
         self.pin = ReferenceData::new(self.profile.factory_pin(), limit);
@@ -132,6 +143,7 @@ impl TokenState {
         if self.profile == Profile::Crescendo4000 {
             self.fido = FidoState::default();
         }
+        self.oath.clear();
         self.issuer_certificate = None;
     }
 
@@ -177,6 +189,9 @@ impl TokenState {
         let key = self.secure_messaging.as_ref();
         if key.is_some_and(|key| key.suite().is_none()) {
             return damaged("the secure messaging key is of no cipher suite");
+        }
+        if oath::why_not(self.profile, &self.oath).is_some() {
+            return damaged("the OATH slots hold what such a token's can't");
         }
         if self.profile.is_crescendo() != self.xauth.is_some() {
             return damaged("an XAUTH key does not go with this profile, or is missing");

@@ -149,6 +149,13 @@ impl VirtualToken {
         self.transmission = Transmission::default();
     }
 
+    /// Presses the button of a Crescendo Key, for the OATH slot that is selected: its next
+    /// command for a code finds it pressed. A press is forgotten when another application is
+    /// selected, and with the power.
+    pub fn press_button(&mut self) {
+        self.card.button_pressed = true;
+    }
+
     /// One command APDU in, one response APDU out: at least the two bytes of a status
     /// word, at most 65,538 bytes. Whatever the bytes are, it answers.
     ///

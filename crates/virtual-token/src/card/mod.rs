@@ -53,6 +53,8 @@ pub(crate) struct Card {
     /// What the FIDO applet remembers.
     pub(crate) fido: fido::Session,
     pub(crate) random: ChaCha20Rng,
+    /// The button of a Key was pressed, and nothing has used that yet.
+    pub(crate) button_pressed: bool,
     /// The state has changed since it was last saved.
     pub(crate) changed: bool,
 }
@@ -67,6 +69,7 @@ impl Card {
             over_secure_messaging: false,
             fido: fido::Session::default(),
             random,
+            button_pressed: false,
             changed: false,
         }
     }
@@ -77,6 +80,7 @@ impl Card {
         self.access = Access::default();
         self.session = None;
         self.fido = fido::Session::default();
+        self.button_pressed = false;
     }
 
     /// A whole command, of which chaining has been undone.
@@ -92,7 +96,7 @@ impl Card {
             Applet::Isd => isd::execute(self, command),
             Applet::Aca => aca::execute(self, command),
             Applet::Piv => piv::execute(self, command),
-            Applet::Oath(_) => oath::execute(command),
+            Applet::Oath(slot) => oath::execute(self, slot, command),
             Applet::Fido => fido::execute(self, command),
         }
     }

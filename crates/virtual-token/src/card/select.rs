@@ -29,6 +29,8 @@ impl Card {
         self.access
             .select(self.selected, applet, self.state.profile.is_crescendo());
         self.selected = applet;
+        // A press was for the slot that waited.
+        self.button_pressed = false;
         // The standard has no such rule for selecting PIV again. It forbids none either,
         // and a host that counts on its session then counts on too much.
         self.session = None;

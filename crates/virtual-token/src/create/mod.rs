@@ -12,9 +12,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
 use crate::crypto::{SymmetricAlgorithm, SymmetricKey};
-use crate::piv;
 use crate::profile::{Profile, Protocol};
 use crate::state::{Bytes, CPLC_LENGTH, StateError, TokenState, Xauth};
+use crate::{oath, piv};
 
 pub use options::{Content, CreateOptions, Vci};
 
@@ -79,6 +79,8 @@ pub(crate) fn state(
     if options.content == Content::Personal {
         content::personalize(&mut state, options, created, guid, random)?;
     }
+    state.oath = oath::credentials(profile, options, random);
+    state.button = options.button;
     Ok(state)
 }
 
@@ -141,7 +143,7 @@ fn check(profile: Profile, options: &CreateOptions) -> Result<(), CreateError> {
     if options.protocol == Protocol::T0 && options.extended_length == Some(true) {
         return refuse("extended length", "T=0 carries short commands only");
     }
-    Ok(())
+    oath::check_options(profile, options)
 }
 
 /// When the token is made, in whole seconds.

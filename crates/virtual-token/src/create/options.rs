@@ -7,6 +7,7 @@ use piv_apdu::key::KeyReference;
 use piv_apdu::sm::CipherSuite;
 
 use crate::crypto::{KeyAlgorithm, SymmetricAlgorithm};
+use crate::oath::{Button, OathCredential};
 use crate::profile::Protocol;
 
 /// What a token is made with.
@@ -131,6 +132,12 @@ pub struct CreateOptions {
     pub pairing_code: bool,
     /// Other algorithms for the keys that [`Content::Personal`] makes, by key reference.
     pub keys: BTreeMap<KeyReference, KeyAlgorithm>,
+    /// What the OATH slots of a Crescendo Key hold, by number from 1 to 3; slot 1 takes HOTP
+    /// alone. Where nothing is given, a personalized Key has HOTP in slot 1 and TOTP in slot
+    /// 2, with random secrets.
+    pub oath: BTreeMap<u8, OathCredential>,
+    /// Who presses the button of a Crescendo Key.
+    pub button: Button,
 }
 
 impl CreateOptions {
@@ -208,6 +215,20 @@ impl CreateOptions {
     #[must_use]
     pub fn pairing_code(mut self, pairing_code: bool) -> Self {
         self.pairing_code = pairing_code;
+        self
+    }
+
+    /// Puts a credential into the OATH slot of this number; see [`oath`](Self::oath).
+    #[must_use]
+    pub fn oath_slot(mut self, number: u8, credential: OathCredential) -> Self {
+        self.oath.insert(number, credential);
+        self
+    }
+
+    /// Sets [`button`](Self::button).
+    #[must_use]
+    pub fn button(mut self, button: Button) -> Self {
+        self.button = button;
         self
     }
 

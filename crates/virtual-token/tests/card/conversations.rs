@@ -519,7 +519,7 @@ fn card_production_life_cycle_data() {
 }
 
 #[test]
-fn only_a_key_has_oath_slots_and_they_wait_for_the_button() {
+fn only_a_key_has_oath_slots() {
     converse(
         blank(Profile::CrescendoKey),
         &[
@@ -538,10 +538,12 @@ fn only_a_key_has_oath_slots_and_they_wait_for_the_button() {
                 "00A40400 07 A0000000792302 00",
                 "6F09 8407A0000000792302 9000",
             ),
-            ("HOTP", "80880000 00", "6985"),
-            ("TOTP", "80881100 04 65920080 00", "6985"),
+            ("HOTP of an empty slot", "80880000 00", "6A88"),
+            ("TOTP of an empty slot", "80881100 04 65920080 00", "6A88"),
             ("TOTP without the time", "80881100 00", "6700"),
+            ("HOTP with data", "80880000 01 00 00", "6700"),
             ("neither", "80882200 00", "6A86"),
+            ("another instruction", "80870000 00", "6D00"),
             ("no slot 4", "00A40400 07 A0000000792303 00", "6A82"),
         ],
     );

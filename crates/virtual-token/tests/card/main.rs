@@ -16,6 +16,7 @@ mod cryptography;
 mod fido;
 mod fido_host;
 mod hostile;
+mod oath;
 mod policy;
 mod shared_pin;
 mod state;

@@ -104,6 +104,11 @@ fn a_state_that_does_not_hold_together_is_refused() {
         &|state| state["pin_format"]["refuse_weak"] = true.into(),
         &|state| state["management"]["force_change"] = true.into(),
         &|state| state["management"]["static_challenge"] = "00".into(),
+        &|state| {
+            state["oath"] = serde_json::json!({
+                "1": { "moving": { "counter": 0 }, "hash": "sha1", "digits": 6, "secret": "00" }
+            });
+        },
     ] {
         assert!(matches!(refused(change), StateError::Damaged { .. }));
     }
