@@ -107,12 +107,13 @@ pub enum VciError {
          Give it, or retrieve and keep it on a contact reader"
     )]
     NoPairingCode,
-    /// The card says that the pairing code is wrong. There is no counter.
-    #[error(
-        "the pairing code is not this card's. No try of the PIN was spent; look it up again on a \
-         contact reader"
-    )]
-    WrongPairingCode,
+    /// The card says that the pairing code is wrong (`6300`). There is no counter.
+    #[error("{}", wrong_code(*.vouched))]
+    WrongPairingCode {
+        /// Whether somebody who is trusted vouches for the card. Any card can say it of a
+        /// code that is right.
+        vouched: bool,
+    },
     /// The card refused the pairing code for another reason.
     #[error("the card did not take the pairing code: it answered {0}. No PIN was sent")]
     PairingCodeRefused(StatusWord),
@@ -130,6 +131,16 @@ pub enum VciError {
     Random(String),
 }
 
+fn wrong_code(vouched: bool) -> &'static str {
+    if vouched {
+        "the pairing code is not this card's. No try of the PIN was spent; look it up again on a \
+         contact reader"
+    } else {
+        "the card says that the pairing code is not its own, and nobody vouches for the card. No \
+         try of the PIN was spent; look the code up again on a contact reader"
+    }
+}
+
 fn named(guid: Option<Guid>) -> String {
     guid.map_or_else(|| "none".to_owned(), |guid| format!("the card {guid}"))
 }
@@ -144,7 +155,7 @@ impl VciError {
             Self::Untrusted(_) => "untrusted",
             Self::OtherCard { .. } => "other-card",
             Self::NoPairingCode => "no-pairing-code",
-            Self::WrongPairingCode => "wrong-pairing-code",
+            Self::WrongPairingCode { .. } => "wrong-pairing-code",
             Self::PairingCodeRefused(_) => "pairing-code-refused",
             Self::Store(_) => "store",
             Self::Session(_) => "session-lost",
@@ -178,7 +189,7 @@ impl VciState {
             Self::NotNeeded | Self::Open { .. } => None,
             Self::NotAnnounced => Some(Reason::OnlyOnContact),
             Self::NotTried => Some(Reason::NotProbed),
-            Self::Closed(VciError::NoPairingCode | VciError::WrongPairingCode) => {
+            Self::Closed(VciError::NoPairingCode | VciError::WrongPairingCode { .. }) => {
                 Some(Reason::NeedsPairingCode)
             }
             Self::Closed(VciError::NotTrusted) => Some(Reason::CardNotTrusted),
@@ -244,8 +255,9 @@ pub(crate) fn open(
         Ok(code) => code,
         Err(error) => return Ok(Err(error)),
     };
-    let certificate = match establish(transaction, card.suite, card.signer.as_ref(), access)? {
-        Ok((certificate, _)) => certificate,
+    let established = establish(transaction, card.suite, card.signer.as_ref(), access)?;
+    let (certificate, vouched) = match established {
+        Ok(established) => established,
         Err(error) => return Ok(Err(error)),
     };
     if let Err(error) = same_card(certificate, card.guid) {
@@ -253,7 +265,7 @@ pub(crate) fn open(
         return Ok(Err(error));
     }
     match code {
-        Some(code) => present(transaction, &code),
+        Some(code) => present(transaction, &code, vouched),
         None => Ok(Ok(())),
     }
 }
@@ -299,10 +311,12 @@ pub(crate) fn same_card(certificate: Guid, chuid: Option<Guid>) -> Result<(), Vc
     Err(VciError::OtherCard { certificate, chuid })
 }
 
-/// VERIFY of the pairing code (`00 20 00 98 08 code`), in the session.
+/// VERIFY of the pairing code (`00 20 00 98 08 code`), in the session of a card for which
+/// somebody who is trusted vouches, or nobody.
 pub(crate) fn present(
     transaction: &mut Transaction<'_>,
     code: &PairingCode,
+    vouched: bool,
 ) -> Result<Result<(), VciError>, TransportError> {
     let verify = Verify::check(KeyReference::PAIRING_CODE, code.block());
     let status = match transaction.exchange(&verify.to_command()) {
@@ -312,7 +326,7 @@ pub(crate) fn present(
     };
     Ok(match status {
         StatusWord::SUCCESS => Ok(()),
-        StatusWord::VERIFICATION_FAILED => Err(VciError::WrongPairingCode),
+        StatusWord::VERIFICATION_FAILED => Err(VciError::WrongPairingCode { vouched }),
         other => Err(VciError::PairingCodeRefused(other)),
     })
 }

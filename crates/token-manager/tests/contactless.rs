@@ -323,11 +323,14 @@ fn a_pairing_code_that_is_missing_wrong_or_another_card_s_is_said_to_be_so() {
     host.codes
         .put(&guid, &PairingCode::new(wrong).unwrap())
         .unwrap();
-    let mut session = host.through_air(&card);
-    let closed = VciState::Closed(VciError::WrongPairingCode);
-    assert_eq!(state_of(&session), closed);
-    refuses_the_pin(&mut session, &VciError::WrongPairingCode);
-    drop(session);
+    // Whether it is certain that it is the card which says so is told.
+    for (trust, vouched) in [(anchor(&card), true), (CardTrust::AnyCard, false)] {
+        let codes = Arc::clone(&host.codes);
+        let mut session = Host { codes, trust }.through_air(&card);
+        let error = VciError::WrongPairingCode { vouched };
+        assert_eq!(state_of(&session), VciState::Closed(error.clone()));
+        refuses_the_pin(&mut session, &error);
+    }
 
     // Another card's code is not tried: it is kept for its GUID.
     host.codes.put(&guid, &right).unwrap();

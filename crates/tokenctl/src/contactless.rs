@@ -153,7 +153,11 @@ impl Contactless {
         };
         match why {
             VciError::NoPairingCode => {}
-            VciError::WrongPairingCode => self.forget(&card, output)?,
+            VciError::WrongPairingCode { vouched: true } => self.forget(&card, output)?,
+            VciError::WrongPairingCode { vouched: false } => output.warning(
+                "The card refused the pairing code that is kept for it. Nobody vouches for the \
+                 card, so it may be another one, and the code is kept",
+            ),
             _ => return Ok(false),
         }
         let can_ask = !output.json && secret::is_terminal();
@@ -187,7 +191,7 @@ impl Contactless {
     /// After the token was read again: says if the code was wrong, and keeps it if that
     /// is wished.
     fn settle(&self, token: &Token, output: &Output) -> Result {
-        if let VciState::Closed(why @ VciError::WrongPairingCode) = &token.vci {
+        if let VciState::Closed(why @ VciError::WrongPairingCode { .. }) = &token.vci {
             return Err(vci_failed(why).in_reader(&token.reader).into());
         }
         let (true, Some(card)) = (token.vci.allows_contact(), token.identity.guid) else {
@@ -269,7 +273,7 @@ fn anchor(file: &Path) -> Result<TrustAnchor> {
 pub(crate) fn vci_failed(error: &VciError) -> Report {
     let (message, next) = manage::sentences(&error.to_string());
     let kind = match error {
-        VciError::WrongPairingCode => Kind::Wrong,
+        VciError::WrongPairingCode { .. } => Kind::Wrong,
         _ => Kind::NotSent,
     };
     let mut report = Report::new(kind, message);

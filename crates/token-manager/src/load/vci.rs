@@ -85,7 +85,7 @@ pub(super) fn open_vci(
     };
     let opened = match established {
         Ok((certificate, vouched)) => {
-            let opened = finish(asking, &announced, certificate, access)?;
+            let opened = finish(asking, &announced, (certificate, vouched), access)?;
             opened.map(|()| VciState::Open { suite, vouched })
         }
         Err(error) => Err(error),
@@ -104,7 +104,7 @@ fn announces(discovery: Result<Discovery, Unreadable>) -> bool {
 fn finish(
     asking: &mut Asking<'_>,
     card: &Announced,
-    certificate: Guid,
+    (certificate, vouched): (Guid, bool),
     access: &VciAccess,
 ) -> Result<Result<(), VciError>, Stop> {
     if let Err(error) = same_card(certificate, card.guid) {
@@ -112,7 +112,7 @@ fn finish(
         return Ok(Err(error));
     }
     match access.code_for(card.needs_code, card.guid) {
-        Ok(Some(code)) => lasting(present(&mut asking.transaction, &code)),
+        Ok(Some(code)) => lasting(present(&mut asking.transaction, &code, vouched)),
         Ok(None) => Ok(Ok(())),
         Err(error) => Ok(Err(error)),
     }
