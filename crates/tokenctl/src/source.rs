@@ -116,11 +116,16 @@ impl Source {
     }
 
     /// All tokens, by reader, and what is wrong with those that could not be
-    /// read. The readers are listed once, and again only to say what is missing
-    /// where there is no token.
-    pub(crate) fn load_all(&self, options: &LoadOptions) -> Result<Vec<Loaded>> {
-        let options = self.options(options.clone());
-        let all = token_manager::load_all(&self.backend(), &options)
+    /// read. Those on contactless readers as they show themselves to everybody, and as
+    /// they are remembered: no secure session is opened, and no pairing code sent.
+    pub(crate) fn look(&self, options: &LoadOptions) -> Result<Vec<Loaded>> {
+        self.load_with(&options.clone().with_cache(self.cache.clone()))
+    }
+
+    /// The readers are listed once, and again only to say what is missing where there
+    /// is no token.
+    fn load_with(&self, options: &LoadOptions) -> Result<Vec<Loaded>> {
+        let all = token_manager::load_all(&self.backend(), options)
             .map_err(|error| link_failed(&error, None))?;
         if all.pending() == 0 {
             self.occupied()?;
@@ -130,7 +135,7 @@ impl Source {
 
     /// The one token that is meant, with its content.
     pub(crate) fn load_one(&self, options: &LoadOptions, output: &Output) -> Result<Token> {
-        let mut loaded = self.load_all(options)?;
+        let mut loaded = self.load_with(&self.options(options.clone()))?;
         let token = if loaded.len() == 1 && self.token.is_none() {
             loaded
                 .remove(0)
@@ -163,7 +168,7 @@ impl Source {
         }
         // Only to tell which one is meant.
         let quick = LoadOptions::new().with_freshness(Freshness::Quick);
-        let token = self.choose(self.load_all(&quick)?, output)?;
+        let token = self.choose(self.look(&quick)?, output)?;
         self.connect(&token.reader)
     }
 

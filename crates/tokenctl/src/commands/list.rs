@@ -22,7 +22,7 @@ const NAME_COLUMNS: usize = 36;
 /// them decides the exit code.
 pub(crate) fn run(source: &Source, freshness: FreshnessArgs, output: &Output) -> Result {
     let options = LoadOptions::new().with_freshness(freshness.or(Freshness::Quick));
-    let loaded = match source.load_all(&options) {
+    let loaded = match source.look(&options) {
         Ok(loaded) => loaded,
         Err(failure) => {
             // That there is none is an answer, too.
