@@ -1,6 +1,7 @@
 //! Tokens on a contactless reader: whom to believe that a card is genuine, and where
 //! its pairing code comes from.
 
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{env, fs};
@@ -36,7 +37,8 @@ pub(crate) struct ContactlessArgs {
         value_hint = ValueHint::FilePath,
         hide_short_help = true,
         long_help = "Believe cards that the certificate in FILE (PEM or DER) vouches for: that of \
-            the issuer's authority, or of its content signer. May be given several times.\n\n\
+            the issuer's authority, or of its content signer. All certificates that a PEM file \
+            holds count. May be given several times.\n\n\
             A token on a contactless reader gets a PIN in a secure session only, and that is opened \
             only with a card that somebody vouches for. $TOKENCTL_TRUST_ANCHORS names files, too."
     )]
@@ -76,6 +78,8 @@ pub(crate) struct ContactlessArgs {
 /// What is known for tokens on contactless readers.
 pub(crate) struct Contactless {
     trust: CardTrust,
+    /// Why nobody is trusted although the environment names certificates.
+    unusable: Option<String>,
     codes: Arc<Codes>,
     from: Option<Descriptor>,
     keep: bool,
@@ -89,8 +93,10 @@ impl Contactless {
             keep_pairing_code,
             ..
         } = arguments;
+        let (trust, unusable) = trust(arguments)?;
         Ok(Self {
-            trust: trust(arguments)?,
+            trust,
+            unusable,
             codes: Arc::default(),
             from: *pairing_code_fd,
             keep: *keep_pairing_code,
@@ -111,22 +117,14 @@ impl Contactless {
     }
 
     /// Asks for the pairing code if that is all that a token on a contactless reader
-    /// wants for its content, and reads it again by `again`. That nothing is given is no
-    /// reason not to show what the token shows to everybody.
+    /// wants for its content, and reads it again by `again`.
     pub(crate) fn complete(
         &self,
         token: Token,
         again: impl FnOnce() -> Result<Token>,
         output: &Output,
     ) -> Result<Token> {
-        let asked = match self.ask(&token, output) {
-            Err(crate::error::Failure::Failed(report)) if report.kind == Kind::NotSent => {
-                output.warning(report.message);
-                false
-            }
-            asked => asked?,
-        };
-        if !asked {
+        if !self.ask(&token, SessionFor::Reading, output)? {
             return Ok(token);
         }
         let token = again()?;
@@ -135,8 +133,8 @@ impl Contactless {
     }
 
     /// The same for a session.
-    pub(crate) fn open(&self, session: &mut Session, output: &Output) -> Result {
-        if !self.ask(session.token(), output)? {
+    pub(crate) fn open(&self, session: &mut Session, what: SessionFor, output: &Output) -> Result {
+        if !self.ask(session.token(), what, output)? {
             return Ok(());
         }
         let reader = session.token().reader.clone();
@@ -147,9 +145,58 @@ impl Contactless {
     }
 
     /// True if a pairing code was given that was not known before.
-    fn ask(&self, token: &Token, output: &Output) -> Result<bool> {
-        let (VciState::Closed(why), Some(card)) = (&token.vci, token.identity.guid) else {
+    fn ask(&self, token: &Token, what: SessionFor, output: &Output) -> Result<bool> {
+        self.tell_unusable(token, what, output)?;
+        let Some(card) = self.wants_code(token, output)? else {
+            if let Some(from) = self.from {
+                secret::skip(from);
+            }
             return Ok(false);
+        };
+        if self.from.is_none() && !what.may_ask(output) {
+            return Ok(false);
+        }
+        let given = secret::pairing_code(self.from, &what.prompt(&card), "--pairing-code-fd")?;
+        if let Some(code) = given {
+            let put = self.codes.typed.put(&card, &code);
+            return put.map(|()| true).map_err(|error| failed(&error).into());
+        }
+        match what {
+            SessionFor::Reading => Ok(false),
+            SessionFor::Acting => Err(Report::new(Kind::NotSent, "no pairing code was given")
+                .next(
+                    "Through the air the card takes no PIN without it, and none was sent. On \
+                     contact `tokenctl pairing-code show` shows it",
+                )
+                .in_reader(&token.reader)
+                .into()),
+        }
+    }
+
+    /// That a token is not believed because the environment names what can't be used: a
+    /// warning where the session would only show more.
+    fn tell_unusable(&self, token: &Token, what: SessionFor, output: &Output) -> Result {
+        let (VciState::Closed(VciError::NotTrusted), Some(unusable)) = (&token.vci, &self.unusable)
+        else {
+            return Ok(());
+        };
+        match what {
+            SessionFor::Reading => {
+                output.warning(unusable);
+                Ok(())
+            }
+            SessionFor::Acting => Err(Report::new(Kind::NotSent, unusable)
+                .next(format!("{ANCHORS} names it. No PIN was sent"))
+                .in_reader(&token.reader)
+                .into()),
+        }
+    }
+
+    /// The card, if all that is missing is its pairing code. What is kept for it is
+    /// forgotten if it is certainly the card that says that it is wrong.
+    fn wants_code(&self, token: &Token, output: &Output) -> Result<Option<Guid>> {
+        let (VciState::Closed(why), Some(card)) = (&token.vci, token.identity.guid) else {
+            return Ok(None);
         };
         match why {
             VciError::NoPairingCode => {}
@@ -158,23 +205,9 @@ impl Contactless {
                 "The card refused the pairing code that is kept for it. Nobody vouches for the \
                  card, so it may be another one, and the code is kept",
             ),
-            _ => return Ok(false),
+            _ => return Ok(None),
         }
-        let can_ask = !output.json && secret::is_terminal();
-        if self.from.is_none() && !can_ask {
-            return Ok(false);
-        }
-        let prompt = format!("Pairing code of {}", TokenIdentity::id_of(&card));
-        let typed = secret::secret(self.from, &prompt, "--pairing-code-fd")?;
-        let code = PairingCode::new(&typed).map_err(|error| {
-            Report::new(Kind::NotSent, error.to_string())
-                .next("It is on the card, behind the PIN: `tokenctl pairing-code show`, on contact")
-        })?;
-        self.codes
-            .typed
-            .put(&card, &code)
-            .map_err(|error| failed(&error))?;
-        Ok(true)
+        Ok(Some(card))
     }
 
     /// A code that is kept for the card and is not its own (any more).
@@ -230,43 +263,100 @@ impl Contactless {
     }
 }
 
-/// Whom the command line and the environment trust.
-fn trust(arguments: &ContactlessArgs) -> Result<CardTrust> {
-    if arguments.trust_any_card {
-        return Ok(CardTrust::AnyCard);
+/// What the secure session is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionFor {
+    /// To show more than the card shows to everybody, which is shown without it.
+    Reading,
+    /// To do what can't be done without it.
+    Acting,
+}
+
+impl SessionFor {
+    /// Whether a person may be asked for the pairing code: never for a document, and only
+    /// to read what that person sees.
+    fn may_ask(self, output: &Output) -> bool {
+        let is_seen = self == Self::Acting || io::stdout().is_terminal();
+        is_seen && !output.json && secret::can_ask()
     }
-    if !arguments.trust_anchor.is_empty() {
-        return anchors(&arguments.trust_anchor);
-    }
-    match env::var_os(ANCHORS).filter(|value| !value.is_empty()) {
-        None => Ok(CardTrust::Nobody),
-        Some(value) if value == "any" => Ok(CardTrust::AnyCard),
-        Some(value) => anchors(&env::split_paths(&value).collect::<Vec<_>>()),
+
+    fn prompt(self, card: &Guid) -> String {
+        let of = format!("Pairing code of {}", TokenIdentity::id_of(card));
+        match self {
+            Self::Reading => format!("{of} (empty: show what is public)"),
+            Self::Acting => of,
+        }
     }
 }
 
-fn anchors(files: &[PathBuf]) -> Result<CardTrust> {
+/// Whom the command line and the environment trust; and if that is nobody, because what
+/// the environment names can't be used, why. Most commands meet no token that it is for.
+fn trust(arguments: &ContactlessArgs) -> Result<(CardTrust, Option<String>)> {
+    if arguments.trust_any_card {
+        return Ok((CardTrust::AnyCard, None));
+    }
+    if !arguments.trust_anchor.is_empty() {
+        let trust = anchors(&arguments.trust_anchor).map_err(|unusable| {
+            Report::new(Kind::Usage, unusable).next("Give X.509 certificates, PEM or DER")
+        })?;
+        return Ok((trust, None));
+    }
+    Ok(
+        match env::var_os(ANCHORS).filter(|value| !value.is_empty()) {
+            None => (CardTrust::Nobody, None),
+            Some(value) if value == "any" => (CardTrust::AnyCard, None),
+            Some(value) => match anchors(&env::split_paths(&value).collect::<Vec<_>>()) {
+                Ok(trust) => (trust, None),
+                Err(unusable) => (CardTrust::Nobody, Some(unusable)),
+            },
+        },
+    )
+}
+
+/// Trust in all certificates in these files, or which file can't be used, as a sentence.
+fn anchors(files: &[PathBuf]) -> std::result::Result<CardTrust, String> {
     let mut anchors = Vec::new();
     for file in files {
-        anchors.push(anchor(file)?);
+        anchors.extend(anchors_in(file).map_err(|why| {
+            format!(
+                "the certificate to trust in \"{}\" can't be used: {why}",
+                file.display()
+            )
+        })?);
     }
     Ok(CardTrust::Anchors(anchors.into()))
 }
 
-fn anchor(file: &Path) -> Result<TrustAnchor> {
-    let unusable = |why: String| {
-        let message = format!(
-            "the certificate to trust in \"{}\" can't be used: {why}",
-            file.display()
-        );
-        Report::new(Kind::Usage, message).next("Give an X.509 certificate, PEM or DER")
-    };
-    let content = fs::read(file).map_err(|error| unusable(error.to_string()))?;
-    let der = match der::pem::decode_vec(&content) {
-        Ok((_, der)) => der,
-        Err(_) => content,
-    };
-    Ok(TrustAnchor::from_der(&der).map_err(|error| unusable(error.to_string()))?)
+fn anchors_in(file: &Path) -> std::result::Result<Vec<TrustAnchor>, String> {
+    let content = fs::read(file).map_err(|error| error.to_string())?;
+    let mut certificates = pem_certificates(&content)?;
+    if certificates.is_empty() {
+        certificates.push(content);
+    }
+    let anchors = certificates.iter().map(|der| TrustAnchor::from_der(der));
+    anchors
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| error.to_string())
+}
+
+/// The certificates in PEM, with whatever text around them (RFC 7468), in DER.
+fn pem_certificates(content: &[u8]) -> std::result::Result<Vec<Vec<u8>>, String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let text = String::from_utf8_lossy(content);
+    let mut blocks = text.split(BEGIN);
+    // What comes before the first is text.
+    blocks.next();
+    let mut certificates = Vec::new();
+    for block in blocks {
+        let (body, _) = block
+            .split_once(END)
+            .ok_or("a certificate in it does not end")?;
+        let pem = format!("{BEGIN}{body}{END}");
+        let (_, der) = der::pem::decode_vec(pem.as_bytes()).map_err(|error| error.to_string())?;
+        certificates.push(der);
+    }
+    Ok(certificates)
 }
 
 /// What a closed virtual contact interface means for a command that needs it.

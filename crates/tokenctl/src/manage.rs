@@ -12,7 +12,7 @@ use token_manager::{
     PolicySource, Reason, Secret, Session, Token,
 };
 
-use crate::contactless;
+use crate::contactless::{self, SessionFor};
 use crate::error::{Failure, Kind, Report, Result};
 use crate::output::Output;
 use crate::source::{self, Source};
@@ -109,7 +109,9 @@ pub(crate) fn open_by(manager: &Manager, source: &Source, output: &Output) -> Re
         .session(card)
         .map_err(|error| action_failed(&error, &reader))?;
     let mut session = meant(session, source)?;
-    source.contactless().open(&mut session, output)?;
+    source
+        .contactless()
+        .open(&mut session, SessionFor::Acting, output)?;
     Ok(session)
 }
 
@@ -124,7 +126,11 @@ fn meant(session: Session, source: &Source) -> Result<Session> {
 
 /// The same, to look at and not to change. That what this computer keeps about
 /// the token can't be read is told, and is no reason not to look at it.
-pub(crate) fn open_to_read(source: &Source, output: &Output) -> Result<Session> {
+pub(crate) fn open_to_read(
+    source: &Source,
+    session_for: SessionFor,
+    output: &Output,
+) -> Result<Session> {
     let card = source.connect_one(output)?;
     let reader = card.info().reader.clone();
     let without_records = |unreadable: Failure| {
@@ -142,7 +148,9 @@ pub(crate) fn open_to_read(source: &Source, output: &Output) -> Result<Session> 
     };
     let opened = opened.map_err(|error| action_failed(&error, &reader))?;
     let mut session = meant(opened, source)?;
-    source.contactless().open(&mut session, output)?;
+    source
+        .contactless()
+        .open(&mut session, session_for, output)?;
     Ok(session)
 }
 

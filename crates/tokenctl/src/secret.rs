@@ -24,7 +24,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use piv_apdu::secret::{Pin, Puk};
+use piv_apdu::secret::{PairingCode, Pin, Puk};
 use subtle::ConstantTimeEq as _;
 use token_manager::PinPolicy;
 use zeroize::Zeroizing;
@@ -59,10 +59,43 @@ pub(crate) fn is_terminal() -> bool {
     Terminal::is_there()
 }
 
+/// Whether there is any way to ask for a secret that exists already.
+pub(crate) fn can_ask() -> bool {
+    PINENTRY.get().is_some() || is_terminal()
+}
+
 /// A PIN that the token has.
 pub(crate) fn pin(from: Option<Descriptor>, prompt: &str, option: &str) -> Result<Pin> {
     let typed = secret(from, prompt, option)?;
     Pin::new(&typed).map_err(|error| not_one("PIN", &error.to_string()))
+}
+
+/// The pairing code that a card has; `None` if the person leaves the line empty or ends
+/// the input (Ctrl-D).
+pub(crate) fn pairing_code(
+    from: Option<Descriptor>,
+    prompt: &str,
+    option: &str,
+) -> Result<Option<PairingCode>> {
+    let typed = match (from, PINENTRY.get()) {
+        (Some(descriptor), _) => descriptor.line(option)?,
+        (None, Some(program)) => by_pinentry(program, prompt)?,
+        (None, None) => at_terminal(&give(option), |terminal| {
+            prompt::hidden_line_or_nothing(terminal, prompt)
+        })?,
+    };
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    let code = PairingCode::new(&typed);
+    code.map(Some)
+        .map_err(|error| not_one("pairing code", &error.to_string()))
+}
+
+/// Reads over the line of a secret that is not needed, so that it is not taken for the
+/// next one. That there is none is not missed.
+pub(crate) fn skip(from: Descriptor) {
+    let _ = from.line("");
 }
 
 /// A PUK that the token has.
@@ -109,8 +142,7 @@ pub(crate) fn secret(from: Option<Descriptor>, prompt: &str, option: &str) -> Re
         return descriptor.line(option);
     }
     if let Some(program) = PINENTRY.get() {
-        let typed = Pinentry::start(program).and_then(|mut dialog| dialog.secret(prompt, None));
-        let typed = typed.map_err(|error| pinentry_failed(&error))?;
+        let typed = by_pinentry(program, prompt)?;
         if typed.is_empty() {
             return Err(Report::new(Kind::NotSent, "nothing was typed").into());
         }
@@ -162,8 +194,12 @@ pub(crate) fn confirm(question: &str, option: &str) -> Result<bool> {
         let answer = Pinentry::start(program).and_then(|mut dialog| dialog.confirm(question));
         return answer.map_err(|error| pinentry_failed(&error));
     }
-    let answer = visible_line(&format!("{question} [y/N]"), &agree_with(option))?;
-    Ok(["y", "yes"].contains(&answer.to_ascii_lowercase().as_str()))
+    let prompt = format!("{question} [y/N]");
+    let answer = at_terminal(&agree_with(option), |terminal| {
+        prompt::or_nothing(prompt::visible_line(terminal, &prompt))
+    })?;
+    let answer = answer.trim_ascii().to_ascii_lowercase();
+    Ok(["y", "yes"].map(str::as_bytes).contains(&answer.as_slice()))
 }
 
 /// Asks to type a word, so that nobody confirms by habit what cannot be
@@ -183,6 +219,12 @@ pub(crate) fn policy_line(policy: &PinPolicy) -> String {
         let _ = write!(line, "; no weak PIN");
     }
     line
+}
+
+/// What pinentry is given, which may be nothing.
+fn by_pinentry(program: &Path, prompt: &str) -> Result<Secret> {
+    let typed = Pinentry::start(program).and_then(|mut dialog| dialog.secret(prompt, None));
+    typed.map_err(|error| pinentry_failed(&error))
 }
 
 /// Asks at the terminal; `instead` says what to give where there is none.
@@ -256,7 +298,7 @@ fn cancelled() -> Failure {
 
 fn stopped(stopped: Stopped) -> Failure {
     match stopped {
-        Stopped::Cancelled => cancelled(),
+        Stopped::Cancelled | Stopped::Ended => cancelled(),
         Stopped::Io(error) => {
             let message = format!("the terminal could not be used: {error}");
             Report::new(Kind::Other, message).into()

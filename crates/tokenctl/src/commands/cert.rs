@@ -12,7 +12,7 @@ use token_manager::{CertificateState, Freshness, LoadOptions, Reason, Token, Vci
 
 use crate::certificate_file;
 use crate::cli::{CertCommand, CertFormat, ExportArgs};
-use crate::contactless;
+use crate::contactless::{self, SessionFor};
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
@@ -164,7 +164,7 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
 /// how many commands it took: the token is read as a whole, over the virtual contact
 /// interface if that opens.
 fn read_through_air(key: KeyReference, source: &Source, output: &Output) -> Result<(Vec<u8>, u64)> {
-    let session = manage::open_to_read(source, output)?;
+    let session = manage::open_to_read(source, SessionFor::Acting, output)?;
     let token = session.token();
     let entry = token.certificate(key);
     if let Some(der) = entry.and_then(|entry| entry.der()) {

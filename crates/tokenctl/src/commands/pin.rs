@@ -12,6 +12,7 @@ use token_manager::{
 use crate::authority::{self, PinArgs};
 use crate::cli::{PinChangeArgs, PinCommand, PinUnblockArgs};
 use crate::commands::puk;
+use crate::contactless::SessionFor;
 use crate::describe;
 use crate::error::{Report, Result};
 use crate::json;
@@ -36,7 +37,7 @@ pub(crate) fn run(command: &PinCommand, source: &Source, output: &Output) -> Res
 }
 
 fn status(source: &Source, output: &Output) -> Result {
-    let session = manage::open_to_read(source, output)?;
+    let session = manage::open_to_read(source, SessionFor::Reading, output)?;
     let token = session.token();
     let ways: Vec<Action> = [Action::UnblockWithPuk, Action::UnblockWithChallengeResponse]
         .into_iter()

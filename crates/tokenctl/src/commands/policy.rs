@@ -6,6 +6,7 @@ use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
 use token_manager::{Action, Capability, Enforcer, Session};
 
 use crate::cli::{PolicyArgs, PolicyCommand, PolicySetArgs};
+use crate::contactless::SessionFor;
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
@@ -28,7 +29,7 @@ pub(crate) fn run(command: &PolicyCommand, source: &Source, output: &Output) -> 
 }
 
 fn show(source: &Source, output: &Output) -> Result {
-    let session = manage::open_to_read(source, output)?;
+    let session = manage::open_to_read(source, SessionFor::Reading, output)?;
     let rules = rules(&session);
     let token = session.token();
     if output.json {

@@ -15,6 +15,8 @@ use crate::text::{Text, safe};
 pub(super) enum Stopped {
     /// The person wants to leave.
     Cancelled,
+    /// The person has nothing (more) to say.
+    Ended,
     /// The terminal failed.
     Io(io::Error),
 }
@@ -27,18 +29,43 @@ impl From<io::Error> for Stopped {
 
 /// Asks for a secret that is there already: nothing shows how much was typed.
 pub(super) fn hidden_line(terminal: &mut impl Dialog, prompt: &str) -> Result<Secret, Stopped> {
+    hidden(terminal, prompt, false)
+}
+
+/// The same for one that the person need not have: an empty line is taken.
+pub(super) fn hidden_line_or_nothing(
+    terminal: &mut impl Dialog,
+    prompt: &str,
+) -> Result<Secret, Stopped> {
+    or_nothing(hidden(terminal, prompt, true))
+}
+
+/// That nothing more comes is taken for nothing.
+pub(super) fn or_nothing(typed: Result<Secret, Stopped>) -> Result<Secret, Stopped> {
+    match typed {
+        Err(Stopped::Ended) => Ok(Buffer::new().into_secret()),
+        typed => typed,
+    }
+}
+
+fn hidden(terminal: &mut impl Dialog, prompt: &str, may_be_empty: bool) -> Result<Secret, Stopped> {
     let mut typed = Buffer::new();
     terminal.write(&format!("{}: ", safe(prompt)))?;
-    let ended = hidden_keys(terminal, &mut typed);
+    let ended = hidden_keys(terminal, &mut typed, may_be_empty);
     terminal.write("\n")?;
     ended.map(|()| typed.into_secret())
 }
 
-fn hidden_keys(terminal: &mut impl Dialog, typed: &mut Buffer) -> Result<(), Stopped> {
+fn hidden_keys(
+    terminal: &mut impl Dialog,
+    typed: &mut Buffer,
+    may_be_empty: bool,
+) -> Result<(), Stopped> {
     loop {
         match terminal.key()? {
-            Key::Enter if !typed.as_bytes().is_empty() => return Ok(()),
+            Key::Enter if may_be_empty || !typed.as_bytes().is_empty() => return Ok(()),
             Key::Cancel => return Err(Stopped::Cancelled),
+            Key::End => return Err(Stopped::Ended),
             key => {
                 edit(typed, key);
             }
@@ -63,6 +90,7 @@ fn visible_keys(terminal: &mut impl Dialog, typed: &mut Buffer) -> Result<(), St
         match terminal.key()? {
             Key::Enter => return Ok(()),
             Key::Cancel => return Err(Stopped::Cancelled),
+            Key::End => return Err(Stopped::Ended),
             key @ (Key::Backspace | Key::KillLine) => {
                 let before = typed.characters();
                 edit(typed, key);
@@ -87,7 +115,7 @@ fn edit(typed: &mut Buffer, key: Key) -> bool {
         Key::Byte(byte) => return typed.push(byte),
         Key::Backspace => typed.backspace(),
         Key::KillLine => typed.clear(),
-        Key::Enter | Key::Cancel | Key::Other => return false,
+        Key::Enter | Key::Cancel | Key::End | Key::Other => return false,
     }
     true
 }
@@ -164,6 +192,7 @@ impl<'a, D: Dialog> Live<'a, D> {
             self.draw()?;
             match self.terminal.key()? {
                 Key::Cancel => return Err(Stopped::Cancelled),
+                Key::End => return Err(Stopped::Ended),
                 Key::Enter => {
                     let unmet = super::unmet(self.rules, self.typed.as_bytes());
                     if unmet.is_empty() && !self.typed.as_bytes().is_empty() {
@@ -230,6 +259,7 @@ mod tests {
             let keys = typed.bytes().map(|byte| match byte {
                 b'\n' => Key::Enter,
                 3 => Key::Cancel,
+                4 => Key::End,
                 8 => Key::Backspace,
                 0x15 => Key::KillLine,
                 byte => Key::Byte(byte),
@@ -276,6 +306,24 @@ mod tests {
         let secret = hidden_line(&mut terminal, "PIN of \x1b[2Jme").unwrap();
         assert_eq!(secret.as_slice(), b"1234");
         assert_eq!(terminal.screen, format!("{}: \n", safe("PIN of \x1b[2Jme")));
+    }
+
+    #[test]
+    fn nothing_is_an_answer_where_it_may_be() {
+        for typed in ["\n", "\x04", "12\x04", "12\x15\n"] {
+            let mut terminal = Script::new(typed);
+            let given = hidden_line_or_nothing(&mut terminal, "Code").unwrap();
+            assert!(given.is_empty(), "{typed:?}");
+            assert_eq!(terminal.screen, "Code: \n");
+        }
+        let given = hidden_line_or_nothing(&mut Script::new("12\n"), "Code").unwrap();
+        assert_eq!(given.as_slice(), b"12");
+        let left = hidden_line_or_nothing(&mut Script::new("12\x03"), "Code");
+        assert!(matches!(left, Err(Stopped::Cancelled)));
+        let ended = hidden_line(&mut Script::new("12\x04"), "PIN");
+        assert!(matches!(ended, Err(Stopped::Ended)));
+        let answer = or_nothing(visible_line(&mut Script::new("y\x04"), "Sure?")).unwrap();
+        assert!(answer.is_empty());
     }
 
     #[test]

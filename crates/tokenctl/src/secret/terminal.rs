@@ -23,8 +23,10 @@ pub(super) enum Key {
     KillLine,
     /// Done.
     Enter,
-    /// Ctrl-C, Ctrl-D or Ctrl-\: leave.
+    /// Ctrl-C or Ctrl-\: leave.
     Cancel,
+    /// Ctrl-D: nothing more comes.
+    End,
     /// Any other: arrows and the like.
     Other,
 }

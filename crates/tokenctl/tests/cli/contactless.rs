@@ -1,15 +1,25 @@
 //! Tokens on their contactless interface: whom to believe, and what is refused.
 
+use std::ffi::OsStr;
+
 use piv_apdu::sm::CipherSuite;
 use virtual_token::{CreateOptions, Profile, Vci};
 
-use crate::tool::Tool;
+use crate::tool::{Ran, Tool};
 
-const CODE: &str = "60718294";
+pub(crate) const CODE: &str = "60718294";
 
 /// A token with this pairing code on its contactless interface, and its authority's
 /// certificate.
-fn through_air() -> (Tool, String) {
+pub(crate) fn through_air() -> (Tool, String) {
+    let (tool, file) = on_contact();
+    let _ = tool
+        .run(&["virtual", "move", "one", "--to", "contactless"])
+        .ok();
+    (tool, file)
+}
+
+fn on_contact() -> (Tool, String) {
     let tool = Tool::new();
     let options = CreateOptions::default()
         .seed(1)
@@ -20,10 +30,37 @@ fn through_air() -> (Tool, String) {
     let _ = tool
         .run(&["virtual", "authority", "one", "--output", &file])
         .code(0);
-    let _ = tool
-        .run(&["virtual", "move", "one", "--to", "contactless"])
-        .ok();
     (tool, file)
+}
+
+/// The certificate of an authority that has nothing to do with that token.
+fn other_authority(tool: &Tool) -> String {
+    let other = Tool::new();
+    let options = CreateOptions::default()
+        .seed(2)
+        .vci(Vci::new(CipherSuite::Cs2));
+    other.make("other", Profile::Piv, &options);
+    let file = tool.file("other.pem").to_str().unwrap().to_owned();
+    let _ = other
+        .run(&["virtual", "authority", "other", "--output", &file])
+        .code(0);
+    file
+}
+
+/// How the session stands for `show --json` with the right code, with this trust.
+fn state(tool: &Tool, anchors: Option<&OsStr>, arguments: &[&str]) -> (String, bool) {
+    let show = ["--virtual", "show", "--json", "--pairing-code-fd", "0"];
+    let mut command = tool.command(&[&show[..], arguments].concat());
+    if let Some(anchors) = anchors {
+        command.env("TOKENCTL_TRUST_ANCHORS", anchors);
+    }
+    let output = assert_cmd::Command::from_std(command)
+        .write_stdin(CODE)
+        .output()
+        .unwrap();
+    let vci = Ran::of(&output).ok().json()["token"]["vci"].take();
+    let state = vci["state"].as_str().unwrap().to_owned();
+    (state, vci["vouched"].as_bool().unwrap_or_default())
 }
 
 #[test]
@@ -86,6 +123,133 @@ fn an_anchor_that_is_none_is_named() {
 }
 
 #[test]
+fn the_environment_names_whom_to_believe() {
+    let (tool, file) = through_air();
+    let other = other_authority(&tool);
+    let both = std::env::join_paths([&other, &file]).unwrap();
+    let any = OsStr::new("any");
+    for (anchors, expected) in [
+        (OsStr::new(&file), ("open", true)),
+        (&both, ("open", true)),
+        (any, ("open", false)),
+        (OsStr::new(&other), ("untrusted", false)),
+        (OsStr::new(""), ("not-trusted", false)),
+    ] {
+        let (state, vouched) = state(&tool, Some(anchors), &[]);
+        assert_eq!((state.as_str(), vouched), expected, "{anchors:?}");
+    }
+    // What the command line says counts more.
+    let (state, _) = state(&tool, Some(any), &["--trust-anchor", &other]);
+    assert_eq!(state, "untrusted");
+}
+
+#[test]
+fn an_anchor_may_be_der_or_one_of_several_in_pem() {
+    let (tool, file) = through_air();
+    let other = other_authority(&tool);
+    let pem = |file: &str| std::fs::read_to_string(file).unwrap();
+    let (_, der) = der::pem::decode_vec(&std::fs::read(&file).unwrap()).unwrap();
+    let bundles = [
+        format!("# Ours\n{}\n# Theirs\n{}", pem(&other), pem(&file)),
+        format!("{}{}\nand no more", pem(&file), pem(&other)),
+    ];
+    let written = tool.file("anchors");
+    let trust = ["--trust-anchor", written.to_str().unwrap()];
+    for content in [der.as_slice(), bundles[0].as_bytes(), bundles[1].as_bytes()] {
+        std::fs::write(&written, content).unwrap();
+        let vouched = true;
+        assert_eq!(state(&tool, None, &trust), ("open".to_owned(), vouched));
+    }
+    // One that is broken is not left out.
+    let broken = format!("{}{}", pem(&file), pem(&other).replace("-----END", "-----"));
+    std::fs::write(&written, broken).unwrap();
+    let ran = tool.run(&[&["list"], &trust[..]].concat()).code(2);
+    assert!(ran.stderr.contains("does not end"), "{ran:#?}");
+}
+
+#[test]
+fn a_card_of_another_authority_is_refused() {
+    let (tool, _) = through_air();
+    let other = other_authority(&tool);
+    let verify = ["pin", "verify", "--pin-fd", "0", "--trust-anchor", &other];
+    let ran = tool.run_with_input(&verify, "123456\n").code(12);
+    assert!(ran.stderr.contains("no PIN was sent"), "{ran:#?}");
+    let ran = tool.run(&["show", "--trust-anchor", &other]).ok();
+    assert!(ran.stdout.contains("may be a copy or a fake"), "{ran:#?}");
+}
+
+#[test]
+fn a_bad_file_in_the_environment_is_told_where_it_matters() {
+    let wrong = |tool: &Tool, arguments: &[&str], input: &str| {
+        let mut command = tool.command(&[&["--virtual"], arguments].concat());
+        command.env("TOKENCTL_TRUST_ANCHORS", tool.file("none.pem"));
+        let mut command = assert_cmd::Command::from_std(command);
+        Ran::of(&command.write_stdin(input).output().unwrap())
+    };
+    let verify = ["pin", "verify", "--pin-fd", "0"];
+    let (tool, _) = on_contact();
+    wrong(&tool, &["show"], "").ok();
+    wrong(&tool, &verify, "123456\n").code(0);
+    let (tool, _) = through_air();
+    wrong(&tool, &["list"], "").ok();
+    let ran = wrong(&tool, &["show"], "").code(0);
+    assert!(ran.stderr.contains("warning: "), "{ran:#?}");
+    assert!(ran.stderr.contains("none.pem"), "{ran:#?}");
+    for json in [&[][..], &["--json"]] {
+        let ran = wrong(&tool, &[&verify[..], json].concat(), "123456\n").code(12);
+        assert!(ran.stderr.contains("none.pem"), "{ran:#?}");
+        assert!(ran.stderr.contains("No PIN was sent"), "{ran:#?}");
+    }
+}
+
+#[test]
+fn a_code_that_is_none_is_an_error_also_where_it_need_not_be() {
+    let (tool, _) = through_air();
+    let show = ["show", "--trust-any-card", "--pairing-code-fd", "0"];
+    for json in [&[][..], &["--json"]] {
+        let arguments = [&show[..], json].concat();
+        let ran = tool.run_with_input(&arguments, "6071829\n").code(12);
+        assert!(ran.stderr.contains("no pairing code"), "{ran:#?}");
+        assert!(!format!("{ran:?}").contains("6071829"), "{ran:#?}");
+        assert_eq!(ran.stdout, "");
+    }
+}
+
+/// Or it would be sent as the PIN that follows, which costs a try.
+#[test]
+fn a_code_that_is_not_needed_is_read_over() {
+    let (tool, _) = on_contact();
+    let fds = ["--pairing-code-fd", "0", "--pin-fd", "0"];
+    let verify = [&["pin", "verify"], &fds[..]].concat();
+    let input = format!("{CODE}\n123456\n");
+    let ran = tool.run_with_input(&verify, &input).code(0);
+    assert!(ran.stderr.contains("3 tries left"), "{ran:#?}");
+    tool.run_with_input(&["show", "--pairing-code-fd", "0"], "")
+        .ok();
+}
+
+/// It is there to choose from, and should be quick.
+#[test]
+fn a_list_opens_no_session() {
+    let (tool, file) = through_air();
+    let trace = tool.file("trace.txt");
+    let opened = |arguments: &[&str], input: &str| {
+        let more = ["--trace", trace.to_str().unwrap(), "--trust-anchor", &file];
+        tool.run_with_input(&[arguments, &more].concat(), input)
+            .ok();
+        let trace = std::fs::read_to_string(&trace).unwrap().replace(' ', "");
+        assert!(trace.contains("00A40400"), "{trace}");
+        // GENERAL AUTHENTICATE with the key of secure messaging.
+        trace.contains("00872704")
+    };
+    assert!(!opened(&["list"], ""));
+    assert!(!opened(&["list", "--fresh", "--json"], ""));
+    assert!(opened(&["show", "--pairing-code-fd", "0"], CODE));
+    assert!(!opened(&["list"], ""));
+    assert!(!opened(&["list", "--fresh"], ""));
+}
+
+#[test]
 fn a_pin_in_a_raw_command_is_not_sent() {
     let (tool, _) = through_air();
     let ran = tool
@@ -106,4 +270,207 @@ fn that_a_pairing_code_can_not_be_kept_is_said() {
     ];
     let ran = tool.run_with_input(&show, CODE).code(0);
     assert!(ran.stderr.contains("is not kept"), "{ran:#?}");
+}
+
+#[cfg(unix)]
+mod at_terminal {
+    use rexpect::session::{PtySession, spawn_command};
+    use rustix::termios::{LocalModes, tcgetattr};
+
+    use super::*;
+
+    const PROMPT: &str = "(empty: show what is public): ";
+    const TRUST: &str = "--trust-any-card";
+
+    /// At a terminal that shows what is typed, with how it ended at the end.
+    fn start(tool: &Tool, by: &[&str], arguments: &[&str], stdout: &str) -> PtySession {
+        let script = format!("stty echo </dev/tty; \"$@\" {stdout}; echo CODE $?");
+        let by = [by, &["sh", "-c", &script, "sh"]].concat();
+        let mut command = tool.run_by(&by, &[&["--virtual", "--no-color"], arguments].concat());
+        command.env("TERM", "xterm").env("OUT", tool.file("out"));
+        if !by.starts_with(&["sh"]) {
+            command.env("TOKENCTL_SECRET_STORE", "");
+        }
+        spawn_command(command, Some(20_000)).unwrap()
+    }
+
+    fn is_shown(session: &PtySession) -> bool {
+        let terminal = session.process().get_file_handle().unwrap();
+        let modes = tcgetattr(&terminal).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO)
+    }
+
+    /// Types it at a prompt that does not show it.
+    fn answer(session: &mut PtySession, typed: &str) {
+        assert!(!is_shown(session));
+        match typed {
+            "^C" => session.send_control('c').unwrap(),
+            "^D" => session.send_control('d').unwrap(),
+            typed => drop(session.send_line(typed).unwrap()),
+        }
+    }
+
+    /// What is on the terminal until it ends with this code, which leaves the terminal as
+    /// it was.
+    #[track_caller]
+    fn ends(mut session: PtySession, code: u8) -> String {
+        let screen = session.exp_string("CODE ").unwrap();
+        let ended = session.exp_string("\n").unwrap();
+        assert_eq!(ended.trim(), code.to_string(), "{screen}");
+        assert!(is_shown(&session));
+        assert!(!screen.contains(CODE), "{screen}");
+        screen
+    }
+
+    #[test]
+    fn the_code_is_asked_for_and_not_shown() {
+        let (tool, file) = through_air();
+        let show = ["show", "--trust-anchor", &file];
+        let shown = |typed: &str, code: u8| {
+            let mut session = start(&tool, &[], &show, "");
+            session.exp_string("Pairing code of ").unwrap();
+            session.exp_string(PROMPT).unwrap();
+            answer(&mut session, typed);
+            ends(session, code)
+        };
+        assert!(shown(CODE, 0).contains("the card is vouched for"));
+        for nothing in ["", "^D"] {
+            let screen = shown(nothing, 0);
+            assert!(screen.contains("Secure session"), "{screen}");
+            assert!(screen.contains("card's pairing code"), "{screen}");
+        }
+        let left = shown("^C", 12);
+        assert!(left.contains("cancelled"), "{left}");
+        let other = shown("6071829x", 12);
+        assert!(other.contains("is no pairing code"), "{other}");
+        let wrong = shown("60718295", 10);
+        assert!(wrong.contains("is not this card's"), "{wrong}");
+        for not_shown in [left, other, wrong] {
+            assert!(!not_shown.contains("Secure session"), "{not_shown}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_do_without_it_says_so() {
+        let (tool, _) = through_air();
+        for (typed, said) in [
+            ("", "no pairing code was given"),
+            ("^D", "no pairing code was given"),
+            ("^C", "cancelled"),
+        ] {
+            let mut session = start(&tool, &[], &["pin", "verify", TRUST], ">\"$OUT\"");
+            session.exp_regex("Pairing code of [^ ]+: ").unwrap();
+            answer(&mut session, typed);
+            let screen = ends(session, 12);
+            assert!(screen.contains(said), "{screen}");
+            assert!(!screen.contains("tries left"), "{screen}");
+        }
+        let mut session = start(&tool, &[], &["pin", "verify", TRUST], ">\"$OUT\"");
+        session.exp_regex("Pairing code of [^ ]+: ").unwrap();
+        answer(&mut session, CODE);
+        session.exp_string("PIN: 3 tries left").unwrap();
+        session.exp_string("PIN: ").unwrap();
+        answer(&mut session, "123456");
+        ends(session, 0);
+    }
+
+    #[test]
+    fn nobody_is_asked_for_what_nobody_sees() {
+        let (tool, _) = through_air();
+        for (arguments, stdout) in [
+            (&["show"][..], ">\"$OUT\""),
+            (&["show"], "| cat"),
+            (&["pin", "status"], ">\"$OUT\""),
+            (&["show", "--json"], ""),
+            (&["pin", "verify", "--json", "--pin-fd", "0"], "</dev/null"),
+            (&["list"], ""),
+            (&["list", "--fresh"], ""),
+        ] {
+            let session = start(&tool, &[], &[arguments, &[TRUST]].concat(), stdout);
+            let code = if arguments.contains(&"verify") { 12 } else { 0 };
+            let screen = ends(session, code);
+            assert!(!screen.contains("Pairing code of"), "{screen}");
+        }
+        let out = std::fs::read_to_string(tool.file("out")).unwrap();
+        assert!(out.contains("PIN"), "{out}");
+    }
+
+    #[test]
+    fn pinentry_asks_for_it_too() {
+        let (tool, _) = through_air();
+        let pinentry = |answers: &[&str]| {
+            let _ = std::fs::remove_file(tool.file("count"));
+            tool.pinentry(answers)
+        };
+        let code = format!("D {CODE}\nOK");
+        let option = pinentry(&[&code, "D 123456\nOK"]);
+        let verify = ["pin", "verify", TRUST, &option];
+        tool.run(&verify).code(0);
+        let asked = std::fs::read_to_string(tool.file("asked")).unwrap();
+        assert!(asked.contains("SETDESC Pairing code of "), "{asked}");
+        assert!(asked.contains("SETDESC PIN"), "{asked}");
+
+        pinentry(&["OK"]);
+        let ran = tool.run(&verify).code(12);
+        assert!(ran.stderr.contains("no pairing code was given"), "{ran:#?}");
+        // Whoever gives stdout away does not see what it would be asked for.
+        std::fs::remove_file(tool.file("asked")).unwrap();
+        tool.run(&["show", TRUST, &option]).ok();
+        assert!(!tool.file("asked").exists());
+    }
+
+    #[cfg(all(target_os = "linux", feature = "login-session"))]
+    mod kept {
+        use super::*;
+        use crate::pairing_code::in_a_session;
+
+        /// Keeps the code of the token, which is on contact then, and finds its key in
+        /// the keyring.
+        const KEEP: &str = "ctl virtual move one --to contact >/dev/null; \
+            echo 123456 | ctl pairing-code cache --pin-fd 0 >/dev/null 2>&1; \
+            key=$(keyctl search @s user piv:pairing-code:$(ctl pairing-code list --json \
+                | sed -n 's/.*\"guid\": *\"\\([^\"]*\\)\".*/\\1/p')); \
+            ctl virtual move one --to contactless >/dev/null; ";
+
+        #[test]
+        fn it_is_forgotten_only_if_it_is_certainly_the_card_that_refuses_it() {
+            let (tool, file) = through_air();
+            let wrong = "keyctl update $key 60718295; ";
+            for (trust, said, left) in [
+                (TRUST.to_owned(), "Nobody vouches for the card", "60718295"),
+                (format!("--trust-anchor {file}"), "was forgotten", "none"),
+            ] {
+                let script = format!(
+                    "{KEEP} {wrong} ctl show {trust}; keyctl pipe $key 2>/dev/null || echo none"
+                );
+                let Some(ran) = in_a_session(&tool, &script) else {
+                    return;
+                };
+                let ran = ran.code(0);
+                assert!(ran.stderr.contains(said), "{ran:#?}");
+                assert!(ran.stdout.trim().ends_with(left), "{ran:#?}");
+            }
+        }
+
+        #[test]
+        fn it_is_kept_only_after_a_yes() {
+            let (tool, _) = through_air();
+            if in_a_session(&tool, "true").is_none() {
+                return;
+            }
+            let by = ["keyctl", "session", "-"];
+            for (typed, kept) in [("^D", false), ("n", false), ("y", true)] {
+                let mut session = start(&tool, &by, &["show", TRUST], "");
+                session.exp_string(PROMPT).unwrap();
+                answer(&mut session, CODE);
+                session
+                    .exp_string("Keep the pairing code until you log out? [y/N]: ")
+                    .unwrap();
+                answer(&mut session, typed);
+                let screen = ends(session, 0);
+                assert!(screen.contains("Secure session"), "{screen}");
+                assert_eq!(screen.contains("is kept in"), kept, "{screen}");
+            }
+        }
+    }
 }

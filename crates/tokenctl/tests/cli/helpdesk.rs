@@ -143,7 +143,6 @@ fn a_key_file_opens_with_its_passphrase_only() {
 
 #[cfg(unix)]
 mod unix {
-    use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::process::CommandExt as _;
     use std::process::{Command, Stdio};
 
@@ -207,33 +206,11 @@ mod unix {
         assert!(ran.code(2).stderr.contains("file descriptor 9"));
     }
 
-    /// A pinentry that gives these answers to GETPIN, one after the other, and
-    /// writes down what it was asked.
-    fn fake_pinentry(tool: &Tool, answers: &[&str]) -> String {
-        let script = tool.file("pinentry");
-        let log = tool.file("asked");
-        for (index, answer) in answers.iter().enumerate() {
-            std::fs::write(tool.file(&format!("answer{index}")), format!("{answer}\n")).unwrap();
-        }
-        let directory = script.parent().unwrap().display().to_string();
-        let text = format!(
-            "#!/bin/sh\necho 'OK hello'\nwhile read -r line; do\n\
-             echo \"$line\" >> '{}'\ncase \"$line\" in\n\
-             GETPIN) n=$(cat '{directory}/count' 2>/dev/null || echo 0)\n\
-             echo $((n+1)) > '{directory}/count'; cat \"{directory}/answer$n\";;\n\
-             BYE) exit;;\nOPTION*) echo 'ERR 83886254 Unknown option';;\n*) echo OK;;\nesac\ndone\n",
-            log.display()
-        );
-        std::fs::write(&script, text).unwrap();
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-        format!("--pinentry={}", script.display())
-    }
-
     #[test]
     fn pinentry_is_asked() {
         let tool = Tool::new();
         let escaped = format!("D %30{}\nOK", &TDES_KEY[1..]);
-        let pinentry = fake_pinentry(&tool, &[&escaped]);
+        let pinentry = tool.pinentry(&[&escaped]);
         let ran = tool
             .run(&["helpdesk", "respond", TDES_CHALLENGE, &pinentry])
             .ok();
@@ -253,7 +230,7 @@ mod unix {
         let tool = Tool::new();
         let [short, good, key] =
             ["short", PASSPHRASE, TDES_KEY].map(|text| format!("D {text}\nOK"));
-        let pinentry = fake_pinentry(&tool, &[&key, &key, &short, &good, &good]);
+        let pinentry = tool.pinentry(&[&key, &key, &short, &good, &good]);
         let file = tool.file("key.pem");
         tool.run(&[
             "helpdesk",
@@ -279,7 +256,7 @@ mod unix {
             ("OK", "nothing was typed"),
         ] {
             let tool = Tool::new();
-            let pinentry = fake_pinentry(&tool, &[answer]);
+            let pinentry = tool.pinentry(&[answer]);
             let ran = tool.run(&["helpdesk", "respond", TDES_CHALLENGE, &pinentry]);
             assert!(ran.stderr.contains(expected), "{ran:?}");
             assert!(

@@ -164,7 +164,7 @@ fn without_a_place_nothing_is_kept_and_no_pin_is_asked_for() {
 /// and said so, where the machine does not let it. In the script, `ctl` runs it over
 /// the software tokens.
 #[cfg(all(target_os = "linux", feature = "login-session"))]
-fn in_a_session(tool: &Tool, script: &str) -> Option<Ran> {
+pub(crate) fn in_a_session(tool: &Tool, script: &str) -> Option<Ran> {
     let began = Command::new("keyctl")
         .args(["session", "-", "true"])
         .output();
@@ -172,19 +172,10 @@ fn in_a_session(tool: &Tool, script: &str) -> Option<Ran> {
         eprintln!("SKIPPED: there is no keyctl (Debian: keyutils), or no session for it");
         return None;
     }
-    let shell = tool.command(&[]);
-    let mut command = Command::new("keyctl");
-    for (name, value) in shell.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
     let script = format!("ctl() {{ \"$0\" --virtual \"$@\"; }}; set -e; {script}");
-    let output = command
+    let output = tool
+        .run_by(&["keyctl", "session", "-", "sh", "-c", &script], &[])
         .env("TOKENCTL_SECRET_STORE", "")
-        .args(["session", "-", "sh", "-c", &script])
-        .arg(shell.get_program())
         .output()
         .unwrap();
     let mut ran = Ran::of(&output);

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use secret_scan::{forms, occurs};
 use virtual_token::Profile;
 
+use crate::contactless::{CODE, through_air};
 use crate::tool::{Ran, Tool};
 
 const PIN: &str = "739164";
@@ -310,6 +311,41 @@ fn saved(file: &Path) -> Vec<Vec<u8>> {
                 .chain(bytes.filter(|bytes| bytes.len() > 8))
         })
         .collect()
+}
+
+/// Through the air, the files that are kept as well.
+#[test]
+fn a_pairing_code_and_a_pin_that_go_through_the_air_are_seen_nowhere() {
+    let (tool, file) = through_air();
+    let trust = ["--trust-anchor", file.as_str(), "--pairing-code-fd", "0"];
+    let needles: Vec<Vec<u8>> = [CODE, NEXT_PIN, WRONG_PIN]
+        .iter()
+        .flat_map(|secret| forms(secret.as_bytes()))
+        .map(|(_, form)| form)
+        .collect();
+    let change = ["pin", "change", "--pin-fd", "0", "--new-pin-fd", "0"];
+    let verify = ["pin", "verify", "--pin-fd", "0"];
+    let mut traces = 0;
+    for (arguments, lines, code) in [
+        (&change[..], &[CODE, "123456", NEXT_PIN][..], 0),
+        (&verify, &[CODE, WRONG_PIN], 10),
+        (&verify, &[CODE, NEXT_PIN], 0),
+        (&verify, &["60718295", NEXT_PIN], 10),
+        (&["show"], &[CODE], 0),
+        (&["show", "--json"], &[CODE], 0),
+    ] {
+        let input = lines.join("\n") + "\n";
+        let outside = run(&tool, &[arguments, &trust].concat(), &input);
+        assert_eq!(outside.ran.code, code, "{:#?}", outside.ran);
+        assert_without(&outside, &needles);
+        traces += usize::from(outside.trace.contains("> 0C200098"));
+    }
+    assert_eq!(traces, 6, "VERIFY went through the session: {traces}");
+    let kept = [tool.file("records"), tool.file("cache")].map(|it| files_under(&it));
+    assert!(!kept[1].is_empty(), "something is remembered");
+    for needle in &needles {
+        assert!(kept.iter().all(|kept| !occurs(needle, kept)));
+    }
 }
 
 /// The net holds: what is asked to be shown is found.

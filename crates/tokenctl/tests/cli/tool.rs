@@ -106,6 +106,50 @@ impl Tool {
         command
     }
 
+    /// The same, run by another program, whose arguments its own and these follow.
+    #[cfg(unix)]
+    pub(crate) fn run_by(&self, program: &[&str], arguments: &[&str]) -> Command {
+        let own = self.command(arguments);
+        let mut command = Command::new(program[0]);
+        command
+            .args(&program[1..])
+            .arg(own.get_program())
+            .args(own.get_args());
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// A pinentry that gives these answers to GETPIN, one after the other, and writes
+    /// down in the file `asked` what it was asked; as an option.
+    #[cfg(unix)]
+    pub(crate) fn pinentry(&self, answers: &[&str]) -> String {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let script = self.file("pinentry");
+        let log = self.file("asked");
+        for (index, answer) in answers.iter().enumerate() {
+            std::fs::write(self.file(&format!("answer{index}")), format!("{answer}\n")).unwrap();
+        }
+        let directory = script.parent().unwrap().display().to_string();
+        let text = format!(
+            "#!/bin/sh\necho 'OK hello'\nwhile read -r line; do\n\
+             echo \"$line\" >> '{}'\ncase \"$line\" in\n\
+             GETPIN) n=$(cat '{directory}/count' 2>/dev/null || echo 0)\n\
+             echo $((n+1)) > '{directory}/count'; cat \"{directory}/answer$n\";;\n\
+             BYE) exit;;\nOPTION*) echo 'ERR 83886254 Unknown option';;\n*) echo OK;;\nesac\ndone\n",
+            log.display()
+        );
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        format!("--pinentry={}", script.display())
+    }
+
     /// Runs it over the software tokens.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         let mut all = vec!["--virtual"];

@@ -99,7 +99,8 @@ impl Dialog for Terminal {
         }
         Ok(match byte {
             b'\r' | b'\n' => Key::Enter,
-            0x03 | 0x04 | 0x1C => Key::Cancel,
+            0x03 | 0x1C => Key::Cancel,
+            0x04 => Key::End,
             0x08 | 0x7F => Key::Backspace,
             0x15 => Key::KillLine,
             0x1B => {

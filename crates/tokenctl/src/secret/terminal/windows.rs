@@ -64,7 +64,8 @@ impl Dialog for Terminal {
             return Ok(match key.code {
                 KeyCode::Enter => Key::Enter,
                 KeyCode::Backspace => Key::Backspace,
-                KeyCode::Char('c' | 'd') if control => Key::Cancel,
+                KeyCode::Char('c') if control => Key::Cancel,
+                KeyCode::Char('d') if control => Key::End,
                 KeyCode::Char('u') if control => Key::KillLine,
                 KeyCode::Char(character) if !control => {
                     let mut bytes = [0; 4];
