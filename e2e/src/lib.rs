@@ -16,6 +16,7 @@
 pub mod counting;
 pub mod independent;
 mod inserted;
+mod opensc;
 mod pcscd;
 pub mod programs;
 pub mod tokens;
@@ -23,6 +24,7 @@ pub mod tokens;
 use std::path::PathBuf;
 
 pub use inserted::{Inserted, wait_for_card};
+pub use opensc::OpenSc;
 pub use pcscd::{Pcscd, READERS};
 
 /// The path in the environment variable `name`, which `cargo xtask test` sets.

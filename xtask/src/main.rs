@@ -4,6 +4,7 @@
 
 mod count;
 mod demo;
+mod opensc;
 mod packages;
 mod page;
 mod process;

@@ -8,8 +8,16 @@ use crate::process::{self, Outcome};
 /// What building the workspace needs beside Rust.
 pub(crate) const BUILD: &[&str] = &["build-essential", "pkg-config", "libpcsclite-dev"];
 
-/// What the independent card (bindgen) needs to build.
-pub(crate) const INTEROP: &[&str] = &["clang", "libclang-dev"];
+/// What software by others needs to build: the independent card (bindgen), `OpenSC`.
+pub(crate) const INTEROP: &[&str] = &[
+    "autoconf",
+    "automake",
+    "clang",
+    "libclang-dev",
+    "libssl-dev",
+    "libtool",
+    "zlib1g-dev",
+];
 
 /// PC/SC with the virtual reader, other people's programs for PIV, and a
 /// desktop's keyring and clipboard, and the kernel's session keyring.

@@ -4,7 +4,7 @@
 use std::{fs, process::Stdio, sync::Mutex, thread};
 
 use crate::{
-    packages,
+    opensc, packages,
     process::{self, Outcome, cargo, output, root, target, works},
     stage::{Build, Stage},
     steps::{self, Done, Options, Step},
@@ -71,7 +71,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "interop",
-        what: "build the independent PIV card",
+        what: "build the independent PIV card, and OpenSC with secure messaging",
         run: interop,
     },
     Step {
@@ -152,7 +152,8 @@ fn interop(_: &Options) -> Outcome<Done> {
     if !Stage::possible_here() {
         return Ok(Done::LeftOut("only used with Debian's pcscd and vpcd"));
     }
-    passed(Stage::build_independent_card())
+    Stage::build_independent_card()?;
+    passed(opensc::build().map(drop))
 }
 
 fn e2e(options: &Options) -> Outcome<Done> {
@@ -160,12 +161,16 @@ fn e2e(options: &Options) -> Outcome<Done> {
         return Ok(Done::LeftOut("needs Debian's pcscd and vpcd"));
     }
     Stage::build_independent_card()?;
+    let opensc = opensc::build()?;
     let stage = Stage::build(Build::Debug, WORKSPACE)?;
     let mut command = cargo([&["test"], WORKSPACE, &["--test", "e2e", "--"]].concat());
     // There is one virtual reader: one test at a time.
     command
         .args(["--include-ignored", "--test-threads=1"])
         .args(&options.filter);
+    if opensc {
+        command.env("E2E_OPENSC", opensc::place());
+    }
     passed(process::run(stage.enter(&mut command)))
 }
 

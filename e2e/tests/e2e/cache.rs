@@ -8,15 +8,13 @@ use std::{
 };
 
 use e2e::{
-    Inserted, Pcscd,
+    Inserted, OpenSc, Pcscd,
     programs::{finish, run, tokenctl_command},
     tokens,
 };
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 use virtual_token::{KeyAlgorithm, Profile, SharedToken};
-
-use crate::opensc::pkcs11_tool;
 
 const CRESCENDO: [Profile; 3] = [
     Profile::Crescendo2300,
@@ -177,13 +175,15 @@ impl Desk {
     fn changes_the_pin(&self, new: &str) {
         let pin = self.pin();
         let change = ["--login", "--pin", &pin, "--change-pin", "--new-pin", new];
-        let _ = pkcs11_tool(&change).success();
+        let _ = OpenSc::of_debian().pkcs11_tool(&change).success();
     }
 }
 
 fn guess_the_pin() {
     let login = ["--login", "--pin", "975318", "--list-objects"];
-    let _ = pkcs11_tool(&login).complains("CKR_PIN_INCORRECT");
+    let _ = OpenSc::of_debian()
+        .pkcs11_tool(&login)
+        .complains("CKR_PIN_INCORRECT");
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -2,16 +2,13 @@
 //! with the programs in `examples/`, and with `tokenctl`.
 
 use e2e::{
-    Inserted, Pcscd, READERS, independent,
+    Inserted, OpenSc, Pcscd, READERS, independent,
     programs::{Finished, example_command, finish_with_input, run},
     tokens,
 };
 use virtual_token::{KeyAlgorithm, Profile, SharedToken};
 
-use crate::{
-    opensc::pkcs11_tool,
-    support::{open, refusal, send, verify},
-};
+use crate::support::{open, refusal, send, verify};
 
 /// Runs the example on the token in the first reader.
 fn live(example: &str, lines: &[&str]) -> Finished {
@@ -94,7 +91,7 @@ fn only_its_pin_opens(token: &SharedToken, pin: &str, other: &str) {
 pub(crate) fn others_take_the_pin(pin: &str, other: &str) {
     let opensc = |pin| {
         let objects = ["--list-objects", "--type", "privkey"];
-        pkcs11_tool(&[&["--login", "--pin", pin][..], &objects].concat())
+        OpenSc::of_debian().pkcs11_tool(&[&["--login", "--pin", pin][..], &objects].concat())
     };
     let yubico = |pin| {
         let verify = ["--action", "verify-pin", "--pin", pin];

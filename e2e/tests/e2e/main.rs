@@ -17,6 +17,7 @@ mod independent_card;
 mod life;
 mod life_by_tokenctl;
 mod opensc;
+mod opensc_secure_messaging;
 mod pairing_code;
 mod round_trips;
 mod sharing;

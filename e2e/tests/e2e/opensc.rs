@@ -1,9 +1,7 @@
 //! OpenSC's programs, from Debian's package, on our software tokens.
 
-use std::{fs, path::Path};
-
 use e2e::{
-    Inserted, Pcscd, READERS,
+    Inserted, OpenSc, Pcscd, READERS,
     programs::{Finished, run, tokenctl},
     tokens,
 };
@@ -119,8 +117,8 @@ fn pkcs11_tool_logs_in_and_signs_with_rsa() {
     let pcscd = Pcscd::start("opensc-rsa");
     let token = tokens::personal(Profile::Piv);
     let _inserted = Inserted::new(&pcscd, 0, &token);
-    sign_and_verify("123456", &["--mechanism", "SHA256-RSA-PKCS"]);
-    sign_and_verify("123456", &["--mechanism", "SHA384-RSA-PKCS"]);
+    OpenSc::of_debian().sign_and_verify("123456", &["--mechanism", "SHA256-RSA-PKCS"]);
+    OpenSc::of_debian().sign_and_verify("123456", &["--mechanism", "SHA384-RSA-PKCS"]);
 }
 
 #[test]
@@ -133,7 +131,7 @@ fn pkcs11_tool_logs_in_and_signs_with_elliptic_curves() {
             KeyAlgorithm::EccP256 => "ECDSA-SHA256",
             _ => "ECDSA-SHA384",
         };
-        sign_and_verify(
+        OpenSc::of_debian().sign_and_verify(
             "123456",
             &["--mechanism", mechanism, "--signature-format", "openssl"],
         );
@@ -163,7 +161,7 @@ fn pkcs11_tool_signs_with_a_crescendo() {
     ] {
         let inserted = Inserted::new(&pcscd, 0, &tokens::personal(profile));
         let pin = std::str::from_utf8(profile.factory_pin()).unwrap();
-        sign_and_verify(pin, mechanism);
+        OpenSc::of_debian().sign_and_verify(pin, mechanism);
         inserted.eject();
     }
 }
@@ -175,7 +173,7 @@ fn a_wrong_pin_costs_pkcs11_tool_a_try() {
     let token = tokens::personal(Profile::Piv);
     let _inserted = Inserted::new(&pcscd, 0, &token);
     let login = |pin| {
-        pkcs11_tool(&[
+        OpenSc::of_debian().pkcs11_tool(&[
             "--login",
             "--pin",
             pin,
@@ -197,87 +195,4 @@ fn tries_left(token: &SharedToken, expected: &str) {
     // Whatever other programs left verified must not answer for the PIN.
     token.reset();
     let _ = tokenctl(&["show"]).success().says(expected);
-}
-
-/// Signs with the key in 9A under `mechanism`, and has OpenSSL verify it with
-/// the key of the certificate in 9A.
-fn sign_and_verify(pin: &str, mechanism: &[&str]) {
-    let place = tempfile::tempdir().unwrap();
-    let file = |name: &str| place.path().join(name);
-    fs::write(file("text"), "A text to be signed\n").unwrap();
-
-    let arguments = [
-        "--login",
-        "--pin",
-        pin,
-        "--sign",
-        "--id",
-        "01",
-        "--input-file",
-    ];
-    let (text, signature) = (path(&file("text")), path(&file("signature")));
-    let _ = pkcs11_tool(
-        &[
-            &arguments[..],
-            &[&text, "--output-file", &signature],
-            mechanism,
-        ]
-        .concat(),
-    )
-    .success();
-
-    let (certificate, key) = (path(&file("certificate")), path(&file("key")));
-    let _ = run(
-        "pkcs15-tool",
-        &["--read-certificate", "01", "--output", &certificate],
-    )
-    .success();
-    let public = run(
-        "openssl",
-        &["x509", "-in", &certificate, "-noout", "-pubkey"],
-    )
-    .success();
-    fs::write(file("key"), &public.stdout).unwrap();
-    let digest = if mechanism.iter().any(|word| word.contains("384")) {
-        "-sha384"
-    } else {
-        "-sha256"
-    };
-    let _ = run(
-        "openssl",
-        &[
-            "dgst",
-            digest,
-            "-verify",
-            &key,
-            "-signature",
-            &signature,
-            &text,
-        ],
-    )
-    .success()
-    .says("Verified OK");
-}
-
-pub(crate) fn pkcs11_tool(arguments: &[&str]) -> Finished {
-    let places = [
-        "/usr/lib/x86_64-linux-gnu",
-        "/usr/lib/aarch64-linux-gnu",
-        "/usr/lib",
-    ];
-    let module = places
-        .iter()
-        .map(|place| Path::new(place).join("opensc-pkcs11.so"));
-    let module = module
-        .into_iter()
-        .find(|path| path.exists())
-        .expect("OpenSC's PKCS #11 module");
-    run(
-        "pkcs11-tool",
-        &[&["--module", &path(&module)], arguments].concat(),
-    )
-}
-
-fn path(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
 }

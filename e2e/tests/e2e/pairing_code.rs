@@ -28,7 +28,7 @@ fn in_a_session(script: &str) -> Finished {
 }
 
 /// The environment of the one for the other, with the stores for secrets on.
-fn settle(one: &Command, other: &mut Command) {
+pub(crate) fn settle(one: &Command, other: &mut Command) {
     for (name, value) in one.get_envs() {
         match value {
             Some(value) => other.env(name, value),
