@@ -622,6 +622,26 @@ fn a_state_from_before_has_it_as_delivered_and_a_damaged_one_is_refused() {
     assert!(load(other).is_err(), "a card without the applet");
 }
 
+#[test]
+fn a_conversation_with_another_implementation_goes_as_it_went() {
+    let mut token = delivered();
+    token.set_random_seed(7);
+    let lines = include_str!("python_fido2.txt").lines();
+    let mut answer = Vec::new();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let (side, bytes) = line.split_at(2);
+        if side == "> " {
+            answer = token.process(&hex(bytes)).to_vec();
+        } else {
+            assert_eq!(answer, hex(bytes));
+        }
+    }
+    assert_eq!(retries(&mut token).0, 8);
+    assert!(pin_token(&mut token, 1, b"31415", 3, RP).is_ok());
+    let info = get_info(&mut token).1;
+    assert_eq!(field(&info, 0x14), [0x18, 49], "one credential was made");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
