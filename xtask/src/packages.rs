@@ -19,7 +19,7 @@ pub(crate) const INTEROP: &[&str] = &[
     "zlib1g-dev",
 ];
 
-/// PC/SC with the virtual reader, other people's programs for PIV, and a
+/// PC/SC with the virtual reader, other people's programs for PIV and FIDO, and a
 /// desktop's keyring and clipboard, and the kernel's session keyring.
 pub(crate) const END_TO_END: &[&str] = &[
     "dbus",
@@ -29,6 +29,8 @@ pub(crate) const END_TO_END: &[&str] = &[
     "opensc",
     "openssl",
     "pcscd",
+    "python3-fido2",
+    "python3-pyscard",
     "vsmartcard-vpcd",
     "xclip",
     "xvfb",

@@ -12,6 +12,7 @@
 mod cache;
 mod contactless;
 mod desktop;
+mod fido;
 mod hotplug;
 mod independent_card;
 mod life;
