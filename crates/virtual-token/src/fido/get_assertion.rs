@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::attestation;
 use super::cbor::{self, Key};
 use super::credential::{self, Credential};
-use super::make_credential::{Options, client_data_hash};
+use super::request::{Options, client_data_hash};
 use super::state::User;
 use super::status::Status;
 use super::token::{self, GET_ASSERTION, Proof};
@@ -184,8 +184,11 @@ fn answer(
 
 fn encode_user(encoder: &mut Encoder<Vec<u8>>, user: &User) -> Result<(), Status> {
     let names = [("name", &user.name), ("displayName", &user.display_name)];
-    let given = names.iter().filter(|(_, name)| name.is_some()).count();
-    encoder.map(if given == 0 { 1 } else { 1 + given as u64 })?;
+    let given: u64 = names
+        .iter()
+        .map(|(_, name)| u64::from(name.is_some()))
+        .sum();
+    encoder.map(1 + given)?;
     encoder.str("id")?.bytes(&user.id.0)?;
     for (key, name) in names {
         if let Some(name) = name {

@@ -20,6 +20,7 @@ mod get_info;
 mod make_credential;
 mod pin;
 mod pin_protocol;
+mod request;
 mod reset;
 mod state;
 mod status;
