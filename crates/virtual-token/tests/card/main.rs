@@ -15,6 +15,7 @@ mod conversations;
 mod cryptography;
 mod fido;
 mod fido_host;
+mod fido_toolkit;
 mod hostile;
 mod oath;
 mod policy;
