@@ -55,8 +55,8 @@ pub enum LinkError {
         /// The reader's name.
         reader: String,
     },
-    /// The card or the reader was taken away while it was used. Whether the
-    /// last command was carried out is unknown.
+    /// The card or the reader was taken away while it was used, and maybe another
+    /// card was put in. Whether the last command was carried out is unknown.
     #[error("the card was removed; insert it again and start over")]
     Removed,
     /// The card was reset while it was used, by another program or by a loss

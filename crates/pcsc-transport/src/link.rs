@@ -19,6 +19,19 @@ pub enum Interface {
     Contactless,
 }
 
+impl Interface {
+    /// Contactless if the answer to reset is of the form that PC/SC part 3 builds for
+    /// contactless cards.
+    #[must_use]
+    pub fn of(atr: &Atr) -> Self {
+        if atr.is_contactless_pcsc() {
+            Interface::Contactless
+        } else {
+            Interface::Contact
+        }
+    }
+}
+
 /// The transmission protocol in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -125,14 +138,10 @@ pub struct LinkInfo {
 }
 
 impl LinkInfo {
-    /// A link of that name and ATR, T=1, extended length untested, contactless
-    /// if the ATR is of the form that PC/SC part 3 builds for contactless cards.
+    /// A link of that name and ATR, T=1, extended length untested, on the interface
+    /// that the ATR tells ([`Interface::of`]).
     pub fn new(reader: impl Into<String>, atr: Atr) -> Self {
-        let interface = if atr.is_contactless_pcsc() {
-            Interface::Contactless
-        } else {
-            Interface::Contact
-        };
+        let interface = Interface::of(&atr);
         LinkInfo {
             reader: reader.into(),
             atr,
@@ -237,7 +246,8 @@ pub trait CardLink: Send {
     /// Begins a transaction: until [`end`](CardLink::end), nobody else gets
     /// through to the card. Waits for a transaction of someone else to end.
     /// A card that was reset in the meantime is connected anew and reported as
-    /// [`Continuity::Lost`].
+    /// [`Continuity::Lost`]; one that lies on another [`Interface`] then than
+    /// [`info`](CardLink::info) says is [`LinkError::Removed`].
     ///
     /// # Errors
     ///

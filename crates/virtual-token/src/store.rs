@@ -304,17 +304,12 @@ impl TokenStore {
         let listed: Listed = parse(text, &path)?;
         let atr = from_hex(&listed.atr).and_then(|bytes| Atr::parse(&bytes).ok());
         let atr = atr.ok_or_else(|| damaged(&path, "its `atr` is no ATR"))?;
-        let interface = if atr.is_contactless_pcsc() {
-            Interface::Contactless
-        } else {
-            Interface::Contact
-        };
         Ok(TokenSummary {
             name: name.clone(),
             id: listed.id,
             profile: listed.profile,
+            interface: Interface::of(&atr),
             atr,
-            interface,
         })
     }
 

@@ -15,7 +15,8 @@ use e2e::{
     tokens,
 };
 use p256::ecdsa::{Signature, VerifyingKey, signature::hazmat::PrehashVerifier as _};
-use pcsc_transport::{Interface, pcsc::PcscBackend};
+use pcsc::Disposition;
+use pcsc_transport::{Interface, LinkError, pcsc::PcscBackend};
 use piv_apdu::{
     key::{Algorithm, KeyReference},
     secret::{PairingCode, Pin},
@@ -24,11 +25,12 @@ use piv_apdu::{
 use serde_json::Value;
 use tempfile::TempDir;
 use token_manager::{
-    CardTrust, LastTry, LoadOptions, Manager, MemoryPairingCodes, PairingCodeStore as _,
+    ActionError, Aftermath, CardTrust, LastTry, LoadOptions, Manager, MemoryPairingCodes,
+    PairingCodeStore as _, PinEntry,
 };
 use virtual_token::{Profile, SharedToken, Vci, VirtualToken};
 
-use crate::pairing_code::settle;
+use crate::{pairing_code::settle, support::other_program};
 
 pub(crate) const PIN: &str = "123456";
 const NEW_PIN: &str = "864209";
@@ -304,6 +306,52 @@ fn whatever_speaks_against_it_is_refused_with_its_own_sentence() {
     desk.refuses_the_pin(&code, 10, "the pairing code is not this card's");
     let tries = desk.shown_on_contact()["pin"]["tries_left"].clone();
     assert_eq!(tries, 3, "no try was spent");
+}
+
+/// The reader's service says only that the card was reset: what the connection says of the
+/// card is not true any more, and a PIN would go through the air in the clear.
+#[test]
+#[ignore = "needs pcscd and vpcd: cargo xtask test"]
+fn a_card_that_a_reset_brings_back_on_another_interface_is_gone() {
+    let reset_by_others = || {
+        let other = other_program();
+        let ended = other.disconnect(Disposition::ResetCard);
+        ended.map_err(|(_, error)| error).unwrap();
+    };
+    let mut desk = Desk::new("contactless-reset", Vci::new(CipherSuite::Cs2));
+    desk.move_to(Interface::Contact);
+    let manager = Manager::new(Arc::new(PcscBackend::new()));
+    let mut session = manager.open(READERS[0]).unwrap();
+    let pin = Pin::new(PIN.as_bytes()).unwrap();
+    let mut verified = || {
+        session
+            .authenticate(PinEntry::Typed(&pin), LastTry::Spare)
+            .map(drop)
+    };
+    // On the same interface it is the same card.
+    reset_by_others();
+    verified().unwrap();
+
+    desk.token
+        .with(|token| token.set_interface(Interface::Contactless));
+    reset_by_others();
+    desk.token.clear_log();
+    for _ in 0..2 {
+        let error = verified().unwrap_err();
+        let is_gone = matches!(
+            error,
+            ActionError::Interrupted {
+                aftermath: Aftermath::Unchanged,
+                source: LinkError::Removed,
+                ..
+            }
+        );
+        assert!(is_gone, "{error:?}");
+    }
+    assert!(desk.token.log().is_empty(), "nothing was sent to it");
+    // Whoever opens it again sees where it is.
+    let session = manager.open(READERS[0]).unwrap();
+    assert_eq!(session.token().interface, Interface::Contactless);
 }
 
 /// In a login session with a keyring of its own: kept on contact, used through the air

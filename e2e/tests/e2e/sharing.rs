@@ -1,10 +1,10 @@
 //! Several programs on one card: what is lost, what is kept, what is never
 //! done twice. The other program is played with the `pcsc` crate as it is.
 
-use std::{ffi::CString, thread, time::Duration};
+use std::{thread, time::Duration};
 
-use e2e::{Inserted, Pcscd, READERS, programs::tokenctl, tokens};
-use pcsc::{Context, Disposition, Protocols, Scope, ShareMode};
+use e2e::{Inserted, Pcscd, programs::tokenctl, tokens};
+use pcsc::{Disposition, Protocols, ShareMode};
 use pcsc_transport::{Continuity, LinkError, SendError, TransportError};
 use piv_apdu::{
     command::{DynamicAuthenticationTemplate, GeneralAuthenticate, PinStatus},
@@ -16,21 +16,12 @@ use virtual_token::{
     fault::{Fault, Faults},
 };
 
-use crate::support::{open, pin_status, piv, refusal, send, verify};
+use crate::support::{open, other_program, pin_status, piv, refusal, send, verify};
 
 const PIN: &[u8] = b"123456";
 const INS_GENERAL_AUTHENTICATE: u8 = 0x87;
 const INS_SELECT: u8 = 0xA4;
 const INS_VERIFY: u8 = 0x20;
-
-/// Another program's connection to the card in the first slot.
-fn other_program() -> pcsc::Card {
-    let context = Context::establish(Scope::User).unwrap();
-    let reader = CString::new(READERS[0]).unwrap();
-    context
-        .connect(&reader, ShareMode::Shared, Protocols::ANY)
-        .unwrap()
-}
 
 /// Sends a raw APDU of the other program's and returns the status word.
 fn other_sends(card: &pcsc::Card, apdu: &[u8]) -> u16 {

@@ -1,6 +1,9 @@
 //! What several of the tests need.
 
+use std::ffi::CString;
+
 use e2e::READERS;
+use pcsc::{Context, Protocols, Scope, ShareMode};
 use pcsc_transport::{Backend as _, Card, SendError, Sharing, Transaction, pcsc::PcscBackend};
 use piv_apdu::{
     aid,
@@ -20,6 +23,15 @@ pub(crate) fn open(slot: usize) -> Card {
             .connect(READERS[slot], Sharing::Shared)
             .unwrap(),
     )
+}
+
+/// Another program's connection to the card in the first slot.
+pub(crate) fn other_program() -> pcsc::Card {
+    let context = Context::establish(Scope::User).unwrap();
+    let reader = CString::new(READERS[0]).unwrap();
+    context
+        .connect(&reader, ShareMode::Shared, Protocols::ANY)
+        .unwrap()
 }
 
 /// Begins a transaction in which the PIV application is selected.

@@ -16,7 +16,9 @@ use super::features::ReaderFeatures;
 use super::{insertion, service};
 use crate::backend::Sharing;
 use crate::error::LinkError;
-use crate::link::{CardLink, Continuity, ExtendedMemory, Insertion, Leave, LinkInfo, Protocol};
+use crate::link::{
+    CardLink, Continuity, ExtendedMemory, Insertion, Interface, Leave, LinkInfo, Protocol,
+};
 use crate::pin_pad::{PinModify, PinPadFeatures, PinVerify};
 
 /// What the link asks of its thread.
@@ -180,6 +182,10 @@ struct Worker {
     reader: CString,
     card: pcsc::Card,
     mode: ShareMode,
+    /// Where the card was when the link was made.
+    interface: Interface,
+    /// It was connected anew since, if only once: what is there may be another card.
+    reconnected: bool,
     protocol: Protocol,
     features: ReaderFeatures,
     /// What `begin` reports if nothing else is known.
@@ -203,6 +209,8 @@ impl Worker {
             reader: name.clone(),
             card,
             mode,
+            interface: Interface::Contact,
+            reconnected: false,
             protocol: Protocol::Other,
             features: ReaderFeatures::default(),
             // Whatever was done before this connection is not known.
@@ -228,6 +236,7 @@ impl Worker {
             tracing::debug!(%error, "the card's answer to reset is none");
             LinkError::Unresponsive
         })?;
+        self.interface = Interface::of(&atr);
         self.protocol = protocol(status.protocol2());
         self.features = ReaderFeatures::ask(&self.card);
         Ok(LinkInfo::new(reader, atr)
@@ -237,6 +246,7 @@ impl Worker {
 
     fn reconnect(&mut self, initialization: Disposition) -> Result<(), LinkError> {
         let protocols = Protocols::T0 | Protocols::T1;
+        self.reconnected = true;
         guarded(|| self.card.reconnect(self.mode, protocols, initialization))?;
         self.protocol = protocol(guarded(|| self.card.status2_owned())?.protocol2());
         Ok(())
@@ -308,6 +318,12 @@ impl Worker {
             Ok(transaction) => transaction,
             Err(error) => return Outcome::Failed(error),
         };
+        if self.reconnected
+            && let Err(error) = is_on(self.interface, &transaction)
+        {
+            end(transaction, Disposition::LeaveCard).ok();
+            return Outcome::Failed(error);
+        }
         let begun = Reply::Begun(Ok(Begun {
             continuity: self.continuity,
             protocol: self.protocol,
@@ -390,6 +406,18 @@ fn exchange(
     let answer = Zeroizing::new(buffer[..received].to_vec());
     buffer[..received].zeroize();
     Ok(answer)
+}
+
+/// Whether a card that was connected anew still lies on this interface. Whoever uses the
+/// link goes by where it was, and sends a PIN in the clear on contact only: to him a card
+/// on the other interface is gone. (The whole answer to reset is not compared: that of a
+/// warm reset may be another one, ISO 7816-3.)
+fn is_on(interface: Interface, card: &pcsc::Card) -> Result<(), LinkError> {
+    let status = guarded(|| card.status2_owned())?;
+    match Atr::parse(status.atr()) {
+        Ok(atr) if Interface::of(&atr) == interface => Ok(()),
+        _ => Err(LinkError::Removed),
+    }
 }
 
 /// What it means that the service reports success and no answer at all, as it
