@@ -215,6 +215,42 @@ fn without_the_virtual_contact_interface_a_token_shows_what_it_shows_to_everybod
     }
 }
 
+/// What a card does not tell whether it has it is not taken for missing.
+#[test]
+fn what_only_contact_shows_is_not_said_to_be_absent() {
+    let told = [
+        ObjectTag::CHUID,
+        ObjectTag::DISCOVERY,
+        ObjectTag::CARD_AUTHENTICATION_CERTIFICATE,
+        ObjectTag::BIT_GROUP,
+        ObjectTag::SM_SIGNER,
+    ];
+    for content in [Content::Empty, Content::Personal] {
+        let options = CreateOptions::default().seed(7).content(content);
+        let token = VirtualToken::create(Profile::Piv, &options).unwrap();
+        let card = SharedToken::new(token);
+        let link = LinkOptions::new("Pad").contactless();
+        let mut card = Card::new(Box::new(card.connect(&link).unwrap()));
+        let token = load(&mut card, &LoadOptions::new().with_all(true)).unwrap();
+        let mut hidden = 0;
+        for object in token.objects.iter().filter(|it| !told.contains(&it.tag)) {
+            let state = &object.state;
+            let is_said = matches!(state, ObjectState::NeedsContact | ObjectState::NeedsPin);
+            assert!(is_said, "{content:?} {}: {state:?}", object.tag);
+            hidden += 1;
+        }
+        for entry in token
+            .certificates
+            .iter()
+            .filter(|it| !told.contains(&it.tag))
+        {
+            assert_eq!(entry.state, CertificateState::NeedsContact, "{content:?}");
+            hidden += 1;
+        }
+        assert_eq!(hidden, ObjectTag::ALL.len() - told.len());
+    }
+}
+
 /// A card may keep its last tries for the contact interface (the intermediate retry value):
 /// that is not a blocked PIN.
 #[test]

@@ -19,13 +19,21 @@ pub(crate) const PIV_CAPACITY: u16 = 12_800;
 const YUBICO_OBJECTS: core::ops::RangeInclusive<u32> = 0x5F_FF00..=0x5F_FF1F;
 
 /// GET DATA. A Crescendo's container that is allocated and empty gives an empty object.
+///
+/// Whether an object of the standard may be read over this interface is decided before
+/// whether it is there, which so nobody learns who may not read it.
 pub(super) fn get(card: &Card, command: GetData) -> Answer {
-    let content = content(card, command.tag).ok_or(StatusWord::FILE_NOT_FOUND)?;
-    let wants_pin = command.tag.read_access() == ReadAccess::Pin;
-    if !access::may_read(card, command.tag) || wants_pin && !card.access.pin() {
+    let tag = command.tag;
+    let content = content(card, tag);
+    let may_be_there = content.is_some() || ObjectTag::ALL.contains(&tag);
+    if may_be_there && !access::may_read(card, tag) {
         return Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED);
     }
-    Ok(GetData::encode_answer(command.tag, &content))
+    let content = content.ok_or(StatusWord::FILE_NOT_FOUND)?;
+    if tag.read_access() == ReadAccess::Pin && !card.access.pin() {
+        return Err(StatusWord::SECURITY_STATUS_NOT_SATISFIED);
+    }
+    Ok(GetData::encode_answer(tag, &content))
 }
 
 /// What is in an object that is there.

@@ -250,6 +250,38 @@ fn each_object_is_read_where_the_standard_lets_it() {
     assert!(over_vci.get(ObjectTag::CHUID).is_ok());
 }
 
+/// Who may not read an object does not learn whether it is there.
+#[test]
+fn what_is_missing_is_refused_like_what_is_there_to_who_may_not_read_it() {
+    let vendors = ObjectTag::new(0x5F_FF7E);
+    let empty = || options().content(Content::Empty);
+    for profile in [Profile::Piv, Profile::Crescendo4000] {
+        let mut contact = Desk::new(profile, &empty(), Interface::Contact);
+        let mut bare = Desk::new(profile, &empty(), Interface::Contactless);
+        let mut missing = 0;
+        for tag in ObjectTag::ALL {
+            missing += usize::from(contact.get(*tag) == Err(0x6A82));
+            let given = bare.get(*tag);
+            match *tag {
+                ObjectTag::CHUID
+                | ObjectTag::DISCOVERY
+                | ObjectTag::CARD_AUTHENTICATION_CERTIFICATE
+                | ObjectTag::BIT_GROUP
+                | ObjectTag::SM_SIGNER => assert_eq!(given, contact.get(*tag), "{tag}"),
+                _ => assert_eq!(given, Err(0x6982), "{profile} {tag}"),
+            }
+        }
+        assert!(missing > 0, "{profile}");
+        assert_eq!(bare.get(vendors), Err(0x6A82), "{profile}: of no standard");
+    }
+    // Who may read it learns that it is not there.
+    let missing = ObjectTag::retired_certificate(20).unwrap();
+    let mut desk = Desk::contactless(&vci(CipherSuite::Cs2));
+    assert_eq!(desk.get(missing), Err(0x6982));
+    desk.open_vci();
+    assert_eq!(desk.get(missing), Err(0x6A82));
+}
+
 fn copy(token: &VirtualToken) -> VirtualToken {
     VirtualToken::from_state(token.to_state()).unwrap()
 }
