@@ -20,14 +20,16 @@ use super::memory::{Came, is_chuid_of, is_whole};
 /// Crescendo is remembered that certainly was never out of the reader since: then
 /// it is asked for its list of keys instead.
 pub(super) fn recognise(asking: &mut Asking<'_>, is_crescendo: bool) -> Result<(), Stop> {
-    if !asking.memory.cache().is_used() {
-        return Ok(());
-    }
     let info = asking.transaction.info();
     let (atr, interface) = (info.atr, info.interface);
-    let candidates = asking.memory.cache().with_atr(&atr);
     // Through the air the list of keys is not to be had without more.
-    if is_crescendo && interface == Interface::Contact {
+    let has_stay = is_crescendo && interface == Interface::Contact;
+    let cache = asking.memory.cache();
+    if !cache.is_used() || !has_stay && !asking.memory.is_asked() {
+        return Ok(());
+    }
+    let candidates = cache.with_atr(&atr);
+    if has_stay {
         note_stay(asking, &candidates);
     }
     if asking.memory.is_known() || !asking.memory.is_asked() {
