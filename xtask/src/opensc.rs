@@ -42,13 +42,19 @@ fn folder() -> PathBuf {
 /// Builds it, if it is not there yet. False where this system knows no archive of
 /// Debian's to take the source from.
 pub(crate) fn build() -> Outcome<bool> {
-    if place().join("complete").exists() {
+    let (complete, made_of) = (
+        place().join("complete"),
+        [&[SHA_256], CONFIGURE].concat().join("\n"),
+    );
+    if fs::read_to_string(&complete).is_ok_and(|was| was == made_of) {
         return Ok(true);
     }
     let Some(archive) = archive()? else {
         return Ok(false);
     };
     let folder = folder();
+    // Of another version, if there is one.
+    let _ = fs::remove_dir_all(&folder);
     let source = fetched(&folder, &archive)?;
     let log = folder.join("build.log");
     let jobs = thread::available_parallelism().map_or(1, usize::from);
@@ -80,7 +86,7 @@ pub(crate) fn build() -> Outcome<bool> {
         run(command.stdout(written).stderr(both))
             .map_err(|error| format!("{error}; it ended so:\n{}", end_of(&log)))?;
     }
-    File::create(place().join("complete")).map_err(|error| at(&place(), &error))?;
+    fs::write(&complete, made_of).map_err(|error| at(&complete, &error))?;
     Ok(true)
 }
 

@@ -279,7 +279,8 @@ impl Session {
         self.card.round_trips()
     }
 
-    /// Reads the token again, past everything that is remembered of it.
+    /// Reads what is in the reader again, past everything that is remembered of it: the
+    /// session is with that token from now on, also if it is another one.
     ///
     /// # Errors
     /// [`ActionError::Load`], [`ActionError::Store`]; what was known is kept.
@@ -288,6 +289,21 @@ impl Session {
         self.token = load(&mut self.card, &options.with_freshness(Freshness::Fresh))?;
         self.read_at = self.card.losses();
         self.consult_record()
+    }
+
+    /// The same for whoever has decided something about the token, or was asked for
+    /// something, meanwhile.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload); [`NotSent::OtherToken`] if the family, the serial
+    /// number or the GUID is not what it was: another token, which is known by now.
+    pub fn reload_same(&mut self) -> Result<(), ActionError> {
+        let known = self.token.identity.clone();
+        self.reload()?;
+        if self.token.identity.is(&known) {
+            return Ok(());
+        }
+        Err(NotSent::OtherToken.into())
     }
 
     /// What this host keeps about the token, as it is now.

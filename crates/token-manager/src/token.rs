@@ -243,6 +243,11 @@ pub struct TokenIdentity {
 }
 
 impl TokenIdentity {
+    /// Whether both are of one token, by all that tells it from others.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (&self.family, &self.guid, &self.serial) == (&other.family, &other.guid, &other.serial)
+    }
+
     /// A short, stable identifier: 12 hexadecimal digits, the start of the
     /// SHA-256 of the GUID, or of the serial number where there is no GUID.
     /// `None` if the token has neither: nothing then tells it from another.

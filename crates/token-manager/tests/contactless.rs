@@ -660,6 +660,51 @@ fn a_card_that_is_pulled_away_at_any_command_is_left_in_a_state_that_is_named() 
     }
 }
 
+/// Interrupted at any command of reading it, a token is not said to be without the virtual
+/// contact interface, nor to be a fake, and what was known of it is not forgotten.
+#[test]
+fn a_session_that_breaks_while_a_token_is_read_is_said_to_have_broken() {
+    let card = make(Profile::Piv, Some(Vci::new(CipherSuite::Cs2)), 7);
+    let host = Host::believing(anchor(&card));
+    let known = host.meets(&card);
+    drop(host.through_air(&card));
+    let cache = token_manager::token_cache::Cache::off().with_memory();
+    let look = || {
+        let options = LoadOptions::new()
+            .with_cache(cache.clone())
+            .with_freshness(Freshness::Fresh)
+            .with_card_trust(host.trust.clone())
+            .with_pairing_codes(Arc::clone(&host.codes) as Arc<dyn PairingCodeStore>);
+        let link = LinkOptions::new("Pad").contactless();
+        load(
+            &mut Card::new(Box::new(card.connect(&link).unwrap())),
+            &options,
+        )
+    };
+    let whole = look().unwrap();
+    assert!(whole.vci.allows_contact(), "{:?}", whole.vci);
+    let mut broken = 0;
+    let commands = whole.round_trips;
+    for k in 0..commands {
+        card.arm(Faults::new().at(k, Fault::Status(StatusWord::new(0x6988))));
+        let Ok(read) = look() else { continue };
+        card.disarm();
+        match read.vci {
+            VciState::Closed(VciError::Session(_)) => broken += 1,
+            VciState::Closed(VciError::OtherCard { .. }) => panic!("a fake, at {k}"),
+            VciState::NotAnnounced => assert_eq!(broken, 0, "not announced, at {k}"),
+            _ => {}
+        }
+        if broken > 0 {
+            assert_eq!(
+                read.identity.guid.or(known.identity.guid),
+                known.identity.guid
+            );
+        }
+    }
+    assert!(broken > 4, "{broken} of {commands}");
+}
+
 #[test]
 fn what_a_contactless_reader_does_not_get_is_not_remembered_as_missing() {
     let card = make(Profile::Piv, Some(Vci::new(CipherSuite::Cs2)), 7);

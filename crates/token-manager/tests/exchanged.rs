@@ -245,6 +245,23 @@ fn the_same_token_after_a_reset_is_known_again() {
     }
 }
 
+/// As is done after a person was asked for something, which takes time.
+#[test]
+fn a_token_that_was_exchanged_is_told_when_it_is_read_again() {
+    for profile in Profile::ALL {
+        let (mut session, _, word) = session(profile);
+        session.reload_same().unwrap();
+        let known = session.token().identity.clone();
+        word.store(true, Ordering::SeqCst);
+        let error = session.reload_same().unwrap_err();
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::OtherToken)),
+            "{profile}: {error:?}"
+        );
+        assert_ne!(session.token().identity.guid, known.guid, "{profile}");
+    }
+}
+
 /// An empty plain PIV card has neither serial number nor GUID.
 #[test]
 fn a_token_without_a_name_is_not_taken_for_the_same_one() {

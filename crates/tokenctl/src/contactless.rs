@@ -139,7 +139,7 @@ impl Contactless {
         }
         let reader = session.token().reader.clone();
         session
-            .reload()
+            .reload_same()
             .map_err(|error| manage::action_failed(&error, &reader))?;
         self.settle(session.token(), output)
     }

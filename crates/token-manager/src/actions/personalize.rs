@@ -153,7 +153,7 @@ impl Session {
         observer: &mut Observer<'_>,
     ) -> Result<Personalized, ActionError> {
         self.check_all(options, new_pin, authority)?;
-        self.read_again()?;
+        self.reload_same()?;
         self.check_all(options, new_pin, authority)?;
         let mut progress = Progress::new(self, Action::Personalize, observer);
         progress.done(READ_AGAIN);

@@ -156,7 +156,7 @@ impl Session {
         self.ensure(Action::Recycle)?;
         self.check_confirmation(confirmation)?;
         authority.check(self)?;
-        self.read_again()?;
+        self.reload_same()?;
         self.ensure(Action::Recycle)?;
         let mut progress = Progress::new(self, Action::Recycle, observer);
         progress.done(READ_AGAIN);
@@ -177,21 +177,9 @@ impl Session {
         Err(NotSent::Unconfirmed { expected }.into())
     }
 
-    /// Reads the token afresh. Whatever was decided was decided about the token
-    /// as it was known, so it has to be the same one.
-    pub(super) fn read_again(&mut self) -> Result<(), ActionError> {
-        let known = self.token.identity.clone();
-        self.reload()?;
-        let now = &self.token.identity;
-        if (&known.family, &known.guid, &known.serial) != (&now.family, &now.guid, &now.serial) {
-            return Err(NotSent::OtherToken.into());
-        }
-        Ok(())
-    }
-
     /// Reads the token again after an action has changed it, its GUID too perhaps:
     /// what is read has to be that token's, or it would prove nothing.
-    pub(super) fn reload_same(&mut self, action: Action) -> Result<(), ActionError> {
+    pub(super) fn reload_changed(&mut self, action: Action) -> Result<(), ActionError> {
         let known = self.token.identity.clone();
         self.reload()?;
         let now = &self.token.identity;
@@ -339,7 +327,7 @@ impl Session {
 
     /// Reads the token and sees that there is nothing on it.
     fn verify_empty(&mut self, progress: &mut Progress<'_>) -> Result<(), ActionError> {
-        self.reload_same(Action::Recycle)?;
+        self.reload_changed(Action::Recycle)?;
         let mut left = left_over(&self.token);
         if self.token.pin.status == PinStatus::Blocked {
             left.push("a blocked PIN".to_owned());

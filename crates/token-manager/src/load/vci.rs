@@ -3,6 +3,7 @@
 use pcsc_transport::{Interface, TransportError};
 use piv_apdu::command::{ApplicationProperties, GetData};
 use piv_apdu::object::{Chuid, DataObject, Discovery, Guid, ObjectTag, SmSigner};
+use piv_apdu::sm::SmError;
 use token_cache::Item;
 
 use super::asking::{Asking, Stop};
@@ -72,11 +73,19 @@ pub(super) fn open_vci(
         asking.memory.forget_given(ObjectTag::DISCOVERY);
         asking.memory.forget_given(ObjectTag::CHUID);
     }
-    let usage = match read::<Discovery>(asking, ObjectTag::DISCOVERY)? {
+    let discovery = read::<Discovery>(asking, ObjectTag::DISCOVERY)?;
+    let guid = read::<Chuid>(asking, ObjectTag::CHUID)?.ok();
+    if established.is_ok() && !asking.transaction.is_secured() {
+        // What could not be read because of that says nothing of the card.
+        asking.memory.is_spoiled();
+        return Ok(Vci::without(VciState::Closed(VciError::Session(
+            SmError::Over,
+        ))));
+    }
+    let usage = match discovery {
         Ok(discovery) if discovery.pin_usage.vci() => discovery.pin_usage,
         _ => return Ok(Vci::without(VciState::NotAnnounced)),
     };
-    let guid = read::<Chuid>(asking, ObjectTag::CHUID)?.ok();
     let announced = Announced {
         suite,
         needs_code: !usage.vci_without_pairing_code(),

@@ -187,7 +187,7 @@ impl Session {
         options: &PersonalizeOptions<'_>,
         mut progress: Progress<'_>,
     ) -> Result<(), ActionError> {
-        self.reload_same(Action::Personalize)?;
+        self.reload_changed(Action::Personalize)?;
         let wanted = wanted(&options.policy);
         let on_token = self.keeps_profile_on_token();
         if on_token && !holds(&self.token.profile, &wanted) {
