@@ -7,6 +7,7 @@ mod change_pin;
 mod change_puk;
 mod entry;
 mod hand_over;
+mod one_time_password;
 mod pairing_code;
 mod personalize;
 mod policy;

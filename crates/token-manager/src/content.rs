@@ -159,7 +159,9 @@ pub struct OathSlot {
 }
 
 /// What selecting an OATH slot's applet showed. Whether a secret is in the
-/// slot can only be told by asking for a code, which a load never does.
+/// slot, and which kind of code it gives, can only be told by asking for a code
+/// ([`Session::hotp`](crate::Session::hotp), [`Session::totp`](crate::Session::totp)), which
+/// a load never does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OathState {

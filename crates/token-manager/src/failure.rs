@@ -136,6 +136,13 @@ pub enum ActionError {
     /// has seen nothing.
     #[error("{0}")]
     PinPad(PinPadError),
+    /// The token's button was not pressed as long as it was waited for. No code was
+    /// given, and none was used up.
+    #[error(
+        "the button was not pressed in time. The token gave no code and used none up: ask again, and \
+         press the button when its light blinks"
+    )]
+    ButtonNotPressed,
     /// It was done, and what was read back afterwards is not what it should be.
     #[error(
         "{action}: it was done, but the token does not show it: {detail}. Read the token again before relying on it"
@@ -238,6 +245,7 @@ impl ActionError {
             Self::SessionLost { .. } => "session-lost",
             Self::AuthenticationLost => "authentication-lost",
             Self::PinPad(_) => "pin-pad",
+            Self::ButtonNotPressed => "button-not-pressed",
             Self::NotConfirmed { .. } => "not-confirmed",
             Self::ForeignContent { .. } => "foreign-content",
             Self::NotTakenOver { .. } => "not-taken-over",
@@ -447,6 +455,10 @@ pub enum NotSent {
          or erase the token where it can be erased"
     )]
     InterruptedPuk,
+    /// This host's clock tells a time that can't be asked for: it has to be between 1970
+    /// and 2106.
+    #[error("this computer's clock is wrong: it is not between 1970 and 2106. Set it")]
+    Clock,
     /// There is nothing that the reader's PIN pad could be used for here.
     #[error("the reader has no PIN pad for this; type it on the host")]
     NoPinPad,
@@ -529,6 +541,8 @@ pub enum Aftermath {
     ObjectOldOrNew,
     /// The token is erased, or as it was.
     ErasedOrUnchanged,
+    /// A one-time password may have been given that did not arrive. No try was spent.
+    CodeUsedOrNot,
     /// Some of the steps are done. The same action, started again, finishes
     /// them.
     Resumable,
@@ -546,12 +560,16 @@ impl Aftermath {
             Self::KeyOldOrNew => "key-old-or-new",
             Self::ObjectOldOrNew => "object-old-or-new",
             Self::ErasedOrUnchanged => "erased-or-unchanged",
+            Self::CodeUsedOrNot => "code-used-or-not",
             Self::Resumable => "resumable",
         }
     }
 
     fn try_uncertain(self) -> bool {
-        !matches!(self, Self::Unchanged | Self::ObjectOldOrNew)
+        !matches!(
+            self,
+            Self::Unchanged | Self::ObjectOldOrNew | Self::CodeUsedOrNot
+        )
     }
 
     /// The state and what to do next, as sentences.
@@ -588,6 +606,10 @@ impl Aftermath {
             Self::ErasedOrUnchanged => {
                 "The token is erased, or as it was. Insert it again: reading it tells which, and \
                  the same action finishes it"
+            }
+            Self::CodeUsedOrNot => {
+                "The token may have given a code that did not arrive; nothing else was changed and no \
+                 try was spent. Insert it again and ask for the next code, which servers allow for"
             }
             Self::Resumable => {
                 "A part is done. Insert the token again and start the same action again: it says \

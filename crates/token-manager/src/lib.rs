@@ -88,6 +88,8 @@ pub use actions::{
     Unblocked, Verification,
 };
 
+pub use crescendo_ext::oath::OneTimePassword;
+
 pub use all::{LoadAll, Loaded, load_all, load_reader};
 pub use capability::{Action, Capabilities, Capability, CapabilityEntry, Reason};
 pub use certificate::{

@@ -11,6 +11,9 @@
 
 mod desk;
 
+use std::ops::ControlFlow;
+use std::time::SystemTime;
+
 use piv_apdu::secret::Puk;
 use token_manager::token_profile::{Policy, RecoveryKind};
 use token_manager::{
@@ -58,6 +61,16 @@ const ACTIONS: &[(&str, bool, Act)] = &[
     ("retrieve", false, |session, profile| {
         let right = factory(profile);
         let code = session.retrieve_pairing_code(PinEntry::Typed(&right), LastTry::Spare);
+        code.map(drop)
+    }),
+    ("hotp", true, |session, _| {
+        session.hotp(1, || ControlFlow::Break(())).map(drop)
+    }),
+    ("totp", true, |session, profile| {
+        let right = factory(profile);
+        let pin = PinEntry::Typed(&right);
+        let waiting = || ControlFlow::Break(());
+        let code = session.totp(2, pin, LastTry::Spare, SystemTime::now, waiting);
         code.map(drop)
     }),
     ("keep", true, |session, profile| {

@@ -15,7 +15,9 @@ mod secrets_support;
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Write as _};
+use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
 use piv_apdu::key::{Algorithm, KeyReference};
@@ -47,7 +49,12 @@ const WRONG_KEY: [u8; 24] = *b"\xC1\x5E\x87\xFA\x23\x96\x4D\xB0\x7F\x38\xE2\x69\
 
 const CODE: &[u8] = b"60718294";
 
-const NAMED: [(&str, &[u8]); 9] = [
+/// The first HOTP of a Key's slot 1 (RFC 4226, appendix D, in eight digits), and the TOTP of
+/// its slot 2 at 59 seconds (RFC 6238, appendix B).
+const HOTP: &str = "84755224";
+const TOTP: &str = "94287082";
+
+const NAMED: [(&str, &[u8]); 11] = [
     ("PIN", PIN),
     ("next PIN", NEXT_PIN),
     ("wrong PIN", WRONG_PIN),
@@ -57,6 +64,8 @@ const NAMED: [(&str, &[u8]); 9] = [
     ("admin key", &ADMIN_KEY),
     ("wrong admin key", &WRONG_KEY),
     ("pairing code", CODE),
+    ("HOTP", HOTP.as_bytes()),
+    ("TOTP", TOTP.as_bytes()),
 ];
 
 /// What is found is one list for the whole program.
@@ -188,7 +197,7 @@ fn no_secret_is_left_behind_by_any_action() {
 }
 
 /// What has to succeed on one kind of token at least.
-const ACTIONS: [&str; 23] = [
+const ACTIONS: [&str; 25] = [
     "authenticate",
     "cache the pairing code",
     "change PIN",
@@ -197,6 +206,8 @@ const ACTIONS: [&str; 23] = [
     "check admin key",
     "check management key",
     "forget recovery",
+    "get a HOTP",
+    "get a TOTP",
     "keep recovery on the host",
     "keep recovery on the token",
     "personalize",
@@ -220,6 +231,7 @@ fn every_action(session: &mut Session, seen: &mut Seen) {
     change(session, seen);
     unblock(session, seen);
     pairing_code(session, seen);
+    one_time_passwords(session, seen);
     keys(session, seen);
     policy_and_recovery(session, seen);
     administer(session, seen);
@@ -314,6 +326,20 @@ fn unblock(session: &mut Session, seen: &mut Seen) {
     seen.result("unblock by a wrong key", result);
     let result = session.unblock_with_key(&key, &now);
     seen.result("unblock by key", result);
+}
+
+fn one_time_passwords(session: &mut Session, seen: &mut Seen) {
+    let now = pin(PIN);
+    let waiting = || ControlFlow::Continue(());
+    if let Some(code) = seen.result("get a HOTP", session.hotp(1, waiting)) {
+        assert_eq!(code.digits(), HOTP);
+    }
+    let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(59);
+    let entry = PinEntry::Typed(&now);
+    let code = session.totp(2, entry, LastTry::Spare, clock, waiting);
+    if let Some(code) = seen.result("get a TOTP", code) {
+        assert_eq!(code.digits(), TOTP);
+    }
 }
 
 fn pairing_code(session: &mut Session, seen: &mut Seen) {

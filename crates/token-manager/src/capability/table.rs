@@ -33,6 +33,7 @@ const BUILT: &[Action] = &[
     Action::AuthenticateManagementKey,
     Action::Recycle,
     Action::Personalize,
+    Action::Otp,
 ];
 
 /// What one token said, as far as capabilities depend on it.
@@ -186,6 +187,14 @@ const MANAGEMENT_KEY: Support = Support::Card(
     &["GENERAL AUTHENTICATE with 9B"],
 );
 const OATH: Support = Support::Card(|facts| facts.oath, &["HOTP", "TOTP"]);
+/// Its slots may be there; how they are asked for a code is not public.
+const OATH_C4000: Support = Support::Card(
+    |facts| match facts.oath {
+        Said::Yes => Said::Nothing(Reason::NotPubliclyDocumented),
+        said => said,
+    },
+    &[],
+);
 
 const fn by(operations: &'static [&'static str]) -> Support {
     Support::By(operations, Composition::Documented)
@@ -275,7 +284,7 @@ const TABLE: &[Row] = {
         row(A::Recycle,                      NOT_IN_FAMILY, RESET,            RESET,            UPDATE),
         row(A::Personalize,                    STANDARD,      PERSONALIZE,      PERSONALIZE,      &[Contact, Standalone]),
         row(A::Fido,                         NOT_PROBED,    NOT_PROBED,       NOT_PROBED,       &[]),
-        row(A::Otp,                          NOT_IN_FAMILY, OATH,             OATH,             &[]),
+        row(A::Otp,                          NOT_IN_FAMILY, OATH,             OATH_C4000,       &[Contact]),
     ]
 };
 
@@ -562,6 +571,34 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A Key of the C4000 family may have the slots; how it is asked for a code is not public.
+    #[test]
+    fn one_time_passwords_are_those_of_a_c2300_key_on_contact() {
+        let otp = |family, change: fn(&mut Facts)| {
+            let mut facts = facts(family);
+            facts.oath = Said::Yes;
+            change(&mut facts);
+            let entry = entry(&facts, Action::Otp);
+            (entry.capability, entry.evidence)
+        };
+        assert_eq!(
+            otp(Some(Family::C2300), |_| {}),
+            (Capability::Available, Some(Evidence::Vendor))
+        );
+        assert_eq!(
+            otp(Some(Family::C4000), |_| {}),
+            (Capability::Unknown(Reason::NotPubliclyDocumented), None)
+        );
+        let air = |facts: &mut Facts| facts.interface = Interface::Contactless;
+        assert_eq!(
+            otp(Some(Family::C2300), air).0,
+            Capability::Unavailable(Reason::OnlyOnContact)
+        );
+        // HOTP goes without it.
+        let blocked = |facts: &mut Facts| facts.pin = PinStatus::Blocked;
+        assert_eq!(otp(Some(Family::C2300), blocked).0, Capability::Available);
     }
 
     #[test]

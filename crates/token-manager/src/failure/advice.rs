@@ -53,6 +53,7 @@ const USE_KEY: &str = "general-authenticate";
 const MANAGEMENT: &str = "management-key";
 const RESET_CARD: &str = "reset-card";
 const READ_CODE: &str = "read-pairing-code";
+const ONE_TIME_PASSWORD: &str = "one-time-password";
 /// Writing with PUT DATA.
 const WRITES: [&str; 3] = ["write-policy", "write-recovery", "erase-recovery"];
 
@@ -158,6 +159,10 @@ fn at(step: &str, status: Sw) -> Option<&'static str> {
              code on the contact interface only. Put it into a contact reader if it is not in one, \
              and start over"
         }
+        (ONE_TIME_PASSWORD, Sw::REFERENCED_DATA_NOT_FOUND | Sw::INCORRECT_P1P2) => {
+            "The slot is empty, or gives the other kind of code: ask for that kind, or choose another \
+             slot"
+        }
         (RESET_CARD, Sw::SECURITY_STATUS_NOT_SATISFIED) => {
             "The token is not erased: it did not count the PIN or the admin key as presented. Start \
              over"
@@ -180,7 +185,14 @@ mod tests {
     #[test]
     fn every_status_word_has_a_sentence_at_every_step() {
         let others = [
-            CHALLENGE, RESPONSE, UNLOCK, USE_KEY, MANAGEMENT, RESET_CARD, READ_CODE,
+            CHALLENGE,
+            RESPONSE,
+            UNLOCK,
+            USE_KEY,
+            MANAGEMENT,
+            RESET_CARD,
+            READ_CODE,
+            ONE_TIME_PASSWORD,
         ];
         let pins = [VERIFY, CHANGE, CHANGE_PUK, RESET_RETRY];
         for step in others.into_iter().chain(pins).chain(WRITES).chain([""]) {

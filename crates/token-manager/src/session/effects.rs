@@ -34,6 +34,8 @@ pub(super) fn forget(cache: &Cache, token: Option<&Name>, command: &Command) {
         // PIN PROPERTIES, PUT XAUTH KEY.
         0xA4 | 0xCA | 0xCB | 0xC0 | 0x84 | 0x82 | 0x87 | 0x56 => return,
         0xD8 if command.cla() == 0x00 => return,
+        // HOTP and TOTP: what moves on in a slot is not remembered.
+        0x88 if command.cla() == 0x80 => return,
         // VERIFY without a PIN.
         0x20 if command.data().is_empty() => return,
         // VERIFY.
@@ -133,6 +135,8 @@ mod tests {
             (b"\x00\x84\x00\x00\x00", &nothing),
             (b"\x00\x87\x00\x9B\x04\x7C\x02\x81\x00\x00", &nothing),
             (b"\x00\xD8\x01\x00\x01\x00", &nothing),
+            (b"\x80\x88\x00\x00\x00", &nothing),
+            (b"\x80\x88\x11\x00\x04\x5E\x84\xA8\x02\x00", &nothing),
             (b"\x00\x20\x00\x80\x08123456\xFF\xFF", &tries),
             (
                 b"\x00\x24\x01\x00\x10123456\xFF\xFF271828\xFF\xFF",

@@ -21,7 +21,12 @@ use secret_scan::apart;
 use token_manager::{
     FileStore, Manager, MemoryPairingCodes, MemorySecretStore, Overrides, Session,
 };
-use virtual_token::{Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
+use virtual_token::{
+    Content, CreateOptions, MemoryBackend, OathCredential, Profile, SharedToken, VirtualToken,
+};
+
+/// That of RFC 4226 and RFC 6238, which say what codes it gives.
+const OATH_SECRET: &[u8] = b"12345678901234567890";
 
 /// A card, and what the host keeps about it.
 pub(crate) struct Desk {
@@ -43,10 +48,15 @@ impl Desk {
     ) -> Self {
         let seed = 10 * (profile as u64) + u64::from(content == Content::Empty);
         let made_with_code = profile == Profile::Piv && content == Content::Personal;
-        let options = CreateOptions::default()
+        let mut options = CreateOptions::default()
             .seed(seed)
             .content(content)
             .pairing_code(made_with_code);
+        if profile == Profile::CrescendoKey {
+            options = options
+                .oath_slot(1, OathCredential::hotp(OATH_SECRET).digits(8))
+                .oath_slot(2, OathCredential::totp(OATH_SECRET).digits(8));
+        }
         let token = VirtualToken::create(profile, &options).unwrap();
         let mut token = with_code(&token, code);
         token.power_on();
