@@ -243,8 +243,9 @@ pub struct TokenIdentity {
 }
 
 impl TokenIdentity {
-    /// Whether both are of one token, by all that tells it from others.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    /// Whether both are of one token, by all that tells it from others: its family, GUID and
+    /// serial number.
+    pub fn is(&self, other: &Self) -> bool {
         (&self.family, &self.guid, &self.serial) == (&other.family, &other.guid, &other.serial)
     }
 

@@ -121,19 +121,28 @@ impl Contactless {
     pub(crate) fn complete(
         &self,
         token: Token,
-        again: impl FnOnce() -> Result<Token>,
+        again: impl FnOnce(&Token) -> Result<Token>,
         output: &Output,
     ) -> Result<Token> {
         if !self.ask(&token, SessionFor::Reading, output)? {
             return Ok(token);
         }
-        let token = again()?;
+        let token = again(&token)?;
         self.settle(&token, output)?;
         Ok(token)
     }
 
-    /// The same for a session.
-    pub(crate) fn open(&self, session: &mut Session, what: SessionFor, output: &Output) -> Result {
+    /// The same for a session, if the secure session is wanted for anything.
+    pub(crate) fn open(
+        &self,
+        session: &mut Session,
+        wanted: Option<SessionFor>,
+        output: &Output,
+    ) -> Result {
+        let Some(what) = wanted else {
+            self.skip();
+            return Ok(());
+        };
         if !self.ask(session.token(), what, output)? {
             return Ok(());
         }
@@ -148,9 +157,7 @@ impl Contactless {
     fn ask(&self, token: &Token, what: SessionFor, output: &Output) -> Result<bool> {
         self.tell_unusable(token, what, output)?;
         let Some(card) = self.wants_code(token, output)? else {
-            if let Some(from) = self.from {
-                secret::skip(from);
-            }
+            self.skip();
             return Ok(false);
         };
         if self.from.is_none() && !what.may_ask(output) {
@@ -170,6 +177,13 @@ impl Contactless {
                 )
                 .in_reader(&token.reader)
                 .into()),
+        }
+    }
+
+    /// A code that is given and not needed must not be taken for what follows it.
+    fn skip(&self) {
+        if let Some(from) = self.from {
+            secret::skip(from);
         }
     }
 
@@ -205,6 +219,8 @@ impl Contactless {
                 "The card refused the pairing code that is kept for it. Nobody vouches for the \
                  card, so it may be another one, and the code is kept",
             ),
+            // One that is given counts, whatever is kept or can't be read.
+            VciError::Store(why) => output.warning(why),
             _ => return Ok(None),
         }
         Ok(Some(card))
@@ -254,10 +270,15 @@ impl Contactless {
                     &format!("Keep the pairing code {until}?"),
                     "--keep-pairing-code",
                 )?;
-        if wished {
-            store.put(&card, &code).map_err(|error| failed(&error))?;
-            let done = format!("The pairing code is kept in {}, {until}.", store.name());
-            output.remark(&Text::styled(done, GOOD));
+        if !wished {
+            return Ok(());
+        }
+        match store.put(&card, &code) {
+            Ok(()) => {
+                let done = format!("The pairing code is kept in {}, {until}.", store.name());
+                output.remark(&Text::styled(done, GOOD));
+            }
+            Err(error) => output.warning(format!("The pairing code is not kept: {error}")),
         }
         Ok(())
     }

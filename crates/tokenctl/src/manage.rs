@@ -8,8 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 use etcetera::BaseStrategy as _;
 use token_manager::{
-    ActionError, FileStore, LoadError, LoadOptions, Manager, NotSent, Overrides, PairingCodeStore,
-    PolicySource, Reason, Secret, Session, Token,
+    Action, ActionError, FileStore, LoadError, LoadOptions, Manager, NotSent, Overrides,
+    PairingCodeStore, PolicySource, Reason, Secret, Session, Token,
 };
 
 use crate::contactless::{self, SessionFor};
@@ -50,16 +50,21 @@ impl RiskArgs {
 
 /// A manager of the source's tokens, with what this computer keeps about them.
 pub(crate) fn manager(source: &Source, risks: RiskArgs) -> Result<Manager> {
-    let manager = Manager::new(source.backend())
-        .with_store(Arc::new(FileStore::new(record_directory()?)))
-        .with_options(source.options(LoadOptions::new()))
-        .with_pairing_codes(source.contactless().codes())
-        .with_overrides(risks.overrides(source));
+    let records = FileStore::new(record_directory()?);
+    let manager = bare_manager(source, risks).with_store(Arc::new(records));
     #[cfg(feature = "secret-store")]
     if !stores_are_off() {
         return Ok(manager.with_secrets(Arc::new(crate::secret_store::DesktopStore)));
     }
     Ok(manager)
+}
+
+/// The same, without what this computer keeps about them.
+fn bare_manager(source: &Source, risks: RiskArgs) -> Manager {
+    Manager::new(source.backend())
+        .with_options(source.options(LoadOptions::new()))
+        .with_pairing_codes(source.contactless().codes())
+        .with_overrides(risks.overrides(source))
 }
 
 /// Turns the stores for secrets off, with the value `none`: where nothing may be
@@ -87,71 +92,79 @@ pub(crate) fn login_session() -> std::result::Result<Arc<dyn PairingCodeStore>, 
     Err("it was left out of this build".to_owned())
 }
 
-/// The one token that is meant, connected and read.
-pub(crate) fn open(source: &Source, risks: RiskArgs, output: &Output) -> Result<Session> {
-    open_by(&manager(source, risks)?, source, output)
+/// The one token that is meant, connected and read for this action.
+pub(crate) fn open(
+    source: &Source,
+    risks: RiskArgs,
+    action: Action,
+    output: &Output,
+) -> Result<Session> {
+    open_by(&manager(source, risks)?, source, action, output)
 }
 
-/// The same, to erase it: with the pairing code that is kept for it.
-pub(crate) fn open_to_erase(source: &Source, risks: RiskArgs, output: &Output) -> Result<Session> {
-    let mut manager = manager(source, risks)?;
-    if let Ok(codes) = login_session() {
-        manager = manager.with_pairing_codes(codes);
-    }
-    open_by(&manager, source, output)
-}
-
-/// The one token that is meant, connected and read by this manager.
-pub(crate) fn open_by(manager: &Manager, source: &Source, output: &Output) -> Result<Session> {
+/// The same, read by this manager. The pairing code is asked for only if the secure session
+/// is all that the action lacks: what is for contact alone, or not of this token, is left
+/// to be refused for that.
+pub(crate) fn open_by(
+    manager: &Manager,
+    source: &Source,
+    action: Action,
+    output: &Output,
+) -> Result<Session> {
     let card = source.connect_one(output)?;
     let reader = card.info().reader.clone();
     let session = manager
         .session(card)
         .map_err(|error| action_failed(&error, &reader))?;
-    let mut session = meant(session, source)?;
-    source
-        .contactless()
-        .open(&mut session, SessionFor::Acting, output)?;
+    let lacks_session = |session: &Session| {
+        let lacking = matches!(session.ensure(action), Err(ActionError::Vci { .. }));
+        lacking.then_some(SessionFor::Acting)
+    };
+    opened(session, lacks_session, source, output)
+}
+
+/// Opens the secure session too, if there is something that it is wanted for. The token was
+/// chosen by what is remembered, or may have been exchanged since: what was read now has to
+/// be what was named.
+fn opened(
+    mut session: Session,
+    wanted: impl FnOnce(&Session) -> Option<SessionFor>,
+    source: &Source,
+    output: &Output,
+) -> Result<Session> {
+    if !source.means(session.token()) {
+        return Err(source.no_such_token().into());
+    }
+    let wanted = wanted(&session);
+    source.contactless().open(&mut session, wanted, output)?;
     Ok(session)
 }
 
-/// It was chosen by what is remembered, or may have been exchanged since: what was
-/// read now has to be what was named.
-fn meant(session: Session, source: &Source) -> Result<Session> {
-    if source.means(session.token()) {
-        return Ok(session);
-    }
-    Err(source.no_such_token().into())
-}
-
-/// The same, to look at and not to change. That what this computer keeps about
-/// the token can't be read is told, and is no reason not to look at it.
+/// The one token that is meant, to look at and not to change, and what its secure session
+/// is wanted for, if for anything. That what this computer keeps about the token can't be
+/// read is told, and is no reason not to look at it.
 pub(crate) fn open_to_read(
     source: &Source,
-    session_for: SessionFor,
+    wanted: impl FnOnce(&Session) -> Option<SessionFor>,
     output: &Output,
 ) -> Result<Session> {
     let card = source.connect_one(output)?;
     let reader = card.info().reader.clone();
     let without_records = |unreadable: Failure| {
         unreadable.warn(output);
-        Manager::new(source.backend()).open(&reader)
+        bare_manager(source, RiskArgs::default()).open(&reader)
     };
-    let opened = match manager(source, RiskArgs::default()) {
+    let session = match manager(source, RiskArgs::default()) {
         Ok(manager) => match manager.session(card) {
             Err(error @ ActionError::Store(_)) => {
                 without_records(action_failed(&error, &reader).into())
             }
-            opened => opened,
+            session => session,
         },
         Err(failure) => without_records(failure),
     };
-    let opened = opened.map_err(|error| action_failed(&error, &reader))?;
-    let mut session = meant(opened, source)?;
-    source
-        .contactless()
-        .open(&mut session, session_for, output)?;
-    Ok(session)
+    let session = session.map_err(|error| action_failed(&error, &reader))?;
+    opened(session, wanted, source, output)
 }
 
 /// Adds what this computer keeps about a token that was read. That it can't be

@@ -10,7 +10,7 @@ use pcsc_transport::{
 };
 use piv_apdu::status::StatusWord;
 use token_manager::token_cache::Cache;
-use token_manager::{Freshness, LoadError, LoadOptions, Loaded, Token};
+use token_manager::{Freshness, LoadError, LoadOptions, Loaded, NotSent, Token, VciState};
 use virtual_token::EmbeddedBackend;
 use virtual_token::store::{StoreError, TokenStore};
 
@@ -133,10 +133,17 @@ impl Source {
         Ok(all.ordered())
     }
 
-    /// The one token that is meant, with its content.
+    /// The one token that is meant, with its content. Where there is a choice, it is made by
+    /// a look: no secure session is opened with any other token.
     pub(crate) fn load_one(&self, options: &LoadOptions, output: &Output) -> Result<Token> {
-        let mut loaded = self.load_with(&self.options(options.clone()))?;
-        let token = if loaded.len() == 1 && self.token.is_none() {
+        let occupied = self.occupied()?;
+        let is_a_choice = occupied.len() > 1 || self.token.is_some();
+        let mut loaded = if is_a_choice {
+            self.look(options)?
+        } else {
+            self.load_with(&self.options(options.clone()))?
+        };
+        let mut token = if loaded.len() == 1 && self.token.is_none() {
             loaded
                 .remove(0)
                 .result
@@ -144,9 +151,26 @@ impl Source {
         } else {
             self.choose(loaded, output)?
         };
-        let reader = token.reader.clone();
-        let again = || self.load(&reader, options.clone());
+        if is_a_choice && matches!(token.vci, VciState::Closed(_)) {
+            token = self.load_same(&token, options)?;
+        }
+        let again = |token: &Token| self.load_same(token, options);
         self.contactless.complete(token, again, output)
+    }
+
+    /// The token that was read, once more, with what the secure session gives. Another one
+    /// that lies there now is refused.
+    fn load_same(&self, before: &Token, options: &LoadOptions) -> Result<Token> {
+        let mut options = options.clone();
+        if options.freshness == Freshness::Quick {
+            // A quick look at a token that is known now would open none.
+            options.freshness = Freshness::Checked;
+        }
+        let token = self.load(&before.reader, options)?;
+        if token.identity.is(&before.identity) && self.means(&token) {
+            return Ok(token);
+        }
+        Err(manage::action_failed(&NotSent::OtherToken.into(), &token.reader).into())
     }
 
     /// The token in this reader, past everything that is remembered of it.

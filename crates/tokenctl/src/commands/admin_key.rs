@@ -30,7 +30,7 @@ fn set(arguments: &AdminKeySetArgs, source: &Source, output: &Output) -> Result 
     if arguments.generate && !arguments.dry_run {
         hands = hands.expecting()?;
     }
-    let mut session = manage::open(source, arguments.risks, output)?;
+    let mut session = manage::open(source, arguments.risks, Action::ChangeAdminKey, output)?;
     let plan = plan::made(session.plan_admin_key(), &session)?;
     if arguments.dry_run {
         return plan::write(&plan, session.token(), output);
@@ -114,10 +114,15 @@ fn copy(key: &XauthKey) -> std::result::Result<XauthKey, ActionError> {
 }
 
 fn check(arguments: &AdminKeyCheckArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, arguments.risks, output)?;
     let management = arguments.management_key || arguments.management.management_key_fd.is_some();
+    let action = if management {
+        Action::AuthenticateManagementKey
+    } else {
+        Action::UnblockWithChallengeResponse
+    };
+    let mut session = manage::open(source, arguments.risks, action, output)?;
+    pin::ready(&session, action)?;
     let (key, name, algorithm, result) = if management {
-        pin::ready(&session, Action::AuthenticateManagementKey)?;
         let key = arguments.management.read()?;
         let result = session.check_management_key(&key);
         (
@@ -127,7 +132,6 @@ fn check(arguments: &AdminKeyCheckArgs, source: &Source, output: &Output) -> Res
             result,
         )
     } else {
-        pin::ready(&session, Action::UnblockWithChallengeResponse)?;
         let key = match &arguments.key_file {
             Some(path) => arguments.passphrase.open(path)?,
             None => authority::admin_key(arguments.key_fd, "Admin key", "--key-fd")?,

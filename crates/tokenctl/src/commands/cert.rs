@@ -8,7 +8,7 @@ use piv_apdu::command::GetData;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::{CertificateObject, ObjectTag};
 use piv_apdu::status::StatusWord;
-use token_manager::{CertificateState, Freshness, LoadOptions, Reason, Token, VciState};
+use token_manager::{CertificateState, Freshness, LoadOptions, Reason, Session, Token, VciState};
 
 use crate::certificate_file;
 use crate::cli::{CertCommand, CertFormat, ExportArgs};
@@ -162,18 +162,21 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
 
 /// The certificate of a slot of a token on a contactless reader, uncompressed DER, and
 /// how many commands it took: the token is read as a whole, over the virtual contact
-/// interface if that opens.
+/// interface if that opens. Only a certificate that is not public asks for what that takes.
 fn read_through_air(key: KeyReference, source: &Source, output: &Output) -> Result<(Vec<u8>, u64)> {
-    let session = manage::open_to_read(source, SessionFor::Acting, output)?;
+    let is_closed = |session: &Session| {
+        let entry = session.token().certificate(key);
+        entry.is_some_and(|entry| entry.state == CertificateState::NeedsContact)
+    };
+    let wanted = |session: &Session| is_closed(session).then_some(SessionFor::Acting);
+    let session = manage::open_to_read(source, wanted, output)?;
     let token = session.token();
-    let entry = token.certificate(key);
-    if let Some(der) = entry.and_then(|entry| entry.der()) {
+    if let Some(der) = token.certificate(key).and_then(|entry| entry.der()) {
         return Ok((der.to_vec(), session.round_trips()));
     }
-    let is_closed = entry.is_some_and(|entry| entry.state == CertificateState::NeedsContact);
     let report = match &token.vci {
-        VciState::Closed(why) if is_closed => contactless::vci_failed(why),
-        _ if is_closed => {
+        VciState::Closed(why) if is_closed(&session) => contactless::vci_failed(why),
+        _ if is_closed(&session) => {
             let what = format!(
                 "the certificate of slot {} is given {}",
                 describe::slot(key),

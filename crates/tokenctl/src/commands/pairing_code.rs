@@ -44,8 +44,9 @@ pub(crate) fn run(
 
 fn show(arguments: &PairingCodeShowArgs, source: &Source, output: &Output) -> Result {
     arguments.reveal.check(output)?;
-    let mut session = manage::open(source, RiskArgs::default(), output)?;
-    pin::ready(&session, Action::RetrievePairingCode)?;
+    let action = Action::RetrievePairingCode;
+    let mut session = manage::open(source, RiskArgs::default(), action, output)?;
+    pin::ready(&session, action)?;
     let pin = arguments.pin.read(&mut session, output)?;
     let code = pin.attempt(&mut session, output, |session, pin, last_try| {
         session.retrieve_pairing_code(pin, last_try)
@@ -73,11 +74,12 @@ fn cache(
     let source = source()?;
     let manager = manage::manager(&source, RiskArgs::default())?;
     let manager = manager.with_pairing_codes(Arc::clone(&store));
-    let mut session = manage::open_by(&manager, &source, output)?;
-    pin::ready(&session, Action::RetrievePairingCode)?;
+    let action = Action::RetrievePairingCode;
+    let mut session = manage::open_by(&manager, &source, action, output)?;
+    pin::ready(&session, action)?;
     let Some(card) = session.token().identity.guid else {
         let error = ActionError::Unavailable {
-            action: Action::RetrievePairingCode,
+            action,
             reason: Reason::NoGuid,
         };
         return Err(manage::action_failed(&error, &session.token().reader).into());

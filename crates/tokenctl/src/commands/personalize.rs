@@ -3,8 +3,8 @@
 use piv_apdu::secret::{Pin, Puk};
 use token_manager::token_profile::{Alphabet, Policy};
 use token_manager::{
-    ActionError, NotSent, PersonalizeOptions, Personalized, PinPolicy, Plan, PresentSecrets,
-    ProfileState, RecoveryPlace, Session, TokenFamily,
+    Action, ActionError, NotSent, PersonalizeOptions, Personalized, PinPolicy, Plan,
+    PresentSecrets, ProfileState, RecoveryPlace, Session, TokenFamily,
 };
 
 use crate::authority::{self, Given};
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
     if !arguments.dry_run {
         hands = hands.expecting()?;
     }
-    let mut session = manage::open_to_erase(source, arguments.risks, output)?;
+    let mut session = manage::open(source, arguments.risks, Action::Personalize, output)?;
     hands.name(session.token());
     plan::say_where_it_stands(&session, output);
     let setup = Setup::new(arguments, &session);

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use crescendo_ext::xauth::XauthCryptogram;
 use piv_apdu::secret::Pin;
 use token_manager::{
-    Action, ActionError, LastTry, NotSent, PinChangeEntry, PinStatus, ProfileState, Session,
-    TokenFamily, UnblockWith, Unblocked,
+    Action, ActionError, Capability, LastTry, NotSent, PinChangeEntry, PinStatus, ProfileState,
+    Reason, Session, TokenFamily, UnblockWith, Unblocked,
 };
 
 use crate::authority::{self, PinArgs};
@@ -37,7 +37,7 @@ pub(crate) fn run(command: &PinCommand, source: &Source, output: &Output) -> Res
 }
 
 fn status(source: &Source, output: &Output) -> Result {
-    let session = manage::open_to_read(source, SessionFor::Reading, output)?;
+    let session = manage::open_to_read(source, |_| Some(SessionFor::Reading), output)?;
     let token = session.token();
     let ways: Vec<Action> = [Action::UnblockWithPuk, Action::UnblockWithChallengeResponse]
         .into_iter()
@@ -75,7 +75,8 @@ fn status(source: &Source, output: &Output) -> Result {
 }
 
 fn verify(arguments: PinArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, manage::RiskArgs::default(), output)?;
+    let risks = manage::RiskArgs::default();
+    let mut session = manage::open(source, risks, Action::Authenticate, output)?;
     let reader = session.token().reader.clone();
     ready(&session, Action::Authenticate)?;
     let pin = arguments.read(&mut session, output)?;
@@ -96,7 +97,7 @@ fn verify(arguments: PinArgs, source: &Source, output: &Output) -> Result {
 }
 
 fn change(arguments: &PinChangeArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, arguments.risks, output)?;
+    let mut session = manage::open(source, arguments.risks, Action::ChangePin, output)?;
     ready(&session, Action::ChangePin)?;
     let plan = plan::made(session.plan_change_pin(), &session)?;
     if arguments.dry_run {
@@ -147,7 +148,8 @@ fn change(arguments: &PinChangeArgs, source: &Source, output: &Output) -> Result
 }
 
 fn unblock(arguments: &PinUnblockArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, arguments.risks, output)?;
+    // Which way it will be follows from the token, and each is for contact alone.
+    let mut session = manage::open(source, arguments.risks, Action::UnblockWithPuk, output)?;
     let before = session.token().pin.status.clone();
     let way = way(arguments, &session);
     let action = match way {
@@ -190,10 +192,10 @@ fn way(arguments: &PinUnblockArgs, session: &Session) -> UnblockWith {
     } else if by_hand {
         UnblockWith::Response
     } else if arguments.puk_fd.is_some()
-        || token
-            .capabilities
-            .get(Action::UnblockWithPuk)
-            .is_available()
+        || matches!(
+            token.capabilities.get(Action::UnblockWithPuk),
+            Capability::Available | Capability::Unavailable(Reason::OnlyOnContact)
+        )
     {
         UnblockWith::Puk
     } else if token.has_static_challenge() {

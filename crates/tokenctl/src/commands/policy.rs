@@ -29,7 +29,7 @@ pub(crate) fn run(command: &PolicyCommand, source: &Source, output: &Output) -> 
 }
 
 fn show(source: &Source, output: &Output) -> Result {
-    let session = manage::open_to_read(source, SessionFor::Reading, output)?;
+    let session = manage::open_to_read(source, |_| Some(SessionFor::Reading), output)?;
     let rules = rules(&session);
     let token = session.token();
     if output.json {
@@ -216,7 +216,8 @@ fn set(arguments: &PolicySetArgs, source: &Source, output: &Output) -> Result {
             .next("`tokenctl policy set --help` names them")
             .into());
     }
-    let mut session = manage::open(source, arguments.risks, output)?;
+    // Every rule is for contact alone.
+    let mut session = manage::open(source, arguments.risks, Action::UpdatePinLength, output)?;
     let reader = session.token().reader.clone();
     let new = changed(&arguments.policy, session.managed_policy());
     let plan = session

@@ -32,7 +32,7 @@ pub(crate) fn run(command: &PukCommand, source: &Source, output: &Output) -> Res
 
 fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
     arguments.reveal.check(output)?;
-    let mut session = manage::open(source, RiskArgs::default(), output)?;
+    let mut session = manage::open(source, RiskArgs::default(), Action::ViewPuk, output)?;
     pin::ready(&session, Action::ViewPuk)?;
     let pin = arguments.pin.read(&mut session, output)?;
     let secret = pin.attempt(&mut session, output, |session, pin, last_try| {
@@ -63,7 +63,7 @@ fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
 }
 
 fn forget(arguments: &PukForgetArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, arguments.risks, output)?;
+    let mut session = manage::open(source, arguments.risks, Action::ViewPuk, output)?;
     pin::ready(&session, Action::ViewPuk)?;
     let plan = plan::made(session.plan_forget_recovery(), &session)?;
     if arguments.dry_run {
@@ -91,7 +91,7 @@ fn forget(arguments: &PukForgetArgs, source: &Source, output: &Output) -> Result
 }
 
 fn change(arguments: &PukChangeArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, arguments.risks, output)?;
+    let mut session = manage::open(source, arguments.risks, Action::ChangePuk, output)?;
     pin::ready(&session, Action::ChangePuk)?;
     let plan = plan_change(&session)?;
     if arguments.dry_run {

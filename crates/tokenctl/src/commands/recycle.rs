@@ -1,6 +1,6 @@
 //! `recycle`: erase a token.
 
-use token_manager::Session;
+use token_manager::{Action, Session};
 
 use crate::cli::RecycleArgs;
 use crate::commands::puk;
@@ -16,7 +16,7 @@ use crate::text::{GOOD, NAME, Text};
 
 /// Says what is erased, has it confirmed, and erases it.
 pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open_to_erase(source, arguments.risks, output)?;
+    let mut session = manage::open(source, arguments.risks, Action::Recycle, output)?;
     let name = source::token_name(session.token());
     let before = name.id.clone();
     plan::say_where_it_stands(&session, output);

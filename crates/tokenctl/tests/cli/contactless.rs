@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 
+use piv_apdu::key::KeyReference;
 use piv_apdu::sm::CipherSuite;
-use virtual_token::{CreateOptions, Profile, Vci};
+use virtual_token::{CreateOptions, KeyAlgorithm, Profile, Vci};
 
-use crate::tool::{Ran, Tool};
+use crate::tool::{Ran, Tool, entries};
 
 pub(crate) const CODE: &str = "60718294";
 
@@ -178,14 +179,16 @@ fn a_card_of_another_authority_is_refused() {
     assert!(ran.stdout.contains("may be a copy or a fake"), "{ran:#?}");
 }
 
+/// Where the environment names a certificate that is not there.
+fn wrong(tool: &Tool, arguments: &[&str], input: &str) -> Ran {
+    let mut command = tool.command(&[&["--virtual"], arguments].concat());
+    command.env("TOKENCTL_TRUST_ANCHORS", tool.file("none.pem"));
+    let mut command = assert_cmd::Command::from_std(command);
+    Ran::of(&command.write_stdin(input).output().unwrap())
+}
+
 #[test]
 fn a_bad_file_in_the_environment_is_told_where_it_matters() {
-    let wrong = |tool: &Tool, arguments: &[&str], input: &str| {
-        let mut command = tool.command(&[&["--virtual"], arguments].concat());
-        command.env("TOKENCTL_TRUST_ANCHORS", tool.file("none.pem"));
-        let mut command = assert_cmd::Command::from_std(command);
-        Ran::of(&command.write_stdin(input).output().unwrap())
-    };
     let verify = ["pin", "verify", "--pin-fd", "0"];
     let (tool, _) = on_contact();
     wrong(&tool, &["show"], "").ok();
@@ -247,6 +250,140 @@ fn a_list_opens_no_session() {
     assert!(opened(&["show", "--pairing-code-fd", "0"], CODE));
     assert!(!opened(&["list"], ""));
     assert!(!opened(&["list", "--fresh"], ""));
+}
+
+/// How many secure sessions it takes: GENERAL AUTHENTICATE with their key.
+fn sessions(tool: &Tool, arguments: &[&str], input: &str) -> (Ran, usize) {
+    let trace = tool.file("trace.txt");
+    let more = ["--trace", trace.to_str().unwrap(), "--trust-any-card"];
+    let ran = tool.run_with_input(&[arguments, &more].concat(), input);
+    let trace = std::fs::read_to_string(&trace).unwrap().replace(' ', "");
+    assert!(trace.contains("00A40400"), "{trace}");
+    (ran, trace.matches("00872704").count())
+}
+
+#[test]
+fn a_token_that_is_not_meant_is_not_spoken_to_in_a_session() {
+    let (tool, _) = through_air();
+    tool.make("two", Profile::Piv, &CreateOptions::default().seed(2));
+    let id = |reader: &str| {
+        let listed = tool.run(&["list", "--json", "--reader", reader]).ok();
+        let id = listed.json()["tokens"][0]["id"].take();
+        id.as_str().unwrap().to_owned()
+    };
+    let (one, two) = (id("one"), id("two"));
+    let code = ["--pairing-code-fd", "0"];
+    for command in [&["show"][..], &["cert", "list"]] {
+        let named = |id| [command, &code, &["--json", "--token", id]].concat();
+        let (ran, opened) = sessions(&tool, &[command, &code].concat(), CODE);
+        assert_eq!((ran.code, opened), (6, 0), "{ran:#?}");
+        let (ran, opened) = sessions(&tool, &named(&two), CODE);
+        assert_eq!((ran.code, opened), (0, 0), "{ran:#?}");
+        let (ran, opened) = sessions(&tool, &named(&one), CODE);
+        assert_eq!(ran.code, 0, "{ran:#?}");
+        assert!(opened > 0);
+    }
+    // A look that makes it known does not leave it at that.
+    tool.run(&["cache", "clear", "--all"]).code(0);
+    let arguments = ["show", "--json", "--quick", "--token", &one];
+    let (ran, _) = sessions(&tool, &[&arguments[..], &code].concat(), CODE);
+    assert_eq!(ran.json()["token"]["vci"]["state"], "open");
+}
+
+#[test]
+fn a_public_certificate_is_exported_without_a_code() {
+    let tool = Tool::new();
+    let options = CreateOptions::default()
+        .seed(1)
+        .vci(Vci::new(CipherSuite::Cs2))
+        .key(KeyReference::CARD_AUTHENTICATION, KeyAlgorithm::EccP256)
+        .key(KeyReference::PIV_AUTHENTICATION, KeyAlgorithm::EccP256);
+    tool.make("one", Profile::Piv, &options);
+    tool.put_object("one", "5FC123", "99083630373138323934FE00");
+    let export = |slot| ["cert", "export", "--slot", slot];
+    let on_contact = tool.run(&export("9E")).ok().stdout;
+    tool.run(&["virtual", "move", "one", "--to", "contactless"])
+        .ok();
+    let public = export("9E");
+    assert_eq!(wrong(&tool, &public, "").ok().stdout, on_contact);
+    let given = ["--trust-any-card", "--pairing-code-fd", "0"];
+    for code in ["", "no code\n", "60718295\n", CODE] {
+        let ran = tool.run_with_input(&[&public[..], &given].concat(), code);
+        assert_eq!(ran.ok().stdout, on_contact);
+    }
+
+    let other = export("9A");
+    let ran = wrong(&tool, &other, "").code(12);
+    assert!(ran.stderr.contains("none.pem"), "{ran:#?}");
+    let arguments = [&other[..], &given].concat();
+    tool.run_with_input(&arguments, "60718295\n").code(10);
+    tool.run_with_input(&arguments, CODE).ok();
+}
+
+/// What can't be read of this computer changes nothing of how the token is read.
+#[test]
+fn a_damaged_record_closes_no_session() {
+    let (tool, file) = on_contact();
+    let records = tool.file("records");
+    let set = ["policy", "set", "--min", "5", "--pin-fd", "0"];
+    let set = [&set[..], &["--allow-managed"]].concat();
+    tool.run_with_input(&set, "123456\n").code(0);
+    for record in entries(&records) {
+        std::fs::write(records.join(record), "{\"version\":").unwrap();
+    }
+    let _ = tool
+        .run(&["virtual", "move", "one", "--to", "contactless"])
+        .ok();
+    let status = ["pin", "status", "--pairing-code-fd", "0"];
+    let status = [&status[..], &["--trust-anchor", &file]].concat();
+    let ran = tool.run_with_input(&status, CODE).code(0);
+    assert!(ran.stderr.contains("move the file away"), "{ran:#?}");
+    assert!(ran.stdout.contains("3 tries left"), "{ran:#?}");
+}
+
+/// What only contact allows, and what the token does not have.
+const NOT_THROUGH_AIR: [(&[&str], &str); 12] = [
+    (&["pin", "unblock"], "only on the contact interface"),
+    (
+        &["pin", "unblock", "--puk-fd", "0"],
+        "only on the contact interface",
+    ),
+    (&["pin", "unblock", "--key"], "do not have it"),
+    (&["puk", "change"], "only on the contact interface"),
+    (&["puk", "show", "--show"], "only on the contact interface"),
+    (&["puk", "forget"], "only on the contact interface"),
+    (
+        &["pairing-code", "show", "--show"],
+        "only on the contact interface",
+    ),
+    (
+        &["admin-key", "check", "--management-key"],
+        "only on the contact interface",
+    ),
+    (&["admin-key", "set", "--delivery"], "nothing is known"),
+    (
+        &["policy", "set", "--min", "7"],
+        "only on the contact interface",
+    ),
+    (&["recycle"], "do not have it"),
+    (
+        &["personalize", "--dry-run"],
+        "only on the contact interface",
+    ),
+];
+
+#[test]
+fn what_no_session_allows_is_refused_for_that() {
+    let (tool, _) = through_air();
+    for (arguments, why) in NOT_THROUGH_AIR {
+        for ran in [
+            wrong(&tool, arguments, ""),
+            tool.run(&[arguments, &["--trust-any-card"]].concat()),
+        ] {
+            assert_eq!(ran.code, 13, "{arguments:?} {ran:#?}");
+            assert!(ran.stderr.contains(why), "{arguments:?} {ran:#?}");
+        }
+    }
 }
 
 #[test]
@@ -375,6 +512,42 @@ mod at_terminal {
     }
 
     #[test]
+    fn what_no_session_allows_asks_for_no_code() {
+        let (tool, _) = through_air();
+        for (arguments, why) in NOT_THROUGH_AIR {
+            let session = start(&tool, &[], &[arguments, &[TRUST]].concat(), "");
+            let screen = ends(session, 13);
+            assert!(!screen.contains("Pairing code of"), "{screen}");
+            let screen = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(screen.contains(why), "{arguments:?} {screen}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_exchanged_at_the_prompt_is_not_shown() {
+        let (tool, _) = through_air();
+        let other = Tool::new();
+        let options = CreateOptions::default()
+            .seed(2)
+            .vci(Vci::new(CipherSuite::Cs2));
+        other.make("one", Profile::Piv, &options);
+        other
+            .run(&["virtual", "move", "one", "--to", "contactless"])
+            .ok();
+        let mut session = start(&tool, &[], &["show", TRUST], "");
+        session.exp_string(PROMPT).unwrap();
+        let file = |tool: &Tool| tool.path().join("one.json");
+        std::fs::copy(file(&other), file(&tool)).unwrap();
+        answer(&mut session, CODE);
+        let screen = ends(session, 12);
+        assert!(
+            screen.contains("another token is in the reader"),
+            "{screen}"
+        );
+        assert!(!screen.contains("Secure session"), "{screen}");
+    }
+
+    #[test]
     fn nobody_is_asked_for_what_nobody_sees() {
         let (tool, _) = through_air();
         for (arguments, stdout) in [
@@ -449,6 +622,35 @@ mod at_terminal {
                 let ran = ran.code(0);
                 assert!(ran.stderr.contains(said), "{ran:#?}");
                 assert!(ran.stdout.trim().ends_with(left), "{ran:#?}");
+            }
+        }
+
+        /// With the right code on stdin, after this was done to what is kept.
+        fn shown_after(meddling: &str, more: &str) -> Option<Ran> {
+            let (tool, _) = through_air();
+            let script = format!(
+                "{KEEP} {meddling}; \
+                 echo {CODE} | ctl show {TRUST} --pairing-code-fd 0 {more}"
+            );
+            let ran = in_a_session(&tool, &script)?.code(0);
+            assert!(ran.stdout.contains("open (CS2)"), "{ran:#?}");
+            Some(ran)
+        }
+
+        #[test]
+        fn what_is_given_counts_where_what_is_kept_is_damaged() {
+            if let Some(ran) = shown_after("keyctl update $key 1234", "") {
+                assert!(ran.stderr.contains("is no pairing code"), "{ran:#?}");
+            }
+        }
+
+        #[test]
+        fn that_it_could_not_be_kept_ends_nothing() {
+            // What is kept is of no use, and may be seen and read, and not be replaced.
+            let meddling = "keyctl update $key 1234; keyctl setperm $key 0x0b000000";
+            if let Some(ran) = shown_after(meddling, "--keep-pairing-code") {
+                let said = "is not kept: the login session's keyring can't be used";
+                assert!(ran.stderr.contains(said), "{ran:#?}");
             }
         }
 
