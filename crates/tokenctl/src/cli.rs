@@ -3,6 +3,7 @@
 
 mod administer;
 mod lifecycle;
+mod otp;
 mod pairing_code;
 
 use std::path::PathBuf;
@@ -13,6 +14,8 @@ pub(crate) use administer::{
 };
 
 pub(crate) use lifecycle::{PersonalizeArgs, RecycleArgs};
+
+pub(crate) use otp::{OtpCodeArgs, OtpCommand, OtpKind};
 
 pub(crate) use pairing_code::{
     PairingCodeCacheArgs, PairingCodeCommand, PairingCodeForgetArgs, PairingCodeShowArgs,
@@ -47,8 +50,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
         2  wrong usage          7  token gone or reset\n  \
         3  no token             8  the card refused\n  \
         4  no reader            9  held by another program, or no access\n \
-        10  wrong PIN, PUK, key 12  not sent, no try spent\n \
-        11  blocked             13  the token can't do it",
+        10  wrong PIN, PUK, key 13  the token can't do it\n \
+        11  blocked             14  button not pressed\n \
+        12  not sent, no try spent",
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -210,6 +214,13 @@ pub(crate) enum Command {
     PairingCode {
         #[command(subcommand)]
         command: PairingCodeCommand,
+    },
+
+    /// Get one-time passwords of a Crescendo Key.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Otp {
+        #[command(subcommand)]
+        command: OtpCommand,
     },
 
     /// Show and set the rules for the PIN.
@@ -760,6 +771,11 @@ pub(crate) struct CreateArgs {
     /// of the cipher suite that its keys call for.
     #[arg(long)]
     pub(crate) pairing_code: bool,
+
+    /// Have nobody press the button of a crescendo-key, so that a code is waited for in
+    /// vain. By default it is pressed as soon as the token waits for it.
+    #[arg(long)]
+    pub(crate) unattended: bool,
 
     /// The token's name; it appears in its reader's name.
     pub(crate) name: String,

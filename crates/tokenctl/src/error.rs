@@ -38,12 +38,14 @@ pub(crate) enum Kind {
     NotSent,
     /// The token, or this software, cannot do it.
     Unavailable,
+    /// The token's button was not pressed in time.
+    NotPressed,
 }
 
 impl Kind {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Kind; 13] = [
+    pub(crate) const ALL: [Kind; 14] = [
         Kind::Other,
         Kind::Usage,
         Kind::NoToken,
@@ -57,6 +59,7 @@ impl Kind {
         Kind::Blocked,
         Kind::NotSent,
         Kind::Unavailable,
+        Kind::NotPressed,
     ];
 
     /// The program's exit code.
@@ -75,6 +78,7 @@ impl Kind {
             Kind::Blocked => 11,
             Kind::NotSent => 12,
             Kind::Unavailable => 13,
+            Kind::NotPressed => 14,
         }
     }
 
@@ -94,6 +98,7 @@ impl Kind {
             Kind::Blocked => "blocked",
             Kind::NotSent => "not-sent",
             Kind::Unavailable => "unavailable",
+            Kind::NotPressed => "not-pressed",
         }
     }
 }
@@ -265,7 +270,7 @@ mod tests {
     fn exit_codes_and_names_are_unique() {
         let codes: BTreeSet<u8> = Kind::ALL.iter().map(|kind| kind.exit_code()).collect();
         let names: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-        assert_eq!(codes, (1..=13).collect());
+        assert_eq!(codes, (1..=14).collect());
         assert_eq!(names.len(), Kind::ALL.len());
     }
 

@@ -6,6 +6,7 @@
 //! goes away.
 
 mod administer;
+mod otp;
 mod pairing_code;
 
 use serde::Serialize;
@@ -14,6 +15,8 @@ pub(crate) use administer::{
     AdminKeySet, KeyCheck, Personalize, Plan, PlanFate, PlanStep, PolicyRule, PolicySet,
     PolicyShow, PukResult, PukShow, Recycle, StepOutcome,
 };
+
+pub(crate) use otp::{OtpCode, OtpList, OtpSlot};
 
 pub(crate) use pairing_code::{CardName, PairingCodeList, PairingCodeResult, PairingCodeShow};
 
@@ -83,6 +86,8 @@ schemas! {
     PairingCodeShow<'_> => "pairing-code-show",
     PairingCodeList<'_> => "pairing-code-list",
     PairingCodeResult<'_> => "pairing-code-result",
+    OtpList => "otp-list",
+    OtpCode<'_> => "otp-code",
     PolicyShow => "policy",
     PolicySet => "policy-set",
     Plan => "plan",

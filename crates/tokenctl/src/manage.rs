@@ -280,6 +280,7 @@ fn kind(error: &ActionError) -> Kind {
         | ActionError::PinPad(_)
         | ActionError::Policy(_) => Kind::NotSent,
         ActionError::Unavailable { .. } => Kind::Unavailable,
+        ActionError::ButtonNotPressed => Kind::NotPressed,
         ActionError::Refused { .. } => Kind::CardRefused,
         ActionError::AuthenticationLost => Kind::TokenGone,
         _ => Kind::Other,

@@ -68,6 +68,7 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
             let token = cli.global.token.as_deref();
             commands::pairing_code::run(command, token, source, output)
         }
+        Command::Otp { command } => commands::otp::run(command, &source()?, output),
         Command::Policy { command } => commands::policy::run(command, &source()?, output),
         Command::AdminKey { command } => commands::admin_key::run(command, &source()?, output),
         Command::Recycle(arguments) => commands::recycle::run(arguments, &source()?, output),

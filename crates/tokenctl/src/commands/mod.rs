@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod helpdesk;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod otp;
 pub(crate) mod pairing_code;
 pub(crate) mod personalize;
 pub(crate) mod pin;

@@ -6,7 +6,7 @@ use pcsc_transport::Interface;
 use piv_apdu::sm::CipherSuite;
 use virtual_token::store::{Entry, TokenName, TokenSummary};
 use virtual_token::vpcd::{self, Ended, VpcdError};
-use virtual_token::{Content, CreateOptions, Profile, Vci};
+use virtual_token::{Button, Content, CreateOptions, Profile, Vci};
 
 use crate::certificate_file;
 use crate::cli::{
@@ -48,6 +48,9 @@ fn create(arguments: &CreateArgs, output: &Output) -> Result {
     options.seed = arguments.seed;
     options.vci = vci(arguments);
     options.extended_length = arguments.extended_length;
+    if arguments.unattended {
+        options.button = Button::Unattended;
+    }
     let store = store()?;
     let made = store
         .create(&name, profile, &options)

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+#[cfg(unix)]
+use virtual_token::{Content, OathCredential};
 use virtual_token::{CreateOptions, Profile};
 
 use crate::tool::{Ran, Tool};
@@ -138,7 +140,22 @@ fn with_secrets(tool: &Tool) -> Vec<Value> {
     documents.extend(run(&unblock, "00000000\n0123456789ABCDEF\n"));
     documents.extend(administering());
     documents.extend(pairing());
+    documents.extend(one_time_passwords());
     documents
+}
+
+/// Documents of `otp`.
+#[cfg(unix)]
+fn one_time_passwords() -> Vec<Value> {
+    let tool = Tool::new();
+    let options = CreateOptions::default()
+        .seed(1)
+        .content(Content::Empty)
+        .oath_slot(1, OathCredential::hotp(b"12345678901234567890"));
+    tool.make("one", Profile::CrescendoKey, &options);
+    [&["otp", "list"][..], &["otp", "code"]]
+        .map(|arguments| tool.run(&[&["--json"], arguments].concat()).ok().json())
+        .to_vec()
 }
 
 /// Documents of `pairing-code`.

@@ -21,6 +21,7 @@ mod helpdesk;
 mod json;
 mod list;
 mod meta;
+mod otp;
 mod pairing_code;
 mod personalize;
 mod pin;
