@@ -12,7 +12,6 @@ use token_manager::{Action, OathState, utc};
 
 use crate::cli::{OtpCodeArgs, OtpCommand, OtpKind};
 use crate::commands::pin;
-use crate::contactless::SessionFor;
 use crate::describe;
 use crate::error::Result;
 use crate::json;
@@ -35,7 +34,7 @@ pub(crate) fn run(command: &OtpCommand, source: &Source, output: &Output) -> Res
 }
 
 fn list(source: &Source, output: &Output) -> Result {
-    let session = manage::open_to_read(source, SessionFor::Reading, output)?;
+    let session = manage::open_to_read(source, |_| None, output)?;
     let token = session.token();
     let reason = token.capabilities.get(Action::Otp).reason();
     if token.oath_slots.is_empty() {
@@ -82,7 +81,7 @@ fn list(source: &Source, output: &Output) -> Result {
 }
 
 fn code(arguments: &OtpCodeArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, RiskArgs::default(), output)?;
+    let mut session = manage::open(source, RiskArgs::default(), Action::Otp, output)?;
     pin::ready(&session, Action::Otp)?;
     let slot = arguments.slot;
     let kind = arguments

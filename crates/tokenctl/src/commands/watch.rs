@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crescendo_ext::identity::Identity;
 use pcsc_transport::{Event, EventKind};
 use piv_apdu::atr::Atr;
-use token_manager::{Manager, utc};
+use token_manager::{LoadOptions, Manager, utc};
 
 use crate::error::Result;
 use crate::json;
@@ -25,7 +25,10 @@ pub(crate) fn run(source: &Source, output: &Output) -> Result {
         .map_err(|error| source::link_failed(&error, None))?;
     let canceller = watcher.canceller();
     signal::on_interrupt(move || canceller.cancel())?;
-    let manager = manage::manager(source, RiskArgs::default())?;
+    // Nobody has chosen the tokens that come: no secure session is opened with them, and
+    // they are not told the pairing codes that are kept.
+    let options = LoadOptions::new().with_cache(source.cache().clone());
+    let manager = manage::manager(source, RiskArgs::default())?.with_options(options);
     for event in watcher {
         let event = event.map_err(|error| source::link_failed(&error, None))?;
         if !source.matches(&event.reader) {

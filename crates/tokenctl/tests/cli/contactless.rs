@@ -7,6 +7,7 @@ use piv_apdu::sm::CipherSuite;
 use virtual_token::{CreateOptions, KeyAlgorithm, Profile, Vci};
 
 use crate::tool::{Ran, Tool, entries};
+use crate::watch::{interrupt, next, start};
 
 pub(crate) const CODE: &str = "60718294";
 
@@ -250,6 +251,37 @@ fn a_list_opens_no_session() {
     assert!(opened(&["show", "--pairing-code-fd", "0"], CODE));
     assert!(!opened(&["list"], ""));
     assert!(!opened(&["list", "--fresh"], ""));
+}
+
+/// Nobody has chosen the tokens that come, and none is told its pairing code.
+#[cfg(unix)]
+#[test]
+fn what_comes_is_watched_without_a_session() {
+    let (tool, _) = through_air();
+    let _ = tool
+        .run(&["virtual", "move", "one", "--to", "contact"])
+        .ok();
+    let force = ["policy", "set", "--force-change", "--allow-managed"];
+    let set = [&force[..], &["--pin-fd", "0"]].concat();
+    let _ = tool.run_with_input(&set, "123456\n").code(0);
+    let _ = tool
+        .run(&["virtual", "move", "one", "--to", "contactless"])
+        .ok();
+    let trace = tool.file("trace.txt");
+    let watch = [
+        "--virtual",
+        "--json",
+        "watch",
+        "--trust-any-card",
+        "--trace",
+    ];
+    let (child, mut lines) = start(&tool, &[&watch[..], &[trace.to_str().unwrap()]].concat());
+    while next(&mut lines)["event"] != "pin-change-wanted" {}
+    interrupt(child.id());
+    Ran::of(&child.wait_with_output().unwrap()).ok();
+    let trace = std::fs::read_to_string(&trace).unwrap().replace(' ', "");
+    assert!(trace.contains("00A40400"), "{trace}");
+    assert!(!trace.contains("00872704"), "{trace}");
 }
 
 /// How many secure sessions it takes: GENERAL AUTHENTICATE with their key.

@@ -16,7 +16,10 @@ pub(crate) fn interrupt(process: u32) {
     assert!(status.success());
 }
 
-fn start(tool: &Tool, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
+pub(crate) fn start(
+    tool: &Tool,
+    arguments: &[&str],
+) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child = tool
         .command(arguments)
         .stdout(Stdio::piped())
@@ -27,7 +30,7 @@ fn start(tool: &Tool, arguments: &[&str]) -> (Child, BufReader<std::process::Chi
     (child, lines)
 }
 
-fn next(lines: &mut impl BufRead) -> Value {
+pub(crate) fn next(lines: &mut impl BufRead) -> Value {
     let mut line = String::new();
     lines.read_line(&mut line).unwrap();
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
