@@ -13,7 +13,7 @@ use crate::error::{LinkError, SendError, TransportError};
 use crate::exchange::{self, Exchange, Exchanger};
 use crate::link::{CardLink, Continuity, Insertion, Leave, LinkInfo};
 use crate::pin_pad::{PinModify, PinPadError, PinPadFeatures, PinVerify};
-use crate::secure::{Layer, may_go_in_the_clear, may_go_raw};
+use crate::secure::{Layer, Way};
 
 /// A card in a reader.
 ///
@@ -147,9 +147,9 @@ impl Card {
             "command"
         );
         self.state.sending(command);
-        let interface = self.link.info().interface;
+        let way = way(&*self.link, &self.state);
         let exchanger = Exchanger::new(&mut *self.link, &mut self.round_trips);
-        let result = self.secure.exchange(command, interface, exchanger);
+        let result = self.secure.exchange(command, way, exchanger);
         self.learn(command, &result);
         result
     }
@@ -159,7 +159,7 @@ impl Card {
             // Only a whole answer can be checked.
             return self.exchange(command);
         }
-        may_go_in_the_clear(command, self.link.info().interface)?;
+        way(&*self.link, &self.state).may_go_in_the_clear(command)?;
         self.state.sending(command);
         let result = Exchanger::new(&mut *self.link, &mut self.round_trips).run_first(command);
         self.learn(command, &result);
@@ -167,8 +167,7 @@ impl Card {
     }
 
     fn raw(&mut self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, TransportError> {
-        let interface = self.link.info().interface;
-        may_go_raw(bytes, interface)?;
+        way(&*self.link, &self.state).may_go_raw(bytes)?;
         let command = Command::decode(bytes).ok();
         if let Some(command) = &command {
             self.state.sending(command);
@@ -203,7 +202,8 @@ impl Card {
             "PIN asked for on the reader"
         );
         // A pad knows nothing of secure messaging.
-        may_go_in_the_clear(template, self.link.info().interface)
+        way(&*self.link, &self.state)
+            .may_go_in_the_clear(template)
             .map_err(PinPadError::Transport)?;
         self.state.sending(template);
         let result = ask(&mut *self.link);
@@ -581,6 +581,14 @@ impl Drop for Transaction<'_> {
         {
             tracing::debug!(%error, "the transaction did not end in order");
         }
+    }
+}
+
+/// Where a command goes that no secure session carries.
+fn way<'a>(link: &dyn CardLink, state: &'a CardState) -> Way<'a> {
+    Way {
+        interface: link.info().interface,
+        selected: state.selected.as_deref(),
     }
 }
 

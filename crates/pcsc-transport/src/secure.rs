@@ -45,14 +45,14 @@ impl Layer {
     pub(crate) fn exchange(
         &mut self,
         command: &Command,
-        interface: Interface,
+        way: Way<'_>,
         exchanger: Exchanger<'_>,
     ) -> Result<Response, TransportError> {
         if ends_session(command) {
             self.end();
         }
         let Some(session) = self.session.as_mut().filter(|_| is_carried(command)) else {
-            may_go_in_the_clear(command, interface)?;
+            way.may_go_in_the_clear(command)?;
             return exchanger.run(command);
         };
         let wrapped = session.wrap(command)?;
@@ -85,41 +85,56 @@ fn is_establishment(command: &Command) -> bool {
     command.ins() == 0x87 && command.p2() == 0x04 && suites.iter().any(with)
 }
 
-/// Refuses to send anything over the air for everybody to read that may hold a PIN, a
-/// PUK or a key: whatever has data, but for the commands that are known to have none of
-/// that in them. A rule without an exception: who wants to, has the contact interface.
-///
-/// # Errors
-///
-/// [`TransportError::InTheClear`].
-pub(crate) fn may_go_in_the_clear(
-    command: &Command,
-    interface: Interface,
-) -> Result<(), TransportError> {
-    may_go(command.ins(), !command.data().is_empty(), interface)
+/// Where a command that no session carries would go.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    pub(crate) interface: Interface,
+    /// The application that is certainly selected.
+    pub(crate) selected: Option<&'a [u8]>,
 }
 
-/// The same for bytes that need not be a command at all.
-///
-/// # Errors
-///
-/// [`TransportError::InTheClear`].
-pub(crate) fn may_go_raw(bytes: &[u8], interface: Interface) -> Result<(), TransportError> {
-    // Header and one byte of length: there is no room for data in these.
-    let has_data = bytes.len() > 5;
-    may_go(
-        bytes.get(1).copied().unwrap_or_default(),
-        has_data,
-        interface,
-    )
-}
-
-fn may_go(ins: u8, has_data: bool, interface: Interface) -> Result<(), TransportError> {
-    if interface == Interface::Contactless && has_data && !is_harmless(ins) {
-        return Err(TransportError::InTheClear);
+impl Way<'_> {
+    /// Refuses to send anything over the air for everybody to read that may hold a PIN, a
+    /// PUK or a key: whatever has data, but for the commands that are known to have none of
+    /// that in them. A rule without an exception: who wants to, has the contact interface.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::InTheClear`].
+    pub(crate) fn may_go_in_the_clear(self, command: &Command) -> Result<(), TransportError> {
+        self.may_go(command.cla(), command.ins(), !command.data().is_empty())
     }
-    Ok(())
+
+    /// The same for bytes that need not be a command at all.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::InTheClear`].
+    pub(crate) fn may_go_raw(self, bytes: &[u8]) -> Result<(), TransportError> {
+        // Header and one byte of length: there is no room for data in these.
+        let has_data = bytes.len() > 5;
+        let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+        self.may_go(byte(0), byte(1), has_data)
+    }
+
+    fn may_go(self, cla: u8, ins: u8, has_data: bool) -> Result<(), TransportError> {
+        let secret = has_data && !is_harmless(ins) && !self.is_ctap(cla, ins);
+        if self.interface == Interface::Contactless && secret {
+            return Err(TransportError::InTheClear);
+        }
+        Ok(())
+    }
+
+    /// `NFCCTAP_MSG` (also a block of a chain) and `NFCCTAP_GETRESPONSE` in the FIDO
+    /// application (CTAP 2.1, 11.3.7), which are made for the air: CTAP encrypts each PIN
+    /// itself, under a key that it agrees on with the card.
+    fn is_ctap(self, cla: u8, ins: u8) -> bool {
+        self.selected == Some(FIDO) && matches!(cla, 0x80 | 0x90) && matches!(ins, 0x10 | 0x11)
+    }
 }
+
+/// The FIDO application (CTAP 2.1, 11.3.3).
+const FIDO: &[u8] = &[0xA0, 0x00, 0x00, 0x06, 0x47, 0x2F, 0x00, 0x01];
 
 /// SELECT, GET DATA (of both kinds), GENERAL AUTHENTICATE, GENERATE, and the vendor's GET
 /// PROPERTIES and TOTP: their data name what is asked for, or are of use once.

@@ -171,6 +171,37 @@ fn no_secret_goes_over_a_contactless_reader_in_the_clear() {
     assert_eq!(log.commands().len(), 3);
 }
 
+/// CTAP encrypts PINs itself; but only the FIDO application speaks it.
+#[test]
+fn a_ctap_message_goes_over_a_contactless_reader_if_the_fido_application_is_selected() {
+    const SELECT_FIDO: &[u8] = &[0xA0, 0x00, 0x00, 0x06, 0x47, 0x2F, 0x00, 0x01];
+    let messages = ["801080000104", "901080000104", "801100000104"];
+    let others = [
+        "001080000104",
+        "80D8000003000810",
+        "80200080083132333435363738",
+    ];
+    let is_refused = |sent| matches!(sent, Err(TransportError::InTheClear));
+    for (aid, may_go) in [(SELECT_FIDO, true), (piv_apdu::aid::PIV, false)] {
+        let (mut card, _) = obliging(Interface::Contactless).card();
+        let mut transaction = card.begin().unwrap();
+        transaction.select(aid).unwrap();
+        for message in messages {
+            let message = from_hex(message).unwrap();
+            assert_eq!(is_refused(transaction.raw(&message)), !may_go);
+            let command = Command::decode(&message).unwrap();
+            let refused = transaction.exchange(&command);
+            assert_eq!(matches!(refused, Err(TransportError::InTheClear)), !may_go);
+        }
+        for other in others {
+            assert!(is_refused(transaction.raw(&from_hex(other).unwrap())));
+        }
+        // Nobody knows any more.
+        transaction.forget_selected();
+        assert!(is_refused(transaction.raw(&from_hex(messages[0]).unwrap())));
+    }
+}
+
 #[test]
 fn a_pin_pad_on_a_contactless_reader_is_not_asked_for_a_pin() {
     let pad = PinPadFeatures::new(true, true);

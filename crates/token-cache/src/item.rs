@@ -45,6 +45,11 @@ pub enum Item {
     Tries(u8),
     /// GET DATA of a data object.
     Object(PublicObject),
+    /// SELECT of the FIDO application.
+    FidoApplication,
+    /// authenticatorGetInfo: what the FIDO application says of itself. Its tries are
+    /// asked for with another command, which is none of these.
+    FidoInfo,
 }
 
 impl Item {
@@ -65,6 +70,8 @@ impl Item {
             Self::PivProperties => "list of keys and containers".to_owned(),
             Self::Tries(reference) => format!("tries left of {reference:02X}"),
             Self::Object(object) => object.tag().name().to_owned(),
+            Self::FidoApplication => "FIDO application".to_owned(),
+            Self::FidoInfo => "FIDO authenticator's information".to_owned(),
         }
     }
 
@@ -80,6 +87,8 @@ impl Item {
             Self::PivProperties => (7, 0),
             Self::Tries(reference) => (8, reference.into()),
             Self::Object(object) => (9, object.tag().get()),
+            Self::FidoApplication => (10, 0),
+            Self::FidoInfo => (11, 0),
         }
     }
 
@@ -95,6 +104,8 @@ impl Item {
             (7, 0) => Self::PivProperties,
             (8, reference) => Self::Tries(reference.try_into().ok()?),
             (9, tag) => Self::object(ObjectTag::try_from(tag).ok()?)?,
+            (10, 0) => Self::FidoApplication,
+            (11, 0) => Self::FidoInfo,
             _ => return None,
         })
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ctap_apdu::status::CtapStatus;
 use pcsc_transport::LinkError;
 use piv_apdu::atr::Atr;
 use piv_apdu::status::StatusWord;
@@ -112,6 +113,9 @@ pub enum Unreadable {
     /// for, or broke the rules of ISO 7816-4; the exchange was given up.
     #[error("the exchange with the card was given up: {0}")]
     GivenUp(String),
+    /// The card's FIDO application refused with this CTAP status code.
+    #[error("the FIDO application refused: {0}")]
+    Ctap(CtapStatus),
     /// It was not asked for, or could not have been told, for this reason.
     #[error("{0}")]
     NotTold(&'static str),
@@ -132,6 +136,8 @@ pub enum Part {
     PivProperties,
     /// The PIV application's SELECT answer.
     PivApplication,
+    /// What the FIDO application says of itself.
+    Fido,
 }
 
 impl Part {
@@ -143,6 +149,7 @@ impl Part {
             Self::PinProperties => "the PIN properties",
             Self::PivProperties => "the list of containers",
             Self::PivApplication => "the PIV application's description",
+            Self::Fido => "what the FIDO application says of itself",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod advice;
 
+use ctap_apdu::status::CtapStatus;
 use pcsc_transport::{LinkError, PinPadError};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::sm::SmError;
@@ -66,6 +67,27 @@ pub enum ActionError {
         step: &'static str,
         /// What the card answered.
         status: StatusWord,
+    },
+    /// The FIDO application refused a command with this CTAP status code.
+    #[error("{action}: the FIDO application refused at \"{step}\": {status}")]
+    RefusedByFido {
+        /// What was asked for.
+        action: Action,
+        /// The step that was refused.
+        step: &'static str,
+        /// What it answered.
+        status: CtapStatus,
+    },
+    /// The FIDO PIN was sent and is wrong, for the third time in a row.
+    #[error(
+        "the FIDO PIN is wrong; {}, and none before the token was without power. Take it out and \
+         put it back before you try again. Look it up rather than guess: a blocked FIDO PIN can \
+         only be reset, which erases all FIDO credentials",
+        tries(*tries_left)
+    )]
+    WrongUntilPowerCycle {
+        /// Tries left after that, if the card told.
+        tries_left: Option<u8>,
     },
     /// The card's answer to a step can't be understood.
     #[error(
@@ -198,13 +220,14 @@ impl ActionError {
     /// have been spent. `false` is certain.
     pub fn may_have_spent_a_try(&self) -> bool {
         match self {
-            Self::Wrong { .. } | Self::Blocked { .. } => true,
+            Self::Wrong { .. } | Self::WrongUntilPowerCycle { .. } | Self::Blocked { .. } => true,
             Self::Interrupted { aftermath, .. } | Self::SessionLost { aftermath, .. } => {
                 aftermath.try_uncertain()
             }
             Self::Refused { step, status, .. } => {
                 advice::presents(step) && !advice::certainly_not_done(*status)
             }
+            Self::RefusedByFido { step, .. } => *step == "change-fido-pin",
             // Whatever the card did, it did not say.
             Self::Malformed { step, .. } => advice::presents(step),
             _ => false,
@@ -214,10 +237,14 @@ impl ActionError {
     /// Tries left of the secret that was wrong, if the card told.
     pub fn tries_left(&self) -> Option<u8> {
         match self {
-            Self::Wrong { tries_left, .. } => *tries_left,
+            Self::Wrong { tries_left, .. } | Self::WrongUntilPowerCycle { tries_left } => {
+                *tries_left
+            }
             Self::Blocked { .. } | Self::NotSent(NotSent::Blocked { .. }) => Some(0),
             Self::NotSent(NotSent::LastTry { .. }) => Some(1),
-            Self::NotSent(NotSent::KeptForContact { left }) => Some(*left),
+            Self::NotSent(NotSent::KeptForContact { left } | NotSent::PowerCycle { left }) => {
+                Some(*left)
+            }
             _ => None,
         }
     }
@@ -235,9 +262,9 @@ impl ActionError {
         match self {
             Self::Unavailable { .. } => "unavailable",
             Self::NotSent(_) => "not-sent",
-            Self::Wrong { .. } => "wrong",
+            Self::Wrong { .. } | Self::WrongUntilPowerCycle { .. } => "wrong",
             Self::Blocked { .. } => "blocked",
-            Self::Refused { .. } => "refused",
+            Self::Refused { .. } | Self::RefusedByFido { .. } => "refused",
             Self::Malformed { .. } => "malformed",
             Self::CardNotGenuine { .. } => "card-not-genuine",
             Self::Interrupted { .. } => "interrupted",
@@ -272,6 +299,8 @@ pub enum Secret {
     ManagementKey,
     /// The unlock code: the constant response to a static challenge.
     UnlockCode,
+    /// The PIN of the FIDO application.
+    FidoPin,
 }
 
 impl Secret {
@@ -283,6 +312,7 @@ impl Secret {
             Self::AdminKey => "admin key, or the response made with it,",
             Self::ManagementKey => "management key",
             Self::UnlockCode => "unlock code",
+            Self::FidoPin => "FIDO PIN",
         }
     }
 
@@ -300,6 +330,10 @@ impl Secret {
                  the key is this token's"
             }
             Self::ManagementKey => "Nothing was changed. Make sure that the key is this token's",
+            Self::FidoPin => {
+                "Nothing was changed. Look it up rather than guess: a blocked FIDO PIN can only be \
+                 reset, which erases all FIDO credentials"
+            }
         }
     }
 
@@ -315,6 +349,10 @@ impl Secret {
                  token set up again, or ask whoever issued it"
             }
             Self::ManagementKey => "Have the token set up again, or ask whoever issued it",
+            Self::FidoPin => {
+                "Only a reset of the FIDO application makes it usable again, which erases all FIDO \
+                 credentials"
+            }
         }
     }
 }
@@ -385,6 +423,28 @@ pub enum NotSent {
     SameAsOld {
         /// What was to be changed.
         secret: Secret,
+    },
+    /// The new FIDO PIN is shorter than the token takes.
+    #[error("the new FIDO PIN is too short: this token takes {minimum} characters or more")]
+    FidoPinTooShort {
+        /// The fewest code points that it takes.
+        minimum: usize,
+    },
+    /// There is no FIDO PIN that could be changed.
+    #[error("there is no FIDO PIN yet: set one")]
+    NoFidoPin,
+    /// There is a FIDO PIN already, so that none can be set.
+    #[error("there is a FIDO PIN already: change it, knowing the present one")]
+    FidoPinIsSet,
+    /// Three FIDO PINs in a row were wrong: none is looked at before the token was
+    /// without power.
+    #[error(
+        "three FIDO PINs in a row were wrong, and the token looks at none before it was without \
+         power ({left} tries are left then): take it out and put it back"
+    )]
+    PowerCycle {
+        /// Tries left after that.
+        left: u8,
     },
     /// The token wants the PIN changed before anything else.
     #[error("the token wants its PIN changed before anything else: change the PIN first")]
@@ -533,6 +593,8 @@ pub enum Aftermath {
     PinOldOrNew,
     /// The PIN is the new one, or still blocked.
     PinNewOrBlocked,
+    /// The FIDO PIN is as it was, or the new one.
+    FidoPinOldOrNew,
     /// The PUK is the old one or the new one.
     PukOldOrNew,
     /// The admin key is the old one or the new one.
@@ -556,6 +618,7 @@ impl Aftermath {
             Self::TryUncertain => "try-uncertain",
             Self::PinOldOrNew => "pin-old-or-new",
             Self::PinNewOrBlocked => "pin-new-or-blocked",
+            Self::FidoPinOldOrNew => "fido-pin-old-or-new",
             Self::PukOldOrNew => "puk-old-or-new",
             Self::KeyOldOrNew => "key-old-or-new",
             Self::ObjectOldOrNew => "object-old-or-new",
@@ -590,6 +653,10 @@ impl Aftermath {
             Self::PinNewOrBlocked => {
                 "Either the PIN is the new one, or nothing was changed. Insert the token again: if \
                  it shows tries left, the new PIN holds, else unblock it again"
+            }
+            Self::FidoPinOldOrNew => {
+                "The FIDO PIN is now either as it was or the new one. Insert the token again, look \
+                 at the tries left, and try the new one first. Keep both until then"
             }
             Self::PukOldOrNew => {
                 "The PUK is now either the old or the new one. Keep both; the next change or \

@@ -70,6 +70,7 @@ mod certificate;
 mod content;
 mod error;
 mod failure;
+mod fido;
 mod load;
 mod options;
 mod pairing_codes;
@@ -82,7 +83,7 @@ mod token;
 mod vci;
 
 pub use actions::{
-    AdminKeySet, Authenticated, Authority, Enforcer, HandOver, KeyCheck, Observer,
+    AdminKeySet, Authenticated, Authority, Enforcer, FidoPinChanged, HandOver, KeyCheck, Observer,
     PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry, PolicySet,
     PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled, SetKey, UnblockChallenge, UnblockWith,
     Unblocked, Verification,
@@ -102,6 +103,7 @@ pub use content::{
 };
 pub use error::{LoadError, Part, Problem, Unreadable};
 pub use failure::{ActionError, Aftermath, NotSent, PolicyRefusal, Secret};
+pub use fido::{FidoApplication, FidoPinState, FidoState};
 pub use load::load;
 pub use options::{Freshness, LoadOptions};
 pub use pairing_codes::{KeptUntil, MemoryPairingCodes, PairingCodeStore};

@@ -3,6 +3,7 @@
 
 mod asking;
 mod content;
+mod fido;
 mod memory;
 mod recognise;
 mod vci;
@@ -59,6 +60,8 @@ use crate::vci::{VciError, VciState, announced_suite};
 /// | SELECT of the issuer security domain, GET CPLC: serial number | `00 A4 04 00 08 A000000151000000 00`, `80 CA 9F 7F 00` |
 /// | SELECT of the access control applet, GET PIN PROPERTIES | `00 A4 04 00 07 A0000000791000 00`, `00 56 02 00 01 31 00` |
 /// | on a C2300 Key: SELECT of each OATH slot | `00 A4 04 00 07 A0000000792300 00` … `2302` |
+/// | on a C4000 and on a Key: SELECT of the FIDO application | `00 A4 04 00 08 A0000006472F0001 00` |
+/// | if it is there: authenticatorGetInfo; if it has a PIN, getPINRetries | `80 10 80 00 01 04 00`; `80 10 80 00 06 06A201pp0201 00` |
 /// | SELECT of the PIV application | as above |
 /// | GET PIV PROPERTIES | C2300: `00 CB 3F FF 05 5C 03 FFFF7F 00`; C4000: `80 56 00 00 00` |
 /// | VERIFY without a PIN | as above |
@@ -68,7 +71,7 @@ use crate::vci::{VciError, VciState, announced_suite};
 /// a plain PIV card, and [`Token::problems`] says so. Objects behind the PIN
 /// are not asked for. The PIV application stays selected. Selecting other
 /// applications first drops a PIN that another program has verified on the
-/// PIV application of a Crescendo.
+/// PIV application of a Crescendo, or in its FIDO application.
 ///
 /// Whatever the card refuses, or answers in a way that can't be understood, is
 /// shown as such in its place and spoils nothing else. If the card is reset in
@@ -198,6 +201,7 @@ fn read_token(card: &mut Card, options: &LoadOptions, limits: &Limits) -> Result
         keys: content.keys,
         certificates: content.certificates,
         oath_slots: vendor.oath_slots,
+        fido: vendor.fido,
         profile,
         recovery: None,
         unfinished: None,
@@ -269,6 +273,7 @@ fn facts(
         pin_properties: vendor.pin_properties,
         management_key: management_key(properties),
         oath: vendor.oath,
+        fido: vendor.fido.said(),
         card_policy: vendor.pin_policy.clone(),
         project_profile: *profile != ProfileState::None,
         personalized: profile

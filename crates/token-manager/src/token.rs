@@ -19,6 +19,7 @@ use crate::capability::{Capabilities, Facts};
 use crate::certificate::{CertificateEntry, hex};
 use crate::content::{KeyEntry, OathSlot, ObjectEntry};
 use crate::error::Problem;
+use crate::fido::FidoState;
 use crate::options::Freshness;
 use crate::pin::{PinPolicy, PinState, PinStatus};
 use crate::record::{HostRecord, Journal, RecoveryPlace};
@@ -62,6 +63,8 @@ pub struct Token {
     pub certificates: Vec<CertificateEntry>,
     /// One-time-password slots; empty on a token that has none.
     pub oath_slots: Vec<OathSlot>,
+    /// Its FIDO application.
+    pub fido: FidoState,
     /// What can be done with it.
     pub capabilities: Capabilities,
     /// Parts that should have been readable and were not. The rest is there.

@@ -33,8 +33,8 @@ use desk::{factory, pin};
 /// a certificate in each slot that the family has.
 const COSTS: [(Profile, [u64; 3]); 4] = [
     (Profile::Crescendo2300, [22, 10, 2]),
-    (Profile::Crescendo4000, [16, 10, 2]),
-    (Profile::CrescendoKey, [25, 10, 2]),
+    (Profile::Crescendo4000, [18, 10, 2]),
+    (Profile::CrescendoKey, [27, 10, 2]),
     (Profile::Piv, [18, 10, 3]),
 ];
 

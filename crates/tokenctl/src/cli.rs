@@ -2,6 +2,7 @@
 //! pages are made.
 
 mod administer;
+mod fido;
 mod lifecycle;
 mod otp;
 mod pairing_code;
@@ -12,6 +13,8 @@ pub(crate) use administer::{
     AdminKeyCheckArgs, AdminKeyCommand, AdminKeySetArgs, PolicyArgs, PolicyCommand, PolicySetArgs,
     PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs,
 };
+
+pub(crate) use fido::{FidoCommand, FidoPinChangeArgs, FidoPinCommand, FidoPinSetArgs};
 
 pub(crate) use lifecycle::{PersonalizeArgs, RecycleArgs};
 
@@ -200,6 +203,13 @@ pub(crate) enum Command {
     Pin {
         #[command(subcommand)]
         command: PinCommand,
+    },
+
+    /// Look after the FIDO application of a Crescendo 4000 or Key.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Fido {
+        #[command(subcommand)]
+        command: FidoCommand,
     },
 
     /// Show, forget and change the PUK, or what plays its part.

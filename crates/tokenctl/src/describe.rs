@@ -3,14 +3,16 @@
 
 use std::time::SystemTime;
 
+use ctap_apdu::FidoPin;
 use der::pem::LineEnding;
 use pcsc_transport::Interface;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::ObjectTag;
 use token_manager::{
     AlgorithmSource, Alphabet, CapabilityEntry, CertificateEntry, CertificateInfo,
-    CertificateState, KeyEntry, KeyOrigin, OathSlot, OathState, ObjectEntry, ObjectState,
-    PinPolicy, PinStatus, PolicySource, Token, TokenFamily, TokenIdentity, Validity, VciState, utc,
+    CertificateState, FidoApplication, FidoPinState, FidoState, KeyEntry, KeyOrigin, OathSlot,
+    OathState, ObjectEntry, ObjectState, PinPolicy, PinStatus, PolicySource, Token, TokenFamily,
+    TokenIdentity, Validity, VciState, utc,
 };
 
 use crate::json;
@@ -339,6 +341,65 @@ pub(crate) fn oath_slot(slot: &OathSlot) -> json::OathSlot {
     }
 }
 
+/// The FIDO application in JSON.
+fn fido(state: &FidoState) -> json::Fido {
+    let application = state.application();
+    let info = application.map(|application| &application.info);
+    json::Fido {
+        state: state.id(),
+        detail: match state {
+            FidoState::Unreadable(why) => Some(why.to_string()),
+            _ => None,
+        },
+        versions: info.map(|info| info.versions.clone()),
+        aaguid: info.map(|info| info.aaguid.to_string()),
+        pin: application.map(fido_pin),
+        remaining_credentials: info.and_then(|info| info.remaining_discoverable_credentials),
+    }
+}
+
+/// A FIDO PIN in JSON.
+pub(crate) fn fido_pin(application: &FidoApplication) -> json::FidoPin {
+    json::FidoPin {
+        state: fido_pin_state(&application.pin),
+        change_wanted: application.wants_pin_change(),
+        minimum_characters: application.min_pin_length(),
+        maximum_bytes: FidoPin::MAX_BYTES,
+    }
+}
+
+/// A FIDO PIN's state in JSON.
+pub(crate) fn fido_pin_state(state: &FidoPinState) -> json::FidoPinState {
+    json::FidoPinState {
+        state: state.id(),
+        tries_left: state.tries_left(),
+        detail: match state {
+            FidoPinState::Unknown(why) => Some(why.to_string()),
+            _ => None,
+        },
+    }
+}
+
+/// Which FIDO PINs a token takes, for people.
+pub(crate) fn fido_pin_rule(application: &FidoApplication) -> String {
+    format!(
+        "{} characters of any kind at least, {} bytes of UTF-8 at most",
+        application.min_pin_length(),
+        FidoPin::MAX_BYTES
+    )
+}
+
+/// A FIDO PIN's state for people.
+pub(crate) fn fido_pin_text(state: &FidoPinState) -> Text {
+    let style = match state {
+        FidoPinState::TriesLeft(1) | FidoPinState::Blocked => BAD,
+        FidoPinState::TriesLeft(2) | FidoPinState::PowerCycleNeeded { .. } => WARNING,
+        FidoPinState::TriesLeft(_) => GOOD,
+        _ => DIM,
+    };
+    Text::styled(state.to_string(), style)
+}
+
 /// A capability in JSON.
 pub(crate) fn capability(entry: CapabilityEntry) -> json::Capability {
     json::Capability {
@@ -390,6 +451,7 @@ pub(crate) fn token(token: &Token, now: SystemTime) -> json::TokenBody {
             .collect(),
         objects: token.objects.iter().map(object).collect(),
         oath_slots: token.oath_slots.iter().map(oath_slot).collect(),
+        fido: fido(&token.fido),
         capabilities: token.capabilities.iter().copied().map(capability).collect(),
         problems: token.problems.iter().map(ToString::to_string).collect(),
         round_trips: token.round_trips,

@@ -80,6 +80,8 @@ schemas! {
     Man => "man",
     PinStatus => "pin-status",
     PinResult => "pin-result",
+    FidoPinStatus => "fido-pin-status",
+    FidoPinResult => "fido-pin-result",
     PinChallenge => "pin-challenge",
     PukShow<'_> => "puk-show",
     PukResult => "puk-result",
@@ -198,6 +200,7 @@ pub(crate) struct TokenBody {
     pub(crate) certificate_slots: Vec<CertificateSlot>,
     pub(crate) objects: Vec<Object>,
     pub(crate) oath_slots: Vec<OathSlot>,
+    pub(crate) fido: Fido,
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) problems: Vec<String>,
     pub(crate) round_trips: u64,
@@ -324,6 +327,35 @@ pub(crate) enum ObjectContent {
     },
     /// Any other.
     Raw { hex: String },
+}
+
+/// The FIDO application.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fido {
+    pub(crate) state: &'static str,
+    pub(crate) detail: Option<String>,
+    pub(crate) versions: Option<Vec<String>>,
+    pub(crate) aaguid: Option<String>,
+    pub(crate) pin: Option<FidoPin>,
+    pub(crate) remaining_credentials: Option<u64>,
+}
+
+/// A FIDO PIN's state.
+#[derive(Debug, Serialize)]
+pub(crate) struct FidoPinState {
+    pub(crate) state: &'static str,
+    pub(crate) tries_left: Option<u8>,
+    pub(crate) detail: Option<String>,
+}
+
+/// A FIDO PIN's state and rules.
+#[derive(Debug, Serialize)]
+pub(crate) struct FidoPin {
+    #[serde(flatten)]
+    pub(crate) state: FidoPinState,
+    pub(crate) change_wanted: bool,
+    pub(crate) minimum_characters: usize,
+    pub(crate) maximum_bytes: usize,
 }
 
 /// A one-time-password slot.
@@ -503,6 +535,24 @@ pub(crate) struct Finding {
 }
 
 // ---- pin
+
+/// The FIDO PIN's state and rules.
+#[derive(Debug, Serialize)]
+pub(crate) struct FidoPinStatus {
+    pub(crate) token: TokenName,
+    pub(crate) pin: FidoPin,
+}
+
+/// How an action on the FIDO PIN went.
+#[derive(Debug, Serialize)]
+pub(crate) struct FidoPinResult {
+    pub(crate) token: TokenName,
+    pub(crate) action: &'static str,
+    pub(crate) completed: bool,
+    pub(crate) steps: Vec<StepOutcome>,
+    pub(crate) before: FidoPinState,
+    pub(crate) after: Option<FidoPinState>,
+}
 
 /// The PIN's state and rules.
 #[derive(Debug, Serialize)]

@@ -271,7 +271,7 @@ fn consent(error: &ActionError) -> Option<&'static str> {
 
 fn kind(error: &ActionError) -> Kind {
     match error {
-        ActionError::Wrong { .. } => Kind::Wrong,
+        ActionError::Wrong { .. } | ActionError::WrongUntilPowerCycle { .. } => Kind::Wrong,
         ActionError::Blocked { .. } | ActionError::NotSent(NotSent::Blocked { .. }) => {
             Kind::Blocked
         }
@@ -281,7 +281,7 @@ fn kind(error: &ActionError) -> Kind {
         | ActionError::Policy(_) => Kind::NotSent,
         ActionError::Unavailable { .. } => Kind::Unavailable,
         ActionError::ButtonNotPressed => Kind::NotPressed,
-        ActionError::Refused { .. } => Kind::CardRefused,
+        ActionError::Refused { .. } | ActionError::RefusedByFido { .. } => Kind::CardRefused,
         ActionError::AuthenticationLost => Kind::TokenGone,
         _ => Kind::Other,
     }

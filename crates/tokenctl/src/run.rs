@@ -63,6 +63,7 @@ fn execute(cli: &Cli, source: impl Fn() -> Result<Source>, output: &Output) -> R
         }
         Command::Watch => commands::watch::run(&source()?, output),
         Command::Pin { command } => commands::pin::run(command, &source()?, output),
+        Command::Fido { command } => commands::fido::run(command, &source()?, output),
         Command::Puk { command } => commands::puk::run(command, &source()?, output),
         Command::PairingCode { command } => {
             let token = cli.global.token.as_deref();

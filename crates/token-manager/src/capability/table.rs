@@ -34,6 +34,7 @@ const BUILT: &[Action] = &[
     Action::Recycle,
     Action::Personalize,
     Action::Otp,
+    Action::Fido,
 ];
 
 /// What one token said, as far as capabilities depend on it.
@@ -52,6 +53,7 @@ pub(crate) struct Facts {
     pub(crate) pin_properties: Said,
     pub(crate) management_key: Said,
     pub(crate) oath: Said,
+    pub(crate) fido: Said,
     /// The card's own rule for its PIN, or else the standard's.
     pub(crate) card_policy: PinPolicy,
     /// The card lists a place for the token management profile: it is a
@@ -186,6 +188,7 @@ const MANAGEMENT_KEY: Support = Support::Card(
     |facts| facts.management_key,
     &["GENERAL AUTHENTICATE with 9B"],
 );
+const FIDO: Support = Support::Card(|facts| facts.fido, &[]);
 const OATH: Support = Support::Card(|facts| facts.oath, &["HOTP", "TOTP"]);
 /// Its slots may be there; how they are asked for a code is not public.
 const OATH_C4000: Support = Support::Card(
@@ -283,7 +286,7 @@ const TABLE: &[Row] = {
         row(A::ClearCache,                   STANDARD,      STANDARD,         STANDARD,         &[]),
         row(A::Recycle,                      NOT_IN_FAMILY, RESET,            RESET,            UPDATE),
         row(A::Personalize,                    STANDARD,      PERSONALIZE,      PERSONALIZE,      &[Contact, Standalone]),
-        row(A::Fido,                         NOT_PROBED,    NOT_PROBED,       NOT_PROBED,       &[]),
+        row(A::Fido,                         NOT_PROBED,    FIDO,             FIDO,             &[]),
         row(A::Otp,                          NOT_IN_FAMILY, OATH,             OATH_C4000,       &[Contact]),
     ]
 };
@@ -442,6 +445,7 @@ mod tests {
             pin_properties: Said::Yes,
             management_key: Said::No(Reason::NotAnnounced),
             oath: Said::No(Reason::NotSupportedByFamily),
+            fido: Said::No(Reason::NotAnnounced),
             card_policy: PinPolicy::standard(),
             project_profile: false,
             personalized: false,
@@ -509,6 +513,7 @@ mod tests {
             facts.pairing_code = Said::Yes;
             facts.management_key = Said::Yes;
             facts.oath = Said::Yes;
+            facts.fido = Said::Yes;
             for entry in &Capabilities::evaluate(&facts) {
                 assert_eq!(
                     entry.capability.is_available(),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ctap_apdu::framing::{Message, Progress};
+use ctap_apdu::{CtapCommand, CtapError};
 use pcsc_transport::{Card, LinkError, Transaction, TransportError};
 use piv_apdu::apdu::{Command, Response};
 use piv_apdu::command::{AnswerError, TypedCommand};
@@ -171,6 +173,21 @@ impl<'c> Asking<'c> {
         Ok(Ok(answer))
     }
 
+    /// The answer to a CTAP command in the FIDO application, which was selected last.
+    /// An authenticator that is not done at once is not waited for.
+    pub(super) fn ask_fido<C: CtapCommand>(
+        &mut self,
+        item: Option<Item>,
+        command: &C,
+    ) -> Asked<C::Answer> {
+        let answer = match self.ask(item, &Message::new(command))? {
+            Ok(Progress::Done(answer)) => command.read_answer(&answer),
+            Ok(_) => Err(CtapError::StillProcessing { asked: 0 }),
+            Err(why) => return Ok(Err(why)),
+        };
+        Ok(answer.map_err(unreadable))
+    }
+
     /// The answer to a command that is sent in any case, kept for whoever asks for
     /// it next; nothing if there is none that can be understood.
     pub(super) fn give<C: TypedCommand>(
@@ -271,6 +288,16 @@ fn refusal(error: AnswerError) -> Unreadable {
     match error {
         AnswerError::Status(status) => Unreadable::Refused(status),
         other => Unreadable::Malformed(other.to_string()),
+    }
+}
+
+/// Why a CTAP command told nothing.
+fn unreadable(error: CtapError) -> Unreadable {
+    match error {
+        CtapError::Status(status) => Unreadable::Ctap(status),
+        CtapError::Card(status) => Unreadable::Refused(status),
+        CtapError::Malformed(error) => Unreadable::Malformed(error.to_string()),
+        other => Unreadable::GivenUp(other.to_string()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use crescendo_ext::aca::{GetPinProperties, SelectAca};
 use crescendo_ext::cplc::{GetCplc, SelectIsd};
 use crescendo_ext::oath::SelectOathSlot;
+use ctap_apdu::{CtapCommand as _, GetInfo};
 use pcsc_transport::Insertion;
 use piv_apdu::apdu::Response;
 use piv_apdu::command::{GetData, TypedCommand};
@@ -164,6 +165,11 @@ impl Memory {
     /// Whether nothing is asked that can be remembered.
     pub(super) fn is_quick(&self) -> bool {
         self.freshness == Freshness::Quick && self.is_known()
+    }
+
+    /// Whether only what documented commands change is asked for, and the rest remembered.
+    pub(super) fn is_known_enough(&self) -> bool {
+        self.freshness != Freshness::Fresh && self.is_known()
     }
 
     pub(super) fn recall(&mut self, item: Item) -> Recalled {
@@ -384,6 +390,7 @@ fn is_memorable(item: Item, response: &Response) -> bool {
         Item::AccessControlApplet => is_understood::<SelectAca>(response),
         Item::PinProperties => is_understood::<GetPinProperties>(response),
         Item::OathSlot(_) => is_understood::<SelectOathSlot>(response),
+        Item::FidoInfo => is_info(response),
         _ => {
             status.is_success()
                 || is_nothing_to_read(status)
@@ -393,6 +400,11 @@ fn is_memorable(item: Item, response: &Response) -> bool {
                 )
         }
     }
+}
+
+/// Whether the FIDO application has said what it is.
+fn is_info(response: &Response) -> bool {
+    response.status().is_success() && GetInfo.read_answer(response.data()).is_ok()
 }
 
 fn is_understood<C: TypedCommand>(response: &Response) -> bool {

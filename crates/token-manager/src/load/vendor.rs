@@ -9,9 +9,11 @@ use piv_apdu::status::StatusWord;
 use token_cache::Item;
 
 use super::asking::{Asking, Stop};
+use super::fido::read_fido;
 use crate::capability::{Reason, Said};
 use crate::content::{OathSlot, OathState};
 use crate::error::{Part, Unreadable};
+use crate::fido::FidoState;
 use crate::pin::PinPolicy;
 
 /// What a Crescendo tells outside of its PIV application.
@@ -22,6 +24,7 @@ pub(super) struct VendorParts {
     pub(super) pin_properties: Said,
     pub(super) oath_slots: Vec<OathSlot>,
     pub(super) oath: Said,
+    pub(super) fido: FidoState,
 }
 
 impl VendorParts {
@@ -34,6 +37,7 @@ impl VendorParts {
             pin_properties: Said::No(Reason::NotSupportedByFamily),
             oath_slots: Vec::new(),
             oath: Said::No(Reason::NotSupportedByFamily),
+            fido: FidoState::NotLookedFor,
         }
     }
 }
@@ -74,6 +78,7 @@ pub(super) fn read_vendor_parts(
             parts.oath = Said::Nothing(Reason::NotPubliclyDocumented);
         }
     }
+    parts.fido = read_fido(asking, identity)?;
     Ok(parts)
 }
 

@@ -29,7 +29,7 @@ pub(super) fn forget(cache: &Cache, token: Option<&Name>, command: &Command) {
     let (false, Some(token)) = (cache.is_off(), token) else {
         return;
     };
-    let forgotten = match command.ins() {
+    let is_forgotten = match command.ins() {
         // SELECT, GET DATA, GET RESPONSE, GET CHALLENGE, the authentications, GET
         // PIN PROPERTIES, PUT XAUTH KEY.
         0xA4 | 0xCA | 0xCB | 0xC0 | 0x84 | 0x82 | 0x87 | 0x56 => return,
@@ -41,9 +41,11 @@ pub(super) fn forget(cache: &Cache, token: Option<&Name>, command: &Command) {
         // VERIFY.
         0x20 => cache.forget(token, |item| matches!(item, Item::Tries(_))),
         // CHANGE REFERENCE DATA, CHANGE PIN, RESET RETRY COUNTER, UNLOCK PIN: a
-        // token that keeps the profile takes the wish for a new PIN out of it.
+        // token that keeps the profile takes the wish for a new PIN out of it, and its
+        // FIDO application may have the same PIN.
         0x24 | 0x2C => cache.forget(token, |item| {
-            matches!(item, Item::Tries(_)) || is_object(item, token_profile::OBJECT_TAG)
+            matches!(item, Item::Tries(_) | Item::FidoInfo)
+                || is_object(item, token_profile::OBJECT_TAG)
         }),
         0xDB => match PutData::from_command(command) {
             Ok(put) => forget_object(cache, token, put.tag),
@@ -51,7 +53,19 @@ pub(super) fn forget(cache: &Cache, token: Option<&Name>, command: &Command) {
         },
         _ => cache.clear(token),
     };
-    if !forgotten {
+    tell(is_forgotten);
+}
+
+/// Forgets these items. To be called before what makes them stale is sent, inside of its
+/// transaction.
+pub(super) fn forget_items(cache: &Cache, token: &Name, is_stale: impl Fn(Item) -> bool) {
+    if !cache.is_off() {
+        tell(cache.forget(token, is_stale));
+    }
+}
+
+fn tell(is_forgotten: bool) {
+    if !is_forgotten {
         tracing::warn!(
             "what is remembered of the token can't be forgotten: the folder can't be written to"
         );
@@ -59,11 +73,12 @@ pub(super) fn forget(cache: &Cache, token: Option<&Name>, command: &Command) {
 }
 
 /// An object that is written, and what a token makes of it: its own PIN rule of
-/// the token management profile.
+/// the token management profile, and what its FIDO application says of that.
 fn forget_object(cache: &Cache, token: &Name, tag: ObjectTag) -> bool {
     let is_profile = tag.get() == token_profile::OBJECT_TAG;
     cache.forget(token, |item| {
-        is_object(item, tag.get()) || is_profile && item == Item::PinProperties
+        is_object(item, tag.get())
+            || is_profile && matches!(item, Item::PinProperties | Item::FidoInfo)
     })
 }
 
@@ -100,6 +115,7 @@ mod tests {
             Item::ProductionData,
             Item::PinProperties,
             Item::PivProperties,
+            Item::FidoInfo,
             Item::Tries(0x80),
             object(CERTIFICATE),
             object(0x5F_C102),
@@ -122,7 +138,7 @@ mod tests {
     #[test]
     fn a_command_makes_forgotten_exactly_what_it_may_change() {
         let tries = vec![Item::Tries(0x80)];
-        let tries_and_profile = vec![Item::Tries(0x80), object(PROFILE)];
+        let tries_and_profile = vec![Item::FidoInfo, Item::Tries(0x80), object(PROFILE)];
         let nothing = Vec::new();
         for (command, forgotten) in [
             (
@@ -149,7 +165,7 @@ mod tests {
             ),
             (
                 b"\x00\xDB\x3F\xFF\x07\x5C\x03\x5F\xFD\x01\x53\x00",
-                &vec![Item::PinProperties, object(PROFILE)],
+                &vec![Item::PinProperties, Item::FidoInfo, object(PROFILE)],
             ),
         ] {
             assert_eq!(forgotten_by(command), *forgotten, "{command:02X?}");
@@ -184,8 +200,10 @@ mod tests {
             b"\x80\xD8\x00\x9A\x03\x00\xA3\x00",
             b"\x00\xDB\x3F\xFF\x02\x5C\x03",
             b"\x00\xFE\x00\x00",
+            // A CTAP message, of which nobody knows which application it is for.
+            b"\x80\x10\x80\x00\x01\x07\x00",
         ] {
-            assert_eq!(forgotten_by(command).len(), 7, "{command:02X?}");
+            assert_eq!(forgotten_by(command).len(), 8, "{command:02X?}");
         }
     }
 }

@@ -2,9 +2,14 @@
 //! interruption there would mean.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crescendo_ext::aca::SelectAca;
 use crescendo_ext::identity::Family;
+use ctap_apdu::framing::AskOn;
+use ctap_apdu::status::CtapStatus;
+use ctap_apdu::{CallError, CtapCommand, CtapError};
 use pcsc_transport::{Card, SendError, Transaction, TransportError};
 use pcsc_transport::{PinDigits, PinModify, PinPadError, PinVerify};
 use piv_apdu::aid;
@@ -14,7 +19,7 @@ use piv_apdu::key::KeyReference;
 use piv_apdu::management::{ManagementKey, MutualAuthentication};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
-use token_cache::{Cache, Name};
+use token_cache::{Cache, Item, Name};
 use zeroize::Zeroizing;
 
 use crate::capability::{Action, Reason};
@@ -26,6 +31,9 @@ use crate::token::Token;
 use crate::vci::{Announced, VciAccess, open};
 
 use super::effects;
+
+/// How long to wait before an authenticator is asked again whether it is done.
+const BETWEEN_KEEP_ALIVES: Duration = Duration::from_millis(100);
 
 /// A transaction in which an action sends its commands.
 pub(crate) struct Job<'c> {
@@ -166,6 +174,57 @@ impl<'c> Job<'c> {
                 Err(transport(error, self.action, self.step, self.aftermath))
             }
             Err(other) => Err(self.malformed(other.to_string())),
+        }
+    }
+
+    /// Sends a CTAP command, with the FIDO application selected first, and waits while
+    /// the authenticator is not done; a status code that means no is the caller's to read.
+    pub(crate) fn send_ctap<C: CtapCommand>(
+        &mut self,
+        command: &C,
+    ) -> Result<Result<C::Answer, CtapStatus>, ActionError> {
+        self.select(ctap_apdu::framing::AID)?;
+        let answer = ctap_apdu::call(command, |apdu| {
+            if AskOn::from_command(apdu).is_ok() {
+                thread::sleep(BETWEEN_KEEP_ALIVES);
+            }
+            self.transaction.exchange(apdu)
+        });
+        match answer {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(CallError::Exchange(error)) => {
+                Err(transport(error, self.action, self.step, self.aftermath))
+            }
+            Err(CallError::Ctap(CtapError::Status(status))) => Ok(Err(status)),
+            Err(CallError::Ctap(CtapError::Card(status))) => Err(self.refused(status)),
+            Err(CallError::Ctap(error)) => Err(self.malformed(error.to_string())),
+        }
+    }
+
+    /// Sends a CTAP command that has to be answered.
+    pub(crate) fn demand_ctap<C: CtapCommand>(
+        &mut self,
+        command: &C,
+    ) -> Result<C::Answer, ActionError> {
+        self.send_ctap(command)?
+            .map_err(|status| self.refused_by_fido(status))
+    }
+
+    /// Forgets what a change of the FIDO PIN makes stale; on a token that shares it, the
+    /// PIV PIN's tries too. To be called before it is sent.
+    pub(crate) fn forget_fido(&self) {
+        if let Some(name) = &self.cache_name {
+            let stale = |item: Item| matches!(item, Item::FidoInfo | Item::Tries(_));
+            effects::forget_items(self.cache, name, stale);
+        }
+    }
+
+    /// That the FIDO application refused the step under way.
+    pub(crate) fn refused_by_fido(&self, status: CtapStatus) -> ActionError {
+        ActionError::RefusedByFido {
+            action: self.action,
+            step: self.step,
+            status,
         }
     }
 

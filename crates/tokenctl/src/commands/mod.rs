@@ -6,6 +6,7 @@ pub(crate) mod cache;
 pub(crate) mod cert;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod fido;
 pub(crate) mod helpdesk;
 pub(crate) mod list;
 pub(crate) mod man;

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use pcsc_transport::Interface;
 use token_manager::{
-    AlgorithmSource, Alphabet, Capability, CertificateInfo, CertificateState, Freshness, KeyOrigin,
-    LoadOptions, OathState, ObjectState, Token, TokenFamily,
+    AlgorithmSource, Alphabet, Capability, CertificateInfo, CertificateState, FidoState, Freshness,
+    KeyOrigin, LoadOptions, OathState, ObjectState, Token, TokenFamily,
 };
 
 use crate::cli::ShowArgs;
@@ -65,6 +65,7 @@ impl View<'_> {
         self.certificates(out)?;
         self.objects(out)?;
         self.oath_slots(out)?;
+        self.fido(out)?;
         self.capabilities(out)?;
         self.problems(out)
     }
@@ -317,6 +318,35 @@ impl View<'_> {
             ]);
         }
         table.write(out)
+    }
+
+    fn fido(&self, out: &mut dyn Write) -> io::Result<()> {
+        let application = match &self.token.fido {
+            FidoState::Present(application) => application,
+            FidoState::Unreadable(why) => {
+                heading(out, "FIDO")?;
+                let line = Text::styled(format!("unreadable: {why}"), WARNING);
+                return paragraph(out, &Text::from("  "), &line);
+            }
+            _ => return Ok(()),
+        };
+        heading(out, "FIDO")?;
+        let info = &application.info;
+        let mut fields = Fields::new();
+        fields.add("Versions", join(info.versions.iter().cloned()));
+        fields.add("AAGUID", Text::styled(info.aaguid.to_string(), DIM));
+        fields.add("PIN", describe::fido_pin_text(&application.pin));
+        if application.wants_pin_change() {
+            let text = "the FIDO PIN has to be changed: `tokenctl fido pin change`";
+            fields.add("Wanted", Text::styled(text, WARNING));
+        }
+        fields.add("Takes", describe::fido_pin_rule(application));
+        fields.add_some(
+            "Room for",
+            info.remaining_discoverable_credentials
+                .map(|count| format!("{count} more credentials")),
+        );
+        fields.write(out, 2, LABEL)
     }
 
     /// Actions by answer and reason, so that 24 actions stay a few lines;

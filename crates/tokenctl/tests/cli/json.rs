@@ -200,6 +200,12 @@ fn administering() -> Vec<Value> {
         ("policy set --min 5 --pin-fd 0", pin),
         ("puk show --show --pin-fd 0", pin),
         ("puk forget --yes --pin-fd 0", pin),
+        ("fido pin set --new-pin-fd 0", "first\n"),
+        (
+            "fido pin change --pin-fd 0 --new-pin-fd 0",
+            "first\nsecond\n",
+        ),
+        ("fido pin status", ""),
         ("admin-key check --key-fd 0", &key),
         ("admin-key set --delivery --yes --pin-fd 0", pin),
         ("recycle --dry-run", ""),

@@ -17,6 +17,7 @@ mod cert;
 mod contactless;
 mod doctor;
 mod failures;
+mod fido;
 mod helpdesk;
 mod json;
 mod list;

@@ -1,0 +1,330 @@
+//! The PIN of the FIDO application: set the first one, change it.
+
+use ctap_apdu::client_pin::{ChangePin, GetKeyAgreement, GetPinRetries, SetPin};
+use ctap_apdu::status::CtapStatus;
+use ctap_apdu::{FidoPin, PinProtocol, SharedSecret};
+use getrandom::SysRng;
+use piv_apdu::secret::Pin;
+
+use super::entry::may_become_pin;
+use crate::capability::{Action, Reason};
+use crate::error::Unreadable;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::fido::{FidoApplication, FidoPinState};
+use crate::plan::{Plan, Step};
+use crate::session::{Job, LastTry, Session};
+
+const TRIES: &str = "fido-tries-left";
+const AGREE: &str = "fido-key-agreement";
+const SET: &str = "set-fido-pin";
+const CHANGE: &str = "change-fido-pin";
+
+/// How setting or changing the FIDO PIN went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FidoPinChanged {
+    /// The PIN's state before.
+    pub before: FidoPinState,
+    /// The PIN's state after.
+    pub after: FidoPinState,
+    /// Whether a forced change was waiting, and is now done.
+    pub was_forced: bool,
+}
+
+impl Session {
+    /// Sets the first FIDO PIN.
+    ///
+    /// Sends SELECT of the FIDO application, and in it authenticatorClientPIN with
+    /// getKeyAgreement and setPIN (CTAP 2.1, 6.5.5.4 and 6.5.5.5), then getPINRetries.
+    /// Sends nothing if there is a PIN already, or if the new one is shorter than the
+    /// token takes.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`], [`ActionError::NotSent`],
+    /// [`ActionError::RefusedByFido`] (nothing was changed),
+    /// [`ActionError::Interrupted`] with [`Aftermath::FidoPinOldOrNew`] if the card was
+    /// lost with the command on its way.
+    pub fn set_fido_pin(&mut self, new: &FidoPin) -> Result<FidoPinChanged, ActionError> {
+        let plan = self.plan_set_fido_pin()?;
+        self.check_new_fido_pin(new)?;
+        let protocol = self.fido_protocol()?;
+        self.carry_out(&plan, |session| {
+            let mut job = session.job(Action::Fido)?;
+            let result = set(&mut job, protocol, new);
+            job.end();
+            session.note_fido_pin(&result);
+            Ok(FidoPinChanged {
+                before: FidoPinState::NotSet,
+                after: result?,
+                was_forced: false,
+            })
+        })
+    }
+
+    /// What [`set_fido_pin`](Self::set_fido_pin) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] if there is a PIN already.
+    pub fn plan_set_fido_pin(&self) -> Result<Plan, ActionError> {
+        if self.fido()?.pin.is_set() {
+            return Err(NotSent::FidoPinIsSet.into());
+        }
+        let step = Step::new(SET, "set the first FIDO PIN, encrypted for the token")
+            .sends(&["authenticatorClientPIN setPIN"])
+            .irreversible();
+        Ok(Plan::new(Action::Fido).step(agree_step()).step(step))
+    }
+
+    /// Changes the FIDO PIN.
+    ///
+    /// Sends SELECT of the FIDO application, and in it authenticatorClientPIN with
+    /// getPINRetries, getKeyAgreement and changePIN (CTAP 2.1, 6.5.5.2, 6.5.5.4 and
+    /// 6.5.5.6), then getPINRetries again. A wrong present PIN costs one try.
+    /// Sends nothing if there is no PIN, if it is known that the token would not look at
+    /// it, or if the new one is shorter than the token takes or is the present one.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`], [`ActionError::NotSent`], [`ActionError::Wrong`],
+    /// [`ActionError::WrongUntilPowerCycle`], [`ActionError::Blocked`],
+    /// [`ActionError::RefusedByFido`] (nothing was changed),
+    /// [`ActionError::Interrupted`] with [`Aftermath::FidoPinOldOrNew`] if the card was
+    /// lost with the command on its way.
+    pub fn change_fido_pin(
+        &mut self,
+        present: &FidoPin,
+        new: &FidoPin,
+        last_try: LastTry,
+    ) -> Result<FidoPinChanged, ActionError> {
+        let plan = self.plan_change_fido_pin()?;
+        self.check_new_fido_pin(new)?;
+        if present == new {
+            let secret = Secret::FidoPin;
+            return Err(NotSent::SameAsOld { secret }.into());
+        }
+        let protocol = self.fido_protocol()?;
+        let was_forced = self.fido()?.wants_pin_change();
+        self.carry_out(&plan, |session| {
+            let mut job = session.job(Action::Fido)?;
+            let mut before = FidoPinState::NotSet;
+            let result = tries(&mut job, protocol, last_try).and_then(|state| {
+                before = state;
+                change(&mut job, protocol, present, new)
+            });
+            job.end();
+            session.note_fido_pin(&result);
+            Ok(FidoPinChanged {
+                before,
+                after: result?,
+                was_forced,
+            })
+        })
+    }
+
+    /// What [`change_fido_pin`](Self::change_fido_pin) would do. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] if there is no PIN, if it is
+    /// known to be blocked, or if the token was not without power since the third wrong
+    /// one.
+    pub fn plan_change_fido_pin(&self) -> Result<Plan, ActionError> {
+        match self.fido()?.pin {
+            FidoPinState::NotSet => return Err(NotSent::NoFidoPin.into()),
+            FidoPinState::Blocked => {
+                let secret = Secret::FidoPin;
+                return Err(NotSent::Blocked { secret }.into());
+            }
+            FidoPinState::PowerCycleNeeded { tries_left: left } => {
+                return Err(NotSent::PowerCycle { left }.into());
+            }
+            _ => {}
+        }
+        let tries = Step::new(TRIES, "ask for the tries left").sends(&[
+            "SELECT of the FIDO application",
+            "authenticatorClientPIN getPINRetries",
+        ]);
+        let text = "present the FIDO PIN, and set the new one in its place, both encrypted for \
+                    the token";
+        let step = Step::new(CHANGE, text)
+            .sends(&["authenticatorClientPIN changePIN"])
+            .irreversible();
+        Ok(Plan::new(Action::Fido)
+            .step(tries)
+            .step(agree_step())
+            .step(step))
+    }
+
+    /// The FIDO application, if it has or takes a PIN.
+    fn fido(&self) -> Result<&FidoApplication, ActionError> {
+        self.ensure(Action::Fido)?;
+        let application = self.token.fido.application();
+        application
+            .filter(|application| application.pin != FidoPinState::NotSupported)
+            .ok_or(ActionError::Unavailable {
+                action: Action::Fido,
+                reason: Reason::NotAnnounced,
+            })
+    }
+
+    fn fido_protocol(&self) -> Result<PinProtocol, ActionError> {
+        let protocol = self.fido()?.info.pin_protocol();
+        protocol.ok_or(ActionError::Unavailable {
+            action: Action::Fido,
+            reason: Reason::NotAnnounced,
+        })
+    }
+
+    /// Holds a new PIN against the rules of the FIDO application, and against the PIV
+    /// PIN's too where the profile says that both are one.
+    fn check_new_fido_pin(&self, new: &FidoPin) -> Result<(), ActionError> {
+        let minimum = self.fido()?.min_pin_length();
+        if new.code_points() < minimum {
+            return Err(NotSent::FidoPinTooShort { minimum }.into());
+        }
+        let profile = self.token.profile.profile();
+        if profile.is_some_and(|profile| profile.policy.fido_shared_pin) {
+            let shared = Pin::new(new.as_str().as_bytes()).map_err(|_| {
+                let rule = token_profile::Rule::AtMost(self.token.pin_policy.maximum);
+                NotSent::NewPin { rule }
+            })?;
+            may_become_pin(&self.token.pin_policy, &shared)?;
+        }
+        Ok(())
+    }
+
+    /// The FIDO PIN's state as an action found or left it.
+    fn note_fido_pin(&mut self, result: &Result<FidoPinState, ActionError>) {
+        match result {
+            Ok(state) => self.token.fido.note_new_pin(state.clone()),
+            Err(error) => {
+                if let Some(state) = state_after(error) {
+                    self.token.fido.note_pin(state);
+                }
+            }
+        }
+    }
+}
+
+fn agree_step() -> Step {
+    Step::new(AGREE, "agree on a key with the token").sends(&[
+        "SELECT of the FIDO application",
+        "authenticatorClientPIN getKeyAgreement",
+    ])
+}
+
+/// The PIN's state; refuses if no try may be used.
+fn tries(
+    job: &mut Job<'_>,
+    protocol: PinProtocol,
+    last_try: LastTry,
+) -> Result<FidoPinState, ActionError> {
+    let secret = Secret::FidoPin;
+    job.step(TRIES);
+    let state = match job.send_ctap(&GetPinRetries { protocol })? {
+        Ok(retries) => FidoPinState::from_retries(retries),
+        Err(status) => FidoPinState::Unknown(Unreadable::Ctap(status)),
+    };
+    let spare = last_try == LastTry::Spare;
+    match state {
+        FidoPinState::Blocked => Err(NotSent::Blocked { secret }.into()),
+        FidoPinState::PowerCycleNeeded { tries_left: left } => {
+            Err(NotSent::PowerCycle { left }.into())
+        }
+        FidoPinState::TriesLeft(1) if spare => Err(NotSent::LastTry { secret }.into()),
+        FidoPinState::Unknown(why) if spare => Err(NotSent::TriesUnknown { secret, why }.into()),
+        state => Ok(state),
+    }
+}
+
+fn agree(job: &mut Job<'_>, protocol: PinProtocol) -> Result<SharedSecret, ActionError> {
+    let key = job.step(AGREE).demand_ctap(&GetKeyAgreement { protocol })?;
+    SharedSecret::agree(protocol, &key, &mut SysRng).map_err(no_random)
+}
+
+/// Sets the PIN. Gives its state after.
+fn set(
+    job: &mut Job<'_>,
+    protocol: PinProtocol,
+    new: &FidoPin,
+) -> Result<FidoPinState, ActionError> {
+    let secret = agree(job, protocol)?;
+    let command = SetPin::new(&secret, new, &mut SysRng).map_err(no_random)?;
+    job.forget_fido();
+    job.risking(SET, Aftermath::FidoPinOldOrNew)
+        .demand_ctap(&command)?;
+    Ok(state_now(job, protocol))
+}
+
+/// Changes the PIN. Gives its state after.
+fn change(
+    job: &mut Job<'_>,
+    protocol: PinProtocol,
+    present: &FidoPin,
+    new: &FidoPin,
+) -> Result<FidoPinState, ActionError> {
+    let secret = agree(job, protocol)?;
+    let command = ChangePin::new(&secret, present, new, &mut SysRng).map_err(no_random)?;
+    job.forget_fido();
+    let answer = job
+        .risking(CHANGE, Aftermath::FidoPinOldOrNew)
+        .send_ctap(&command)?;
+    match answer {
+        Ok(()) => Ok(state_now(job, protocol)),
+        Err(status) => Err(refused(job, protocol, status)),
+    }
+}
+
+/// What a status code that answered a PIN means.
+fn refused(job: &mut Job<'_>, protocol: PinProtocol, status: CtapStatus) -> ActionError {
+    let secret = Secret::FidoPin;
+    match status {
+        CtapStatus::PIN_BLOCKED => ActionError::Blocked { secret },
+        CtapStatus::PIN_INVALID => match state_now(job, protocol).tries_left() {
+            Some(0) => ActionError::Blocked { secret },
+            tries_left => ActionError::Wrong { secret, tries_left },
+        },
+        // It was asked before whether it looks at a PIN: so this one was the third.
+        CtapStatus::PIN_AUTH_BLOCKED => ActionError::WrongUntilPowerCycle {
+            tries_left: state_now(job, protocol).tries_left(),
+        },
+        status => job.refused_by_fido(status),
+    }
+}
+
+/// The PIN's state after the action. That it can't be told is no failure of that.
+fn state_now(job: &mut Job<'_>, protocol: PinProtocol) -> FidoPinState {
+    match job.send_ctap(&GetPinRetries { protocol }) {
+        Ok(Ok(retries)) => FidoPinState::from_retries(retries),
+        Ok(Err(status)) => FidoPinState::Unknown(Unreadable::Ctap(status)),
+        Err(error) => FidoPinState::Unknown(Unreadable::GivenUp(error.to_string())),
+    }
+}
+
+/// What a failure tells of the PIN's state.
+fn state_after(error: &ActionError) -> Option<FidoPinState> {
+    Some(match error {
+        ActionError::Blocked { .. } | ActionError::NotSent(NotSent::Blocked { .. }) => {
+            FidoPinState::Blocked
+        }
+        ActionError::Wrong {
+            tries_left: Some(left),
+            ..
+        } => FidoPinState::TriesLeft(*left),
+        ActionError::WrongUntilPowerCycle {
+            tries_left: Some(left),
+        }
+        | ActionError::NotSent(NotSent::PowerCycle { left }) => {
+            FidoPinState::PowerCycleNeeded { tries_left: *left }
+        }
+        ActionError::NotSent(NotSent::LastTry { .. }) => FidoPinState::TriesLeft(1),
+        ActionError::Interrupted { aftermath, .. } if *aftermath != Aftermath::Unchanged => {
+            FidoPinState::Unknown(Unreadable::NotTold(
+                "not asked since the connection was lost with the PIN on its way",
+            ))
+        }
+        _ => return None,
+    })
+}
+
+fn no_random(error: impl std::fmt::Display) -> ActionError {
+    ActionError::Random(error.to_string())
+}

@@ -1,0 +1,325 @@
+//! The FIDO application of the software tokens: what is read of it, what that costs, what
+//! is remembered, and its PIN, set and changed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure is a failed test"
+)]
+
+use std::sync::Arc;
+
+use ctap_apdu::FidoPin;
+use token_manager::token_cache::{Cache, Item};
+use token_manager::{
+    Action, ActionError, Aftermath, Capability, FidoPinState, FidoState, Freshness, LastTry,
+    LoadOptions, Manager, NotSent, Reason, Secret, Session,
+};
+use virtual_token::fault::{Fault, Faults};
+use virtual_token::{Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
+
+const FIDO: [Profile; 2] = [Profile::Crescendo4000, Profile::CrescendoKey];
+
+fn card(profile: Profile) -> SharedToken {
+    // Keys for RSA take long to make.
+    let content = match profile {
+        Profile::Crescendo4000 => Content::Personal,
+        _ => Content::Empty,
+    };
+    let options = CreateOptions::default()
+        .seed(profile as u64)
+        .content(content);
+    SharedToken::new(VirtualToken::create(profile, &options).unwrap())
+}
+
+fn open_with(card: &SharedToken, options: LoadOptions) -> Session {
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", card).unwrap();
+    let manager = Manager::new(Arc::new(readers)).with_options(options);
+    let session = manager.open("Desk").unwrap();
+    card.clear_log();
+    session
+}
+
+fn open(card: &SharedToken) -> Session {
+    open_with(card, LoadOptions::new())
+}
+
+fn pin(text: &str) -> FidoPin {
+    FidoPin::new(text).unwrap()
+}
+
+/// The PIN's state, as the session knows it.
+fn state(session: &Session) -> FidoPinState {
+    session.token().fido.application().unwrap().pin.clone()
+}
+
+/// How many CTAP messages, and how many commands, the card was sent.
+fn sent(card: &SharedToken) -> (usize, usize) {
+    let log = card.log();
+    card.clear_log();
+    let messages = log.iter().filter(|header| header.ins == 0x10).count();
+    (messages, log.len())
+}
+
+/// A token with a FIDO PIN.
+fn with_pin(profile: Profile, text: &str) -> SharedToken {
+    let card = card(profile);
+    open(&card).set_fido_pin(&pin(text)).unwrap();
+    card.reset();
+    card
+}
+
+#[test]
+fn only_the_4000_and_the_key_are_asked_and_say_what_they_are() {
+    for profile in Profile::ALL {
+        let card = card(profile);
+        let session = {
+            let readers = MemoryBackend::new();
+            readers.insert("Desk", &card).unwrap();
+            Manager::new(Arc::new(readers)).open("Desk").unwrap()
+        };
+        let fido = &session.token().fido;
+        let capability = session.token().capabilities.get(Action::Fido);
+        if !FIDO.contains(&profile) {
+            assert_eq!(*fido, FidoState::NotLookedFor, "{profile}");
+            assert_eq!(sent(&card).0, 0, "{profile}");
+            assert_eq!(capability, Capability::Unknown(Reason::NotProbed));
+            continue;
+        }
+        let application = fido.application().unwrap();
+        assert!(application.info.versions.contains(&"FIDO_2_0".to_owned()));
+        assert_ne!(application.info.aaguid.0, [0; 16]);
+        assert_eq!(application.pin, FidoPinState::NotSet);
+        assert_eq!(application.min_pin_length(), 4);
+        assert!(!application.wants_pin_change());
+        // Without a PIN nothing is asked about its tries.
+        assert_eq!(sent(&card).0, 1, "{profile}");
+        assert_eq!(capability, Capability::Available);
+    }
+}
+
+#[test]
+fn a_pin_is_set_and_changed_and_the_tries_are_told() {
+    for profile in FIDO {
+        let card = card(profile);
+        let mut session = open(&card);
+        let set = session.set_fido_pin(&pin("first PIN")).unwrap();
+        assert_eq!(set.before, FidoPinState::NotSet);
+        assert_eq!(set.after, FidoPinState::TriesLeft(8));
+        assert_eq!(state(&session), set.after);
+        // Key agreement, the PIN, its tries; and SELECT, and a chain of two.
+        assert_eq!(sent(&card).0, 3, "{profile}");
+
+        let (old, new) = (pin("first PIN"), pin("zweite PIN, größer 🔑"));
+        let changed = session.change_fido_pin(&old, &new, LastTry::Spare).unwrap();
+        assert_eq!(changed.before, FidoPinState::TriesLeft(8));
+        assert_eq!(changed.after, FidoPinState::TriesLeft(8));
+        assert!(!changed.was_forced);
+
+        // As a new look at the token says it.
+        let mut session = open(&card);
+        assert_eq!(state(&session), FidoPinState::TriesLeft(8));
+        let error = session
+            .change_fido_pin(&old, &pin("third"), LastTry::Spare)
+            .unwrap_err();
+        let is_wrong = matches!(
+            error,
+            ActionError::Wrong {
+                secret: Secret::FidoPin,
+                tries_left: Some(7)
+            }
+        );
+        assert!(is_wrong, "{error}");
+        assert_eq!(state(&session), FidoPinState::TriesLeft(7));
+        session.change_fido_pin(&new, &old, LastTry::Spare).unwrap();
+    }
+}
+
+#[test]
+fn three_wrong_ones_want_the_token_without_power_and_eight_block_it() {
+    let card = with_pin(Profile::Crescendo4000, "right PIN");
+    let (wrong, new) = (pin("wrong PIN"), pin("new PIN"));
+    let mut session = open(&card);
+    for left in [7, 6] {
+        let error = session.change_fido_pin(&wrong, &new, LastTry::Spare);
+        assert_eq!(error.unwrap_err().tries_left(), Some(left));
+    }
+    let error = session
+        .change_fido_pin(&wrong, &new, LastTry::Spare)
+        .unwrap_err();
+    let tries_left = Some(5);
+    assert!(
+        matches!(error, ActionError::WrongUntilPowerCycle { tries_left: left } if left == tries_left),
+        "{error}"
+    );
+    assert!(error.to_string().contains("Take it out and put it back"));
+    card.clear_log();
+    // Also the right one, which the token would not look at.
+    let right = pin("right PIN");
+    let error = session.change_fido_pin(&right, &new, LastTry::Spare);
+    let error = error.unwrap_err();
+    let is_it = matches!(error, ActionError::NotSent(NotSent::PowerCycle { left: 5 }));
+    assert!(is_it, "{error}");
+    assert!(!error.may_have_spent_a_try());
+    assert_eq!(sent(&card).1, 0);
+
+    for left in [4, 3, 2, 1] {
+        card.reset();
+        let mut session = open(&card);
+        let error = session.change_fido_pin(&wrong, &new, LastTry::Spare);
+        assert_eq!(error.unwrap_err().tries_left(), Some(left));
+    }
+    card.reset();
+    let mut session = open(&card);
+    let error = session.change_fido_pin(&wrong, &new, LastTry::Spare);
+    let error = error.unwrap_err();
+    let is_it = matches!(
+        error,
+        ActionError::NotSent(NotSent::LastTry {
+            secret: Secret::FidoPin
+        })
+    );
+    assert!(is_it, "{error}");
+    // Agreed to, and wrong.
+    let error = session
+        .change_fido_pin(&wrong, &new, LastTry::Use)
+        .unwrap_err();
+    let secret = Secret::FidoPin;
+    assert!(
+        matches!(error, ActionError::Blocked { secret: it } if it == secret),
+        "{error}"
+    );
+    card.clear_log();
+    let error = session
+        .change_fido_pin(&wrong, &new, LastTry::Use)
+        .unwrap_err();
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::Blocked { secret: it }) if it == secret),
+        "{error}"
+    );
+    assert_eq!(sent(&card).1, 0);
+}
+
+#[test]
+fn what_the_host_knows_to_be_of_no_use_is_not_sent() {
+    let card = card(Profile::Crescendo4000);
+    let mut session = open(&card);
+    let (one, other) = (pin("1234"), pin("5678"));
+    let error = session.change_fido_pin(&one, &other, LastTry::Spare);
+    let error = error.unwrap_err();
+    assert!(matches!(error, ActionError::NotSent(NotSent::NoFidoPin)));
+    assert_eq!(sent(&card).1, 0);
+    session.set_fido_pin(&one).unwrap();
+    card.clear_log();
+    let error = session.set_fido_pin(&other).unwrap_err();
+    assert!(matches!(error, ActionError::NotSent(NotSent::FidoPinIsSet)));
+    let error = session.change_fido_pin(&one, &one, LastTry::Spare);
+    let error = error.unwrap_err();
+    assert!(matches!(
+        error,
+        ActionError::NotSent(NotSent::SameAsOld { .. })
+    ));
+    assert_eq!(sent(&card).1, 0);
+
+    let card = card_of_no_fido();
+    let mut session = open(&card);
+    let error = session.set_fido_pin(&one).unwrap_err();
+    assert!(matches!(error, ActionError::Unavailable { .. }), "{error}");
+    assert_eq!(sent(&card).1, 0);
+}
+
+fn card_of_no_fido() -> SharedToken {
+    card(Profile::Crescendo2300)
+}
+
+#[test]
+fn a_plan_names_its_steps_and_sends_nothing() {
+    let card = card(Profile::CrescendoKey);
+    let mut session = open(&card);
+    let ids = |plan: token_manager::Plan| plan.steps.iter().map(|step| step.id).collect::<Vec<_>>();
+    let set = ids(session.plan_set_fido_pin().unwrap());
+    assert_eq!(set, ["fido-key-agreement", "set-fido-pin"]);
+    assert_eq!(sent(&card).1, 0);
+    session.set_fido_pin(&pin("1234")).unwrap();
+    let change = ids(session.plan_change_fido_pin().unwrap());
+    assert_eq!(
+        change,
+        ["fido-tries-left", "fido-key-agreement", "change-fido-pin"]
+    );
+}
+
+#[test]
+fn a_token_that_is_lost_with_the_pin_on_its_way_has_one_of_two() {
+    let card = with_pin(Profile::Crescendo4000, "old PIN");
+    let mut session = open(&card);
+    // SELECT, tries, key agreement, and the first block with the PINs.
+    card.arm(Faults::new().at(4, Fault::VanishAfter));
+    let error = session
+        .change_fido_pin(&pin("old PIN"), &pin("new PIN"), LastTry::Spare)
+        .unwrap_err();
+    match &error {
+        ActionError::Interrupted { aftermath, .. } => {
+            assert_eq!(*aftermath, Aftermath::FidoPinOldOrNew, "{error}");
+        }
+        other => panic!("{other}"),
+    }
+    assert!(error.may_have_spent_a_try());
+    assert!(matches!(state(&session), FidoPinState::Unknown(_)));
+}
+
+#[test]
+fn what_others_change_is_seen_by_a_fresh_look_and_tries_are_never_from_memory() {
+    let card = card(Profile::Crescendo4000);
+    let cache = Cache::off().with_memory();
+    let look = |freshness| {
+        let options = LoadOptions::new()
+            .with_cache(cache.clone())
+            .with_freshness(freshness);
+        let session = open_with(&card, options);
+        let fido = session.token().fido.clone();
+        fido.application().unwrap().pin.clone()
+    };
+    let remembers = || {
+        let held = cache.held();
+        let snapshot = &held.first().unwrap().snapshot;
+        snapshot.answer(Item::FidoInfo).is_some()
+    };
+    assert_eq!(look(Freshness::Fresh), FidoPinState::NotSet);
+    assert!(remembers());
+    // Another program, which knows nothing of this cache.
+    open(&card).set_fido_pin(&pin("1234")).unwrap();
+    assert_eq!(look(Freshness::Quick), FidoPinState::NotSet);
+    assert_eq!(look(Freshness::Checked), FidoPinState::NotSet);
+    assert_eq!(look(Freshness::Fresh), FidoPinState::TriesLeft(8));
+    for freshness in [Freshness::Quick, Freshness::Checked] {
+        let state = look(freshness);
+        assert!(matches!(state, FidoPinState::Unknown(_)), "{state:?}");
+    }
+    // Our own.
+    let options = LoadOptions::new().with_cache(cache.clone());
+    let mut session = open_with(&card, options);
+    let changed = session.change_fido_pin(&pin("1234"), &pin("5678"), LastTry::Spare);
+    changed.unwrap();
+    assert!(!remembers());
+}
+
+#[test]
+fn an_application_that_answers_nonsense_spoils_nothing_else() {
+    let card = card(Profile::Crescendo4000);
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", &card).unwrap();
+    // The sixth command is GetInfo, after ISD, CPLC, ACA, PIN properties and SELECT.
+    card.arm(Faults::new().at(6, Fault::oversize(40)));
+    let session = Manager::new(Arc::new(readers)).open("Desk");
+    let session = session.unwrap();
+    let token = session.token();
+    assert!(matches!(token.fido, FidoState::Unreadable(_)));
+    assert_eq!(token.problems.len(), 1, "{:?}", token.problems);
+    assert!(!token.keys.is_empty());
+    assert_eq!(
+        token.capabilities.get(Action::Fido),
+        Capability::Unknown(Reason::CouldNotRead)
+    );
+}

@@ -1,0 +1,189 @@
+//! `fido`: the token's FIDO application.
+
+use std::io::Write as _;
+
+use ctap_apdu::FidoPin;
+use token_manager::{Action, ActionError, FidoApplication, FidoPinChanged, Plan, Session};
+
+use crate::cli::{FidoCommand, FidoPinChangeArgs, FidoPinCommand, FidoPinSetArgs};
+use crate::commands::pin;
+use crate::describe;
+use crate::error::{Kind, Report, Result};
+use crate::json;
+use crate::manage::{self, RiskArgs};
+use crate::output::{self, Fields, Output};
+use crate::plan::{self, Steps};
+use crate::secret;
+use crate::source::{self, Source};
+use crate::text::{GOOD, Text, WARNING};
+
+/// Columns for labels.
+const LABEL: usize = 10;
+
+/// Runs one of the commands under `fido`.
+pub(crate) fn run(command: &FidoCommand, source: &Source, output: &Output) -> Result {
+    let FidoCommand::Pin { command } = command;
+    match command {
+        FidoPinCommand::Status => status(source, output),
+        FidoPinCommand::Set(arguments) => set(arguments, source, output),
+        FidoPinCommand::Change(arguments) => change(arguments, source, output),
+    }
+}
+
+fn status(source: &Source, output: &Output) -> Result {
+    let session = manage::open_to_read(source, |_| None, output)?;
+    pin::ready(&session, Action::Fido)?;
+    let application = application(&session)?;
+    if output.json {
+        let body = json::FidoPinStatus {
+            token: source::token_name(session.token()),
+            pin: describe::fido_pin(application),
+        };
+        return Ok(output::document(&json::Document::new(body))?);
+    }
+    let mut out = output.stdout();
+    let mut fields = Fields::new();
+    fields.add("FIDO PIN", describe::fido_pin_text(&application.pin));
+    fields.add("Takes", describe::fido_pin_rule(application));
+    if application.wants_pin_change() {
+        let text = "the FIDO PIN has to be changed: `tokenctl fido pin change`";
+        fields.add("Wanted", Text::styled(text, WARNING));
+    }
+    fields.write(&mut out, 0, LABEL)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn set(arguments: &FidoPinSetArgs, source: &Source, output: &Output) -> Result {
+    let mut session = manage::open(source, RiskArgs::default(), Action::Fido, output)?;
+    let plan = plan::made(session.plan_set_fido_pin(), &session)?;
+    if arguments.dry_run {
+        return plan::write(&plan, session.token(), output);
+    }
+    let new = new_pin(arguments.new_pin_fd, &session, output)?;
+    act(
+        &plan,
+        &mut session,
+        output,
+        "The FIDO PIN is set.",
+        |session| {
+            let reader = session.token().reader.clone();
+            let set = session.set_fido_pin(&new);
+            Ok(set.map_err(|error| manage::action_failed(&error, &reader))?)
+        },
+    )
+}
+
+fn change(arguments: &FidoPinChangeArgs, source: &Source, output: &Output) -> Result {
+    let mut session = manage::open(source, RiskArgs::default(), Action::Fido, output)?;
+    let plan = plan::made(session.plan_change_fido_pin(), &session)?;
+    if arguments.dry_run {
+        return plan::write(&plan, session.token(), output);
+    }
+    let tries = describe::fido_pin_text(&application(&session)?.pin);
+    output.remark(&Text::from("FIDO PIN: ").and(tries));
+    let present = secret::secret(arguments.pin_fd, "Present FIDO PIN", "--pin-fd")?;
+    let present = fido_pin(&present)?;
+    let new = new_pin(arguments.new_pin_fd, &session, output)?;
+    let (agreed, unattended) = (arguments.last_try, arguments.pin_fd.is_some());
+    act(
+        &plan,
+        &mut session,
+        output,
+        "The FIDO PIN is changed.",
+        |session| {
+            pin::attempt(session, agreed, unattended, |session, last_try| {
+                session.change_fido_pin(&present, &new, last_try)
+            })
+        },
+    )
+}
+
+/// Does it, and says how it went, also if it came to no good end.
+fn act(
+    plan: &Plan,
+    session: &mut Session,
+    output: &Output,
+    done: &str,
+    act: impl FnOnce(&mut Session) -> Result<FidoPinChanged>,
+) -> Result {
+    let before = application(session)?.pin.clone();
+    let steps = Steps::of(plan, output).in_detail().watch(session);
+    let result = act(session);
+    output.detail(format!("{} commands to the card", session.round_trips()));
+    let steps = steps.into_outcomes();
+    let (before, after) = match &result {
+        Ok(changed) => (&changed.before, Some(&changed.after)),
+        Err(_) => (&before, None),
+    };
+    if output.json && (result.is_ok() || !steps.is_empty()) {
+        let body = json::FidoPinResult {
+            token: source::token_name(session.token()),
+            action: plan.steps.last().map_or("", |step| step.id),
+            completed: result.is_ok(),
+            steps,
+            before: describe::fido_pin_state(before),
+            after: after.map(describe::fido_pin_state),
+        };
+        output::document(&json::Document::new(body))?;
+    }
+    let changed = result?;
+    let after = describe::fido_pin_text(&changed.after);
+    output.remark(&Text::styled(done, GOOD).plain(" ").and(after));
+    Ok(())
+}
+
+/// The FIDO application, which a plan was made for or the token said that it has.
+fn application(session: &Session) -> Result<&FidoApplication> {
+    let missing = || ActionError::Unavailable {
+        action: Action::Fido,
+        reason: token_manager::Reason::NotAnnounced,
+    };
+    let token = session.token();
+    let application = token.fido.application();
+    Ok(application.ok_or_else(|| manage::action_failed(&missing(), &token.reader))?)
+}
+
+/// A new FIDO PIN, typed with the rules under the line.
+fn new_pin(
+    from: Option<secret::Descriptor>,
+    session: &Session,
+    output: &Output,
+) -> Result<FidoPin> {
+    let application = application(session)?;
+    output.remark(&Text::from(format!(
+        "The new FIDO PIN: {}",
+        describe::fido_pin_rule(application)
+    )));
+    let minimum = application.min_pin_length();
+    let typed = secret::new_secret(from, "New FIDO PIN", "--new-pin-fd", &|typed| {
+        rules(typed, minimum)
+    })?;
+    fido_pin(&typed)
+}
+
+/// The rules of a new FIDO PIN, each with whether it is met.
+fn rules(typed: &[u8], minimum: usize) -> Vec<(String, bool)> {
+    let text = std::str::from_utf8(typed).ok();
+    let pin = text.and_then(|text| FidoPin::new(text).ok());
+    let characters = pin.as_ref().map_or(0, FidoPin::code_points);
+    vec![
+        (
+            format!("at least {minimum} characters"),
+            characters >= minimum,
+        ),
+        (
+            format!("at most {} bytes of UTF-8", FidoPin::MAX_BYTES),
+            text.is_some() && typed.len() <= FidoPin::MAX_BYTES,
+        ),
+    ]
+}
+
+fn fido_pin(typed: &[u8]) -> Result<FidoPin> {
+    let refused = |why: String| {
+        let message = format!("what was given is no FIDO PIN: {why}");
+        Report::new(Kind::NotSent, message).next("Nothing was sent and no try was spent")
+    };
+    let text = std::str::from_utf8(typed).map_err(|_| refused("it is not UTF-8".to_owned()))?;
+    Ok(FidoPin::new(text).map_err(|error| refused(error.to_string()))?)
+}
