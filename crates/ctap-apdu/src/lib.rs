@@ -10,32 +10,39 @@
 //!
 //! # Example
 //!
-//! Ask an authenticator what it is. `exchange` stands for whatever takes a whole command
-//! to a card, chaining and `61XX` taken care of, such as
-//! `pcsc_transport::Transaction::exchange`.
+//! Ask an authenticator what it is, and set its first PIN; here on a software token. With
+//! a card reader only the first two lines differ. `transaction.exchange` takes a whole
+//! command to a card; what else does that serves as well.
 //!
 //! ```
+//! use ctap_apdu::client_pin::{GetKeyAgreement, GetPinRetries, SetPin};
 //! use ctap_apdu::framing::{Protocols, Select};
-//! use ctap_apdu::{ClientPinState, GetInfo, call};
-//! use piv_apdu::apdu::Response;
-//! use piv_apdu::command::TypedCommand;
-//! # use piv_apdu::apdu::Command;
-//! # use piv_apdu::status::StatusWord;
-//! # let exchange = |command: &Command| {
-//! #     let mut answer = b"\x00\xA3\x01\x81\x68FIDO_2_0\x03\x50".to_vec();
-//! #     answer.extend_from_slice(&[0x11; 16]);
-//! #     answer.extend_from_slice(b"\x04\xA1\x69clientPin\xF5");
-//! #     let answer = if command.ins() == 0xA4 { b"FIDO_2_0".to_vec() } else { answer };
-//! #     Ok::<_, std::convert::Infallible>(Response::new(&answer, StatusWord::SUCCESS))
-//! # };
+//! use ctap_apdu::{ClientPinState, FidoPin, GetInfo, SharedSecret, call};
+//! use pcsc_transport::Card;
+//! use virtual_token::{CreateOptions, LinkOptions, Profile, SharedToken, VirtualToken};
+//! # use rand_chacha::ChaCha20Rng;
+//! # use rand_core::SeedableRng as _;
 //!
-//! let protocols = Select::decode_answer(&exchange(&Select.to_command())?)?;
-//! assert_eq!(protocols, Protocols::Ctap2);
+//! let token = VirtualToken::create(Profile::Crescendo4000, &CreateOptions::default())?;
+//! let link = SharedToken::new(token).connect(&LinkOptions::new("Virtual"))?;
+//! let mut card = Card::new(Box::new(link));
+//! let mut transaction = card.begin()?;
+//! assert_eq!(transaction.send(&Select)?, Protocols::Ctap2);
 //!
-//! let info = call(&GetInfo, exchange)?;
+//! let info = call(&GetInfo, |command| transaction.exchange(command))?;
 //! assert_eq!(info.versions, ["FIDO_2_0"]);
-//! assert_eq!(info.aaguid.to_string(), "11111111-1111-1111-1111-111111111111");
-//! assert_eq!(info.client_pin(), ClientPinState::Set);
+//! assert_eq!(info.client_pin(), ClientPinState::NotSet);
+//!
+//! // The system's generator, such as `getrandom::SysRng`, in a program.
+//! # let mut random = ChaCha20Rng::seed_from_u64(1);
+//! let protocol = info.pin_protocol().ok_or("it has no PIN protocol that is known")?;
+//! let key = call(&GetKeyAgreement { protocol }, |command| transaction.exchange(command))?;
+//! let secret = SharedSecret::agree(protocol, &key, &mut random)?;
+//! let set = SetPin::new(&secret, &FidoPin::new("two plus two")?, &mut random)?;
+//! call(&set, |command| transaction.exchange(command))?;
+//!
+//! let retries = call(&GetPinRetries { protocol }, |command| transaction.exchange(command))?;
+//! assert_eq!(retries.left, 8);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
