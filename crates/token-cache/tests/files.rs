@@ -200,7 +200,7 @@ fn what_must_not_be_remembered_is_refused_with_a_checksum_that_fits() {
         "no such item"
     );
     assert!(
-        !file.reads(&file_of(&body_with(10, 0, 0x9000, at))),
+        !file.reads(&file_of(&body_with(12, 0, 0x9000, at))),
         "no such item"
     );
     assert!(

@@ -188,6 +188,13 @@ impl Token {
         self.capabilities = Capabilities::evaluate(&self.facts);
     }
 
+    /// Whether the PIN is the FIDO application's too, as the token's own profile says
+    /// (project profile): changed on either side, it is changed on both.
+    pub fn shares_fido_pin(&self) -> bool {
+        let profile = self.profile.profile();
+        profile.is_some_and(|profile| profile.policy.fido_shared_pin)
+    }
+
     /// The PIN's state as an action found it.
     pub(crate) fn note_pin(&mut self, status: PinStatus) {
         self.pin.status = status.clone();

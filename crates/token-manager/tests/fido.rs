@@ -11,10 +11,13 @@
 use std::sync::Arc;
 
 use ctap_apdu::FidoPin;
+use piv_apdu::secret::Pin;
 use token_manager::token_cache::{Cache, Item};
+use token_manager::token_profile::Policy;
 use token_manager::{
     Action, ActionError, Aftermath, Capability, FidoPinState, FidoState, Freshness, LastTry,
-    LoadOptions, Manager, NotSent, Reason, Secret, Session,
+    LoadOptions, Manager, NotSent, PersonalizeOptions, PinChangeEntry, PinEntry, PresentSecrets,
+    Reason, Secret, Session,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
@@ -322,4 +325,110 @@ fn an_application_that_answers_nonsense_spoils_nothing_else() {
         token.capabilities.get(Action::Fido),
         Capability::Unknown(Reason::CouldNotRead)
     );
+}
+
+/// A 4000 whose PIN is shared with FIDO (project profile).
+fn shared(text: &str) -> SharedToken {
+    let options = CreateOptions::default().seed(7).content(Content::Empty);
+    let card = VirtualToken::create(Profile::Crescendo4000, &options).unwrap();
+    let card = SharedToken::new(card);
+    let mut options = PersonalizeOptions::new(PresentSecrets::Delivery);
+    options.policy = Policy {
+        fido_shared_pin: true,
+        ..Policy::DELIVERY
+    };
+    let piv = Pin::new(text.as_bytes()).unwrap();
+    let done = open(&card).personalize(
+        &options,
+        &piv,
+        None,
+        &mut |_| true,
+        LastTry::Spare,
+        &mut |_| {},
+    );
+    done.unwrap();
+    card.reset();
+    card
+}
+
+/// The same token once more, as it is without power.
+fn copy(card: &SharedToken) -> SharedToken {
+    let state = card.with(|token| token.to_state());
+    SharedToken::new(VirtualToken::from_state(state).unwrap())
+}
+
+/// Whether PIV and FIDO take this PIN.
+fn taken(card: &SharedToken, text: &str) -> (bool, bool) {
+    let piv = Pin::new(text.as_bytes()).unwrap();
+    let verified = open(&copy(card))
+        .authenticate(PinEntry::Typed(&piv), LastTry::Use)
+        .is_ok();
+    let changed = open(&copy(card)).change_fido_pin(&pin(text), &pin("161803"), LastTry::Use);
+    (verified, changed.is_ok())
+}
+
+const BOTH: (bool, bool) = (true, true);
+const NEITHER: (bool, bool) = (false, false);
+
+#[test]
+fn a_shared_pin_is_one_wherever_the_token_is_pulled_out() {
+    let (old, new) = ("602214", "271828");
+    let by_piv = |session: &mut Session| {
+        let (old, new) = (
+            Pin::new(old.as_bytes()).unwrap(),
+            Pin::new(new.as_bytes()).unwrap(),
+        );
+        let entry = PinChangeEntry::Typed {
+            old: &old,
+            new: &new,
+        };
+        session.change_pin(entry, LastTry::Spare).map(drop)
+    };
+    let by_fido = |session: &mut Session| {
+        session
+            .change_fido_pin(&pin(old), &pin(new), LastTry::Spare)
+            .map(drop)
+    };
+    let made = shared(old);
+    assert_eq!(taken(&made, old), BOTH);
+    let changes: [&dyn Fn(&mut Session) -> Result<(), ActionError>; 2] = [&by_piv, &by_fido];
+    for (way, change) in changes.into_iter().enumerate() {
+        for fault in [Fault::VanishBefore, Fault::VanishAfter, Fault::Reset] {
+            let (mut failures, mut unknown) = (0, 0);
+            for k in 0.. {
+                let card = copy(&made);
+                let mut session = open(&card);
+                card.arm(Faults::new().at(k, fault.clone()));
+                let changed = change(&mut session);
+                drop(session);
+                card.disarm();
+                card.reset();
+                let what = format!("{way} {fault:?} at {k}: {changed:?}");
+                let holds = (taken(&card, old), taken(&card, new));
+                match changed {
+                    // It has fewer commands.
+                    Ok(()) if k > 15 => break,
+                    Ok(()) => assert_eq!(holds, (NEITHER, BOTH), "{what}"),
+                    Err(ActionError::Interrupted {
+                        aftermath: Aftermath::PinOldOrNew | Aftermath::FidoPinOldOrNew,
+                        ..
+                    }) => {
+                        unknown += 1;
+                        assert!(
+                            holds == (NEITHER, BOTH) || holds == (BOTH, NEITHER),
+                            "{what}"
+                        );
+                    }
+                    Err(_) => {
+                        failures += 1;
+                        assert_eq!(holds, (BOTH, NEITHER), "{what}");
+                    }
+                }
+            }
+            assert!(
+                failures >= 1 && unknown >= 1,
+                "{way} {fault:?}: {failures} {unknown}"
+            );
+        }
+    }
 }

@@ -17,6 +17,7 @@ use token_manager::{
 
 use crate::json;
 use crate::memory;
+use crate::output::Fields;
 use crate::text::{BAD, DIM, GOOD, Text, WARNING};
 
 /// A token in short.
@@ -342,7 +343,8 @@ pub(crate) fn oath_slot(slot: &OathSlot) -> json::OathSlot {
 }
 
 /// The FIDO application in JSON.
-fn fido(state: &FidoState) -> json::Fido {
+fn fido(token: &Token) -> json::Fido {
+    let (state, shared) = (&token.fido, token.shares_fido_pin());
     let application = state.application();
     let info = application.map(|application| &application.info);
     json::Fido {
@@ -353,14 +355,15 @@ fn fido(state: &FidoState) -> json::Fido {
         },
         versions: info.map(|info| info.versions.clone()),
         aaguid: info.map(|info| info.aaguid.to_string()),
-        pin: application.map(fido_pin),
+        pin: application.map(|application| fido_pin(application, shared)),
         remaining_credentials: info.and_then(|info| info.remaining_discoverable_credentials),
     }
 }
 
 /// A FIDO PIN in JSON.
-pub(crate) fn fido_pin(application: &FidoApplication) -> json::FidoPin {
+pub(crate) fn fido_pin(application: &FidoApplication, shared: bool) -> json::FidoPin {
     json::FidoPin {
+        shared_with_piv: shared,
         state: fido_pin_state(&application.pin),
         change_wanted: application.wants_pin_change(),
         minimum_characters: application.min_pin_length(),
@@ -378,6 +381,33 @@ pub(crate) fn fido_pin_state(state: &FidoPinState) -> json::FidoPinState {
             _ => None,
         },
     }
+}
+
+/// A FIDO PIN for people: its state, its way out, and its rules.
+pub(crate) fn fido_pin_fields(
+    fields: &mut Fields,
+    label: &'static str,
+    application: &FidoApplication,
+    shared: bool,
+) {
+    let state = match application.pin {
+        // It is the token's, and FIDO's reset leaves it.
+        FidoPinState::Blocked if shared => {
+            let text = "blocked here; `tokenctl pin unblock` sets a new PIN for PIV and FIDO";
+            Text::styled(text, BAD)
+        }
+        ref state => fido_pin_text(state),
+    };
+    fields.add(label, state);
+    if shared {
+        let text = "with PIV: changed on either side, it is changed on both";
+        fields.add("Shared", Text::from(text));
+    }
+    if application.wants_pin_change() {
+        let text = "the FIDO PIN has to be changed: `tokenctl fido pin change`";
+        fields.add("Wanted", Text::styled(text, WARNING));
+    }
+    fields.add("Takes", fido_pin_rule(application));
 }
 
 /// Which FIDO PINs a token takes, for people.
@@ -451,7 +481,7 @@ pub(crate) fn token(token: &Token, now: SystemTime) -> json::TokenBody {
             .collect(),
         objects: token.objects.iter().map(object).collect(),
         oath_slots: token.oath_slots.iter().map(oath_slot).collect(),
-        fido: fido(&token.fido),
+        fido: fido(token),
         capabilities: token.capabilities.iter().copied().map(capability).collect(),
         problems: token.problems.iter().map(ToString::to_string).collect(),
         round_trips: token.round_trips,

@@ -239,6 +239,7 @@ fn the_page_names_a_test_for_each_line() {
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
     let ours = read("e2e/tests/e2e/cache.rs");
     let managers = read("crates/token-manager/tests/remembered.rs");
+    let fido = read("crates/token-manager/tests/fido.rs");
     let page = read("docs/cache.md");
     let (_, tables) = page.split_once("### Plain PIV").unwrap();
     let lines = tables.lines().filter(|line| line.starts_with("| "));
@@ -252,6 +253,7 @@ fn the_page_names_a_test_for_each_line() {
             let (source, name) = match test.split_at(2) {
                 ("e ", name) => (&ours, name),
                 ("m ", name) => (&managers, name),
+                ("f ", name) => (&fido, name),
                 _ => panic!("no test: {line}"),
             };
             let function = format!("fn {}()", name.trim_matches('`'));

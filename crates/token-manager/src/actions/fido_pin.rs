@@ -180,8 +180,7 @@ impl Session {
         if new.code_points() < minimum {
             return Err(NotSent::FidoPinTooShort { minimum }.into());
         }
-        let profile = self.token.profile.profile();
-        if profile.is_some_and(|profile| profile.policy.fido_shared_pin) {
+        if self.token.shares_fido_pin() {
             let shared = Pin::new(new.as_str().as_bytes()).map_err(|_| {
                 let rule = token_profile::Rule::AtMost(self.token.pin_policy.maximum);
                 NotSent::NewPin { rule }

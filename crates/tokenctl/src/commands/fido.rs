@@ -15,7 +15,7 @@ use crate::output::{self, Fields, Output};
 use crate::plan::{self, Steps};
 use crate::secret;
 use crate::source::{self, Source};
-use crate::text::{GOOD, Text, WARNING};
+use crate::text::{GOOD, Text};
 
 /// Columns for labels.
 const LABEL: usize = 10;
@@ -34,21 +34,17 @@ fn status(source: &Source, output: &Output) -> Result {
     let session = manage::open_to_read(source, |_| None, output)?;
     pin::ready(&session, Action::Fido)?;
     let application = application(&session)?;
+    let shared = session.token().shares_fido_pin();
     if output.json {
         let body = json::FidoPinStatus {
             token: source::token_name(session.token()),
-            pin: describe::fido_pin(application),
+            pin: describe::fido_pin(application, shared),
         };
         return Ok(output::document(&json::Document::new(body))?);
     }
     let mut out = output.stdout();
     let mut fields = Fields::new();
-    fields.add("FIDO PIN", describe::fido_pin_text(&application.pin));
-    fields.add("Takes", describe::fido_pin_rule(application));
-    if application.wants_pin_change() {
-        let text = "the FIDO PIN has to be changed: `tokenctl fido pin change`";
-        fields.add("Wanted", Text::styled(text, WARNING));
-    }
+    describe::fido_pin_fields(&mut fields, "FIDO PIN", application, shared);
     fields.write(&mut out, 0, LABEL)?;
     out.flush()?;
     Ok(())

@@ -335,12 +335,8 @@ impl View<'_> {
         let mut fields = Fields::new();
         fields.add("Versions", join(info.versions.iter().cloned()));
         fields.add("AAGUID", Text::styled(info.aaguid.to_string(), DIM));
-        fields.add("PIN", describe::fido_pin_text(&application.pin));
-        if application.wants_pin_change() {
-            let text = "the FIDO PIN has to be changed: `tokenctl fido pin change`";
-            fields.add("Wanted", Text::styled(text, WARNING));
-        }
-        fields.add("Takes", describe::fido_pin_rule(application));
+        let shared = self.token.shares_fido_pin();
+        describe::fido_pin_fields(&mut fields, "PIN", application, shared);
         fields.add_some(
             "Room for",
             info.remaining_discoverable_credentials

@@ -96,3 +96,44 @@ fn a_dry_run_asks_for_nothing_and_no_pin_is_seen_anywhere() {
         assert!(!seen.contains(secret), "{seen}");
     }
 }
+
+/// The project profile's shared PIN: one side that is blocked is shown, and what helps.
+#[test]
+fn a_shared_pin_is_shown_as_one_and_a_blocked_side_with_its_way_out() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    let file = tool.file("secrets");
+    let secrets = ["--save", file.to_str().unwrap(), "--saved-is-taken"];
+    let delivered = ["--delivery-pin", "--new-pin-fd", "0", "--keep", "token"];
+    let personalize = [
+        &["personalize", "--fido-shared-pin"],
+        &secrets[..],
+        &delivered,
+    ]
+    .concat();
+    let _ = tool.run_with_input(&personalize, "602214\n").code(0);
+    let status = || {
+        let ran = tool.run(&["fido", "pin", "status", "--json"]).code(0);
+        ran.json()["pin"].clone()
+    };
+    assert_eq!(status()["shared_with_piv"], true);
+    assert_eq!(status()["tries_left"], 8);
+    // Too long for PIV: it is not sent.
+    let ran = tool
+        .run_with_input(&CHANGE, "602214\nmore than eight\n")
+        .code(12);
+    assert!(!ran.stderr.contains("more than eight"), "{ran:#?}");
+    let _ = tool.run_with_input(&CHANGE, "602214\n271828\n").code(0);
+    let verify = ["pin", "verify", "--pin-fd", "0"];
+    let _ = tool.run_with_input(&verify, "271828\n").code(0);
+
+    for _ in 0..8 {
+        tool.run_with_input(&[&CHANGE[..], &["--last-try"]].concat(), "111111\n602214\n");
+    }
+    assert_eq!(status()["state"], "blocked");
+    let shown = tool.run(&["show", "--fresh"]).code(0).stdout;
+    assert!(shown.contains("changed on both"), "{shown}");
+    assert!(shown.contains("tokenctl pin unblock"), "{shown}");
+    // PIV still takes it.
+    let _ = tool.run_with_input(&verify, "271828\n").code(0);
+}
