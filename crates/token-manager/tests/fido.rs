@@ -367,6 +367,8 @@ fn taken(card: &SharedToken, text: &str) -> (bool, bool) {
     (verified, changed.is_ok())
 }
 
+type Change = dyn Fn(&mut Session) -> Result<(), ActionError>;
+
 const BOTH: (bool, bool) = (true, true);
 const NEITHER: (bool, bool) = (false, false);
 
@@ -391,8 +393,8 @@ fn a_shared_pin_is_one_wherever_the_token_is_pulled_out() {
     };
     let made = shared(old);
     assert_eq!(taken(&made, old), BOTH);
-    let changes: [&dyn Fn(&mut Session) -> Result<(), ActionError>; 2] = [&by_piv, &by_fido];
-    for (way, change) in changes.into_iter().enumerate() {
+    let ways: [(&str, &Change); 2] = [("piv", &by_piv), ("fido", &by_fido)];
+    for (way, change) in ways {
         for fault in [Fault::VanishBefore, Fault::VanishAfter, Fault::Reset] {
             let (mut failures, mut unknown) = (0, 0);
             for k in 0.. {
