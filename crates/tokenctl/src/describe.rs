@@ -343,7 +343,7 @@ pub(crate) fn oath_slot(slot: &OathSlot) -> json::OathSlot {
 }
 
 /// The FIDO application in JSON.
-fn fido(token: &Token) -> json::Fido {
+pub(crate) fn fido(token: &Token) -> json::Fido {
     let (state, shared) = (&token.fido, token.shares_fido_pin());
     let application = state.application();
     let info = application.map(|application| &application.info);

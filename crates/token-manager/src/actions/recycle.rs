@@ -18,6 +18,7 @@ use crate::capability::Action;
 use crate::certificate::CertificateState;
 use crate::content::ObjectState;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::fido::FidoState;
 use crate::pairing_codes::PairingCodeStore;
 use crate::pin::PinStatus;
 use crate::plan::{Fate, Plan, Step};
@@ -39,6 +40,10 @@ pub struct Recycled {
     pub finished_earlier_run: bool,
     /// The PIN's state: it is the delivery value, with all its tries.
     pub pin: PinStatus,
+    /// What the FIDO application says of itself by now, where there is one. That RESET
+    /// CARD clears it on a C4000 is third-party evidence: a FIDO PIN that is still set
+    /// says that this token has not.
+    pub fido: FidoState,
 }
 
 impl Session {
@@ -166,6 +171,7 @@ impl Session {
         Ok(Recycled {
             finished_earlier_run,
             pin: self.token.pin.status.clone(),
+            fido: self.token.fido.clone(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! `recycle`: erase a token.
 
-use token_manager::{Action, Session};
+use token_manager::{Action, Recycled, Session};
 
 use crate::cli::RecycleArgs;
 use crate::commands::puk;
@@ -47,13 +47,15 @@ pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> 
             finished_earlier_run: done.is_some_and(|done| done.finished_earlier_run),
             steps,
             pin: describe::pin(&session.token().pin.status),
+            fido: describe::fido(session.token()),
         };
         output::document(&json::Document::new(body))?;
     }
-    result?;
+    let done = result?;
     let text = "The token is erased, and has the PIN that it is delivered with. \
                 `tokenctl personalize --delivery-pin` sets it up.";
     output.remark(&Text::styled(text, GOOD));
+    say_what_fido_says(&done, output);
     say_new_id(before.as_deref(), &session, output);
     Ok(())
 }
@@ -86,4 +88,19 @@ pub(crate) fn confirmation(given: Option<&String>, session: &Session) -> Result<
         return Ok(id);
     }
     Err(puk::not_confirmed())
+}
+
+/// Whether the FIDO application was erased with the rest, as it says itself.
+fn say_what_fido_says(done: &Recycled, output: &Output) {
+    let Some(application) = done.fido.application() else {
+        return;
+    };
+    if application.pin.is_set() {
+        output.warning(
+            "its FIDO application still has a PIN, and maybe credentials: the token has kept \
+             them. A FIDO reset by other software erases them",
+        );
+    } else {
+        output.remark(&Text::from("Its FIDO application has no PIN."));
+    }
 }

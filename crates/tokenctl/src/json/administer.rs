@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Pin, PinPolicy, Reason, TokenName};
+use super::{Fido, Pin, PinPolicy, Reason, TokenName};
 
 // ---- puk
 
@@ -120,6 +120,7 @@ pub(crate) struct Recycle {
     pub(crate) finished_earlier_run: bool,
     pub(crate) steps: Vec<StepOutcome>,
     pub(crate) pin: Pin,
+    pub(crate) fido: Fido,
 }
 
 /// A step and what came of it.

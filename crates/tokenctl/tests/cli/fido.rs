@@ -97,6 +97,43 @@ fn a_dry_run_asks_for_nothing_and_no_pin_is_seen_anywhere() {
     }
 }
 
+/// A Key's FIDO application is not what RESET CARD is said to erase.
+#[test]
+fn what_fido_says_after_the_token_was_erased_is_told() {
+    for (profile, pin, state, says) in [
+        (Profile::Crescendo4000, "000000", "not-set", "has no PIN"),
+        (
+            Profile::CrescendoKey,
+            "00000000",
+            "tries-left",
+            "still has a PIN",
+        ),
+    ] {
+        for json in [false, true] {
+            let tool = Tool::with(profile);
+            let _ = tool.run_with_input(&SET, "Bern 22\n").code(0);
+            let listed = tool.run(&["list", "--json"]).ok().json();
+            let id = listed["tokens"][0]["id"].as_str().unwrap().to_owned();
+            let recycle = [
+                "recycle",
+                "--allow-managed",
+                "--pin-fd",
+                "0",
+                "--confirm",
+                &id,
+            ];
+            let more: &[&str] = if json { &["--json"] } else { &[] };
+            let ran = tool.run_with_input(&[&recycle[..], more].concat(), pin);
+            let ran = ran.code(0);
+            if json {
+                assert_eq!(ran.json()["fido"]["pin"]["state"], state, "{profile}");
+            } else {
+                assert!(ran.stderr.contains(says), "{profile}: {ran:#?}");
+            }
+        }
+    }
+}
+
 /// The project profile's shared PIN: one side that is blocked is shown, and what helps.
 #[test]
 fn a_shared_pin_is_shown_as_one_and_a_blocked_side_with_its_way_out() {
