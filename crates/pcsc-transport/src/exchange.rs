@@ -243,7 +243,7 @@ impl<'a> Exchanger<'a> {
             _ => command.le().is_some(),
         };
         let long = command.data().len() > SHORT_DATA;
-        if !has_le || spends_a_try(command) || is_wrapped(command) || long {
+        if !has_le || is_good_for_once(command) || is_wrapped(command) || long {
             return Ok(answer);
         }
         self.transmit_short(command, command.cla(), command.data(), Some(le))
@@ -389,6 +389,14 @@ fn is_wrapped(command: &Command) -> bool {
 /// the length that is asked for would be read as that of a PIN to come.
 fn spends_a_try(command: &Command) -> bool {
     matches!(command.ins(), 0x20 | 0x21 | 0x24 | 0x2C | 0x82)
+}
+
+/// Commands that do something each time that they come: those, and of their own class a
+/// CTAP message, which may have a PIN in it, and the vendor's HOTP, which moves a counter
+/// on.
+fn is_good_for_once(command: &Command) -> bool {
+    let own = (command.cla(), command.ins());
+    spends_a_try(command) || matches!(own, (0x80 | 0x90, 0x10) | (0x80, 0x88))
 }
 
 /// What readers that know short APDUs only, or their drivers, answer to an

@@ -258,6 +258,18 @@ fn a_pin_is_sent_once_whatever_the_card_answers() {
     }
 }
 
+/// A CTAP message may have a PIN in it, and HOTP moves a counter on.
+#[test]
+fn what_acts_each_time_that_it_comes_is_sent_once() {
+    for (ins, data) in [(0x10, &[0x06, 0xA1][..]), (0x88, &[])] {
+        let command = Command::new(0x80, ins, 0x00, 0x00)
+            .with_data(data)
+            .with_le(Le::SHORT_MAX);
+        let (_, log) = run(Fake::new(|_| Ok(hex!("6C03").to_vec())), &command);
+        assert_eq!(log.commands().len(), 1, "{ins:02X}");
+    }
+}
+
 #[test]
 fn in_t0_a_wrong_length_repeats_neither_data_nor_a_question_for_a_pin() {
     // 6Cxx says nothing about a command whose data went without Le.

@@ -301,6 +301,9 @@ pub enum Secret {
     UnlockCode,
     /// The PIN of the FIDO application.
     FidoPin,
+    /// A PIN that PIV and the FIDO application share, each with tries of its own (project
+    /// profile).
+    SharedPin,
 }
 
 impl Secret {
@@ -313,12 +316,13 @@ impl Secret {
             Self::ManagementKey => "management key",
             Self::UnlockCode => "unlock code",
             Self::FidoPin => "FIDO PIN",
+            Self::SharedPin => "PIN, which PIV and FIDO share,",
         }
     }
 
     fn after_wrong(self) -> &'static str {
         match self {
-            Self::Pin => {
+            Self::Pin | Self::SharedPin => {
                 "Nothing else was changed. If it is forgotten, unblock it rather than guess"
             }
             Self::Puk => {
@@ -340,6 +344,11 @@ impl Secret {
     fn after_block(self) -> &'static str {
         match self {
             Self::Pin => "Unblock it with the PUK or by challenge/response",
+            Self::SharedPin => {
+                "PIV and FIDO each have tries of their own, and those of one are used up: it works \
+                 on the other, and can't be changed. Unblock it with the PUK or by \
+                 challenge/response, which gives both a new one"
+            }
             Self::Puk => {
                 "The PIN can't be unblocked with it any more: unblock by challenge/response where \
                  the token has it, or have the token set up again"

@@ -50,7 +50,7 @@ pub enum FidoPinState {
     },
     /// No try is left.
     Blocked,
-    /// There is one, and its tries are not known, for this reason.
+    /// Nobody knows, for this reason; or only its tries are not known.
     Unknown(Unreadable),
 }
 
@@ -167,7 +167,7 @@ impl fmt::Display for FidoPinState {
             Self::Blocked => {
                 f.write_str("blocked; only a reset, which erases all FIDO credentials, helps")
             }
-            Self::Unknown(why) => write!(f, "set; tries unknown: {why}"),
+            Self::Unknown(why) => write!(f, "unknown: {why}"),
         }
     }
 }

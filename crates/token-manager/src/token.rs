@@ -18,8 +18,8 @@ use token_profile::{ChallengeType, ManagementProfile};
 use crate::capability::{Capabilities, Facts};
 use crate::certificate::{CertificateEntry, hex};
 use crate::content::{KeyEntry, OathSlot, ObjectEntry};
-use crate::error::Problem;
-use crate::fido::FidoState;
+use crate::error::{Problem, Unreadable};
+use crate::fido::{FidoPinState, FidoState};
 use crate::options::Freshness;
 use crate::pin::{PinPolicy, PinState, PinStatus};
 use crate::record::{HostRecord, Journal, RecoveryPlace};
@@ -200,6 +200,14 @@ impl Token {
         self.pin.status = status.clone();
         self.facts.pin = status;
         self.capabilities = Capabilities::evaluate(&self.facts);
+    }
+
+    /// The PIV side has given the FIDO application another PIN, if they share it.
+    pub(crate) fn note_shared_pin_changed(&mut self) {
+        if self.shares_fido_pin() {
+            let why = Unreadable::NotTold("not asked since the PIN was changed");
+            self.fido.note_new_pin(FidoPinState::Unknown(why));
+        }
     }
 
     /// A forced PIN change is done.

@@ -407,7 +407,9 @@ pub(crate) fn fido_pin_fields(
         let text = "the FIDO PIN has to be changed: `tokenctl fido pin change`";
         fields.add("Wanted", Text::styled(text, WARNING));
     }
-    fields.add("Takes", fido_pin_rule(application));
+    if !shared {
+        fields.add("Takes", fido_pin_rule(application));
+    }
 }
 
 /// Which FIDO PINs a token takes, for people.

@@ -8,6 +8,7 @@ use super::authenticate::{refused_pin, tries};
 use super::entry::{PinChangeEntry, PinEntry, may_become_pin};
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::fido::FidoPinState;
 use crate::pin::PinStatus;
 use crate::plan::Plan;
 use crate::session::{Job, LastTry, Session};
@@ -79,6 +80,7 @@ impl Session {
         let was_forced = self.token.pin_policy.force_change;
         self.note_locked();
         self.note_changed();
+        self.token.note_shared_pin_changed();
         // The PIN is changed, whatever this computer can note of it: at worst it
         // asks for a change once more.
         if let Err(error) = self.pin_was_changed() {
@@ -89,6 +91,13 @@ impl Session {
 
     /// What can be told before anything is sent.
     fn check_change(&self, entry: PinChangeEntry<'_>) -> Result<(), ActionError> {
+        let fido = self.token.fido.application();
+        if self.token.shares_fido_pin()
+            && fido.is_some_and(|fido| fido.pin == FidoPinState::Blocked)
+        {
+            let secret = Secret::SharedPin;
+            return Err(NotSent::Blocked { secret }.into());
+        }
         let PinChangeEntry::Typed { old, new } = entry else {
             return self.check_presented(PinEntry::PinPad);
         };

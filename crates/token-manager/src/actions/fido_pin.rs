@@ -6,11 +6,12 @@ use ctap_apdu::{FidoPin, PinProtocol, SharedSecret};
 use getrandom::SysRng;
 use piv_apdu::secret::Pin;
 
-use super::entry::may_become_pin;
+use super::entry::{may_be_pin, may_become_pin};
 use crate::capability::{Action, Reason};
 use crate::error::Unreadable;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::fido::{FidoApplication, FidoPinState};
+use crate::pin::PinStatus;
 use crate::plan::{Plan, Step};
 use crate::session::{Job, LastTry, Session};
 
@@ -96,9 +97,10 @@ impl Session {
         last_try: LastTry,
     ) -> Result<FidoPinChanged, ActionError> {
         let plan = self.plan_change_fido_pin()?;
+        let secret = self.fido_secret();
+        self.check_present_fido_pin(present)?;
         self.check_new_fido_pin(new)?;
         if present == new {
-            let secret = Secret::FidoPin;
             return Err(NotSent::SameAsOld { secret }.into());
         }
         let protocol = self.fido_protocol()?;
@@ -106,9 +108,9 @@ impl Session {
         self.carry_out(&plan, |session| {
             let mut job = session.job(Action::Fido)?;
             let mut before = FidoPinState::NotSet;
-            let result = tries(&mut job, protocol, last_try).and_then(|state| {
-                before = state;
-                change(&mut job, protocol, present, new)
+            let result = tries(&mut job, protocol, secret, last_try).and_then(|state| {
+                before = state.clone();
+                change(&mut job, (protocol, secret), &state, present, new)
             });
             job.end();
             session.note_fido_pin(&result);
@@ -127,12 +129,13 @@ impl Session {
     /// known to be blocked, or if the token was not without power since the third wrong
     /// one.
     pub fn plan_change_fido_pin(&self) -> Result<Plan, ActionError> {
+        let secret = self.fido_secret();
+        if secret == Secret::SharedPin && self.token.pin.status == PinStatus::Blocked {
+            return Err(NotSent::Blocked { secret }.into());
+        }
         match self.fido()?.pin {
             FidoPinState::NotSet => return Err(NotSent::NoFidoPin.into()),
-            FidoPinState::Blocked => {
-                let secret = Secret::FidoPin;
-                return Err(NotSent::Blocked { secret }.into());
-            }
+            FidoPinState::Blocked => return Err(NotSent::Blocked { secret }.into()),
             FidoPinState::PowerCycleNeeded { tries_left: left } => {
                 return Err(NotSent::PowerCycle { left }.into());
             }
@@ -173,6 +176,35 @@ impl Session {
         })
     }
 
+    /// What the PIN that the FIDO application takes is.
+    fn fido_secret(&self) -> Secret {
+        if self.token.shares_fido_pin() {
+            Secret::SharedPin
+        } else {
+            Secret::FidoPin
+        }
+    }
+
+    /// A PIN that is shared can't be one that PIV could not have taken.
+    fn check_present_fido_pin(&self, present: &FidoPin) -> Result<(), ActionError> {
+        if !self.token.shares_fido_pin() {
+            return Ok(());
+        }
+        let shared = self.as_shared(present);
+        let shared = shared.map_err(|rule| NotSent::CannotBe {
+            secret: Secret::SharedPin,
+            rule,
+            whose: self.token.pin_policy.decided_by,
+        })?;
+        Ok(may_be_pin(&self.token.pin_policy, &shared)?)
+    }
+
+    /// As the PIN that PIV has.
+    fn as_shared(&self, pin: &FidoPin) -> Result<Pin, token_profile::Rule> {
+        Pin::new(pin.as_str().as_bytes())
+            .map_err(|_| token_profile::Rule::AtMost(self.token.pin_policy.maximum))
+    }
+
     /// Holds a new PIN against the rules of the FIDO application, and against the PIV
     /// PIN's too where the profile says that both are one.
     fn check_new_fido_pin(&self, new: &FidoPin) -> Result<(), ActionError> {
@@ -181,10 +213,9 @@ impl Session {
             return Err(NotSent::FidoPinTooShort { minimum }.into());
         }
         if self.token.shares_fido_pin() {
-            let shared = Pin::new(new.as_str().as_bytes()).map_err(|_| {
-                let rule = token_profile::Rule::AtMost(self.token.pin_policy.maximum);
-                NotSent::NewPin { rule }
-            })?;
+            let shared = self
+                .as_shared(new)
+                .map_err(|rule| NotSent::NewPin { rule })?;
             may_become_pin(&self.token.pin_policy, &shared)?;
         }
         Ok(())
@@ -214,9 +245,9 @@ fn agree_step() -> Step {
 fn tries(
     job: &mut Job<'_>,
     protocol: PinProtocol,
+    secret: Secret,
     last_try: LastTry,
 ) -> Result<FidoPinState, ActionError> {
-    let secret = Secret::FidoPin;
     job.step(TRIES);
     let state = match job.send_ctap(&GetPinRetries { protocol })? {
         Ok(retries) => FidoPinState::from_retries(retries),
@@ -253,38 +284,48 @@ fn set(
     Ok(state_now(job, protocol))
 }
 
-/// Changes the PIN. Gives its state after.
+/// Changes the PIN, whose state was this before. Gives its state after.
 fn change(
     job: &mut Job<'_>,
-    protocol: PinProtocol,
+    (protocol, secret): (PinProtocol, Secret),
+    before: &FidoPinState,
     present: &FidoPin,
     new: &FidoPin,
 ) -> Result<FidoPinState, ActionError> {
-    let secret = agree(job, protocol)?;
-    let command = ChangePin::new(&secret, present, new, &mut SysRng).map_err(no_random)?;
+    let key = agree(job, protocol)?;
+    let command = ChangePin::new(&key, present, new, &mut SysRng).map_err(no_random)?;
     job.forget_fido();
     let answer = job
         .risking(CHANGE, Aftermath::FidoPinOldOrNew)
         .send_ctap(&command)?;
     match answer {
         Ok(()) => Ok(state_now(job, protocol)),
-        Err(status) => Err(refused(job, protocol, status)),
+        Err(status) => Err(refused(job, (protocol, secret), before, status)),
     }
 }
 
 /// What a status code that answered a PIN means.
-fn refused(job: &mut Job<'_>, protocol: PinProtocol, status: CtapStatus) -> ActionError {
-    let secret = Secret::FidoPin;
+fn refused(
+    job: &mut Job<'_>,
+    (protocol, secret): (PinProtocol, Secret),
+    before: &FidoPinState,
+    status: CtapStatus,
+) -> ActionError {
     match status {
         CtapStatus::PIN_BLOCKED => ActionError::Blocked { secret },
         CtapStatus::PIN_INVALID => match state_now(job, protocol).tries_left() {
             Some(0) => ActionError::Blocked { secret },
             tries_left => ActionError::Wrong { secret, tries_left },
         },
-        // It was asked before whether it looks at a PIN: so this one was the third.
-        CtapStatus::PIN_AUTH_BLOCKED => ActionError::WrongUntilPowerCycle {
-            tries_left: state_now(job, protocol).tries_left(),
-        },
+        // This one was the third; or it was not looked at, and the tries are as before: not
+        // every token says beforehand that it looks at none.
+        CtapStatus::PIN_AUTH_BLOCKED => {
+            let now = state_now(job, protocol).tries_left();
+            match (before.tries_left(), now) {
+                (Some(was), Some(left)) if was == left => NotSent::PowerCycle { left }.into(),
+                (_, tries_left) => ActionError::WrongUntilPowerCycle { tries_left },
+            }
+        }
         status => job.refused_by_fido(status),
     }
 }

@@ -338,6 +338,11 @@ impl Session {
         if self.token.pin.status == PinStatus::Blocked {
             left.push("a blocked PIN".to_owned());
         }
+        let fido = self.token.fido.application();
+        let has_fido_pin = fido.is_some_and(|fido| fido.pin.is_set());
+        if self.family() == Some(Family::C4000) && has_fido_pin {
+            left.push("a FIDO PIN, and maybe FIDO credentials".to_owned());
+        }
         if left.is_empty() {
             progress.done(VERIFY_EMPTY);
             return Ok(());

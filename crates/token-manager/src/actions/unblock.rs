@@ -268,6 +268,7 @@ impl Session {
         }
         result?;
         self.note_changed();
+        self.token.note_shared_pin_changed();
         self.steps.come_to(TRIES_LEFT);
         let after = self.refresh_pin_status().unwrap_or_else(|error| {
             self.steps.fail(&error);

@@ -32,7 +32,10 @@ pub(super) fn sentences(step: &str, status: Sw) -> String {
 
 /// Whether the step presents a PIN or a PUK, so that it may cost a try.
 pub(super) fn presents(step: &str) -> bool {
-    matches!(step, VERIFY | CHANGE | CHANGE_PUK | RESET_RETRY)
+    matches!(
+        step,
+        VERIFY | CHANGE | CHANGE_PUK | RESET_RETRY | CHANGE_FIDO
+    )
 }
 
 /// Whether the card says that it has not carried the command out: the checking
@@ -44,6 +47,7 @@ pub(super) fn certainly_not_done(status: Sw) -> bool {
 
 const VERIFY: &str = "verify-pin";
 const CHANGE: &str = "change-pin";
+const CHANGE_FIDO: &str = "change-fido-pin";
 const CHANGE_PUK: &str = "change-puk";
 const RESET_RETRY: &str = "reset-retry-counter";
 const CHALLENGE: &str = "challenge";

@@ -15,8 +15,8 @@ use crate::fido::{FidoApplication, FidoPinState, FidoState};
 /// PIN. Nothing on a token of a family that is not known to have one.
 ///
 /// Of a token that is remembered only a fresh look asks: to select the FIDO application
-/// takes a PIN away that another program has verified in the PIV application. The tries
-/// are never from memory: other looks do without them.
+/// takes a PIN away that another program has verified in the PIV application. The PIN's
+/// state is never from memory: other looks do without it, since a browser sets a PIN, too.
 pub(super) fn read_fido(asking: &mut Asking<'_>, identity: &Identity) -> Result<FidoState, Stop> {
     if !may_have_fido(identity) {
         return Ok(FidoState::NotLookedFor);
@@ -44,14 +44,12 @@ fn may_have_fido(identity: &Identity) -> bool {
 }
 
 fn read_pin_state(asking: &mut Asking<'_>, info: &Info) -> Result<FidoPinState, Stop> {
+    let not_told = |why| Ok(FidoPinState::Unknown(Unreadable::NotTold(why)));
     match info.client_pin() {
         ClientPinState::NotSupported => return Ok(FidoPinState::NotSupported),
+        _ if asking.memory.is_known_enough() => return not_told("only a fresh look asks for it"),
         ClientPinState::NotSet => return Ok(FidoPinState::NotSet),
         ClientPinState::Set => {}
-    }
-    let not_told = |why| Ok(FidoPinState::Unknown(Unreadable::NotTold(why)));
-    if asking.memory.is_known_enough() {
-        return not_told("only a fresh look asks for them");
     }
     let Some(protocol) = info.pin_protocol() else {
         return not_told("it speaks no PIN protocol that is known here");

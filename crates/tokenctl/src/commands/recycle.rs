@@ -101,6 +101,11 @@ fn say_what_fido_says(done: &Recycled, output: &Output) {
              them. A FIDO reset by other software erases them",
         );
     } else {
-        output.remark(&Text::from("Its FIDO application has no PIN."));
+        let credentials = match application.info.remaining_discoverable_credentials {
+            Some(room) => format!("room for {room} more credentials"),
+            None => "does not tell whether there are credentials left".to_owned(),
+        };
+        let text = format!("Its FIDO application has no PIN, and {credentials}.");
+        output.remark(&Text::from(text));
     }
 }

@@ -160,6 +160,11 @@ fn a_shared_pin_is_shown_as_one_and_a_blocked_side_with_its_way_out() {
         .run_with_input(&CHANGE, "602214\nmore than eight\n")
         .code(12);
     assert!(!ran.stderr.contains("more than eight"), "{ran:#?}");
+    // Nor one that PIV can't have taken.
+    let _ = tool
+        .run_with_input(&CHANGE, "1234567890\n271828\n")
+        .code(12);
+    assert_eq!(status()["tries_left"], 8);
     let _ = tool.run_with_input(&CHANGE, "602214\n271828\n").code(0);
     let verify = ["pin", "verify", "--pin-fd", "0"];
     let _ = tool.run_with_input(&verify, "271828\n").code(0);
@@ -171,6 +176,13 @@ fn a_shared_pin_is_shown_as_one_and_a_blocked_side_with_its_way_out() {
     let shown = tool.run(&["show", "--fresh"]).code(0).stdout;
     assert!(shown.contains("changed on both"), "{shown}");
     assert!(shown.contains("tokenctl pin unblock"), "{shown}");
+    // What is said of it is not to erase everything.
+    let change = ["pin", "change", "--pin-fd", "0", "--new-pin-fd", "0"];
+    for arguments in [&CHANGE[..], &change] {
+        let ran = tool.run_with_input(arguments, "271828\n602214\n").code(11);
+        assert!(ran.stderr.contains("Unblock it with the PUK"), "{ran:#?}");
+        assert!(!ran.stderr.contains("erases"), "{ran:#?}");
+    }
     // PIV still takes it.
     let _ = tool.run_with_input(&verify, "271828\n").code(0);
 }
