@@ -70,7 +70,7 @@ status_codes! {
     0x2F USER_ACTION_TIMEOUT "the user did not act in time"
     0x30 NOT_ALLOWED "the command is not allowed now, or not on this interface"
     0x31 PIN_INVALID "the PIN is wrong"
-    0x32 PIN_BLOCKED "the PIN is blocked"
+    0x32 PIN_BLOCKED "the PIN is blocked; only a reset, which erases all FIDO credentials, makes it usable again"
     0x33 PIN_AUTH_INVALID "the proof that the PIN was given does not verify"
     0x34 PIN_AUTH_BLOCKED "too many wrong PINs were given since the token got power; take it out and put it back before you try again"
     0x35 PIN_NOT_SET "no PIN is set; set one first"

@@ -79,13 +79,22 @@ fn load_scripted(historical: &[u8], extended: ExtendedLength, answers: Vec<Vec<u
     assert_only_reads(&log.lock().unwrap());
 }
 
-/// SELECT, GET RESPONSE, GET DATA (both kinds), GET PROPERTIES, empty VERIFY:
-/// nothing else, whatever the card says.
+/// SELECT, GET RESPONSE, GET DATA (both kinds), GET PROPERTIES, empty VERIFY, and of
+/// CTAP authenticatorGetInfo, getPINRetries and the question whether an answer is there by
+/// now: nothing else, whatever the card says.
 fn assert_only_reads(log: &[Vec<u8>]) {
     for apdu in log {
         match apdu[1] {
             0xA4 | 0xC0 | 0xCB | 0xCA | 0x56 => {}
             0x20 => assert_eq!((apdu.len(), apdu[2]), (4, 0), "{apdu:02X?}"),
+            0x11 if apdu[0] == 0x80 => {}
+            0x10 if apdu[0] == 0x80 => {
+                // Both fit a short APDU, or an extended one of the same data.
+                let data = if apdu[4] == 0 { &apdu[7..] } else { &apdu[5..] };
+                // authenticatorClientPIN {1: protocol, 2: getPINRetries (1)}
+                let is_retries = matches!(data, [0x06, 0xA2, 0x01, _, 0x02, 0x01, ..]);
+                assert!(data[0] == 0x04 || is_retries, "{apdu:02X?}");
+            }
             _ => panic!("not a read: {apdu:02X?}"),
         }
     }

@@ -19,8 +19,8 @@ use piv_apdu::status::StatusWord;
 use token_manager::token_cache::{Cache, Item};
 use token_manager::token_profile::Policy;
 use token_manager::{
-    ActionError, Authority, Freshness, KeyOrigin, LastTry, LoadOptions, Manager, NotSent,
-    Overrides, PinChangeEntry, PinEntry, PinStatus, Token, load,
+    ActionError, Authority, FidoState, Freshness, KeyOrigin, LastTry, LoadOptions, Manager,
+    NotSent, Overrides, PinChangeEntry, PinEntry, PinStatus, Token, load,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{
@@ -91,8 +91,11 @@ fn read_through(card: &SharedToken, link: LinkOptions, options: &LoadOptions) ->
 
 type Look = fn(&SharedToken, &Cache, Freshness) -> Token;
 
-/// The same token, however it was read.
+/// The same token, however it was read: only a fresh look tells of the FIDO PIN.
 fn same(mut one: Token, other: &Token) -> bool {
+    if let (FidoState::Present(one), FidoState::Present(other)) = (&mut one.fido, &other.fido) {
+        one.pin.clone_from(&other.pin);
+    }
     one.round_trips = other.round_trips;
     one.remembered = other.remembered;
     one == *other

@@ -81,6 +81,8 @@ impl Desk {
         let token = document["token"].as_object_mut().unwrap();
         token.remove("remembered");
         token.remove("round_trips");
+        // Said by a fresh look only.
+        token["fido"].as_object_mut().unwrap().remove("pin");
         Look(mem::take(token))
     }
 
