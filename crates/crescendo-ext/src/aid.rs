@@ -1,7 +1,9 @@
 //! Application identifiers of a Crescendo's instances.
 //!
-//! The PIV instance has the standard's identifier,
-//! [`piv_apdu::aid::PIV`].
+//! The PIV and FIDO instances have the standards' identifiers,
+//! [`piv_apdu::aid::PIV`] and [`FIDO`].
+
+pub use piv_apdu::aid::FIDO;
 
 /// The access control applet (ACA), which holds the card's PIN and its XAUTH
 /// keys. Evidence: vendor (LL/select).
@@ -16,9 +18,6 @@ pub const OATH_SLOTS: [&[u8]; 3] = [
     &[0xA0, 0x00, 0x00, 0x00, 0x79, 0x23, 0x01],
     &[0xA0, 0x00, 0x00, 0x00, 0x79, 0x23, 0x02],
 ];
-
-/// The FIDO instance, as CTAP names it (FIDO CTAP 2.1, 11.3.3).
-pub const FIDO: &[u8] = &[0xA0, 0x00, 0x00, 0x06, 0x47, 0x2F, 0x00, 0x01];
 
 /// The issuer security domain (GlobalPlatform Card Specification 2.3.1, H.1.3),
 /// which hands out the CPLC.

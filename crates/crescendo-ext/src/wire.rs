@@ -2,6 +2,7 @@
 
 use piv_apdu::apdu::{Command, Le};
 use piv_apdu::command::CommandError;
+pub(crate) use piv_apdu::command::expect_header;
 use piv_apdu::tlv::{Reader, Tag, TemplateError, TlvErrorKind};
 
 /// SELECT by application identifier.
@@ -15,23 +16,6 @@ pub(crate) fn select(aid: &[u8]) -> Command {
 pub(crate) fn expect_select(command: &Command, aid: &[u8]) -> Result<(), CommandError> {
     expect_header(command, [0x00, 0xA4, 0x04, 0x00])?;
     expect_data(command, Tag::new(0x4F), aid)
-}
-
-/// Refuses a command with another header.
-pub(crate) fn expect_header(command: &Command, header: [u8; 4]) -> Result<(), CommandError> {
-    let [cla, ins, p1, p2] = header;
-    if command.cla() != cla {
-        Err(CommandError::Class(command.cla()))
-    } else if command.ins() != ins {
-        Err(CommandError::Instruction(command.ins()))
-    } else if (command.p1(), command.p2()) != (p1, p2) {
-        Err(CommandError::Parameters {
-            p1: command.p1(),
-            p2: command.p2(),
-        })
-    } else {
-        Ok(())
-    }
 }
 
 /// Refuses a command with other data; the error names `tag`.

@@ -7,17 +7,14 @@
 use core::fmt;
 
 use piv_apdu::apdu::{Command, Le, Response};
-use piv_apdu::command::{AnswerError, CommandError, TypedCommand, answer_data};
+use piv_apdu::command::{AnswerError, CommandError, TypedCommand, answer_data, expect_header};
 use piv_apdu::status::StatusWord;
 use zeroize::Zeroizing;
 
 use crate::command::CtapCommand;
 use crate::error::{CallError, CtapError};
 
-/// The FIDO application (8 bytes).
-///
-/// Source: CTAP 2.1, 11.3.3.
-pub const AID: &[u8] = &[0xA0, 0x00, 0x00, 0x06, 0x47, 0x2F, 0x00, 0x01];
+pub use piv_apdu::aid::FIDO as AID;
 
 /// How often [`call`] asks whether an authenticator is done that says it is not.
 pub const MAX_KEEP_ALIVES: u32 = 600;
@@ -76,7 +73,7 @@ impl TypedCommand for Select {
     }
 
     fn from_command(command: &Command) -> Result<Self, CommandError> {
-        expect(command, [0x00, SELECT, 0x04, 0x00])?;
+        expect_header(command, [0x00, SELECT, 0x04, 0x00])?;
         if command.data() == AID {
             Ok(Select)
         } else {
@@ -153,7 +150,7 @@ impl TypedCommand for Message {
     }
 
     fn from_command(command: &Command) -> Result<Self, CommandError> {
-        expect(command, [CTAP, NFCCTAP_MSG, KEEP_ALIVE_WELCOME, 0x00])?;
+        expect_header(command, [CTAP, NFCCTAP_MSG, KEEP_ALIVE_WELCOME, 0x00])?;
         match command.data() {
             [] => Err(wrong_length(command)),
             message => Ok(Message(Zeroizing::new(message.to_vec()))),
@@ -179,7 +176,7 @@ impl TypedCommand for AskOn {
     }
 
     fn from_command(command: &Command) -> Result<Self, CommandError> {
-        expect(command, [CTAP, NFCCTAP_GETRESPONSE, 0x00, 0x00])?;
+        expect_header(command, [CTAP, NFCCTAP_GETRESPONSE, 0x00, 0x00])?;
         if command.data().is_empty() {
             Ok(AskOn)
         } else {
@@ -227,23 +224,6 @@ impl fmt::Debug for Progress {
             Self::Processing => f.write_str("Processing"),
             Self::TouchNeeded => f.write_str("TouchNeeded"),
         }
-    }
-}
-
-/// Refuses another header than `[CLA, INS, P1, P2]`.
-fn expect(command: &Command, header: [u8; 4]) -> Result<(), CommandError> {
-    let [cla, ins, p1, p2] = header;
-    if command.cla() != cla {
-        Err(CommandError::Class(command.cla()))
-    } else if command.ins() != ins {
-        Err(CommandError::Instruction(command.ins()))
-    } else if (command.p1(), command.p2()) != (p1, p2) {
-        Err(CommandError::Parameters {
-            p1: command.p1(),
-            p2: command.p2(),
-        })
-    } else {
-        Ok(())
     }
 }
 

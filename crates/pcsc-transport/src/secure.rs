@@ -7,6 +7,7 @@
 //! outside ([`Transaction::secure`](crate::Transaction::secure)); a session that
 //! fails is over, and nothing falls back to the clear.
 
+use piv_apdu::aid;
 use piv_apdu::apdu::{Command, Response};
 use piv_apdu::sm::{CipherSuite, SecureMessaging};
 
@@ -129,12 +130,9 @@ impl Way<'_> {
     /// application (CTAP 2.1, 11.3.7), which are made for the air: CTAP encrypts each PIN
     /// itself, under a key that it agrees on with the card.
     fn is_ctap(self, cla: u8, ins: u8) -> bool {
-        self.selected == Some(FIDO) && matches!(cla, 0x80 | 0x90) && matches!(ins, 0x10 | 0x11)
+        self.selected == Some(aid::FIDO) && matches!(cla, 0x80 | 0x90) && matches!(ins, 0x10 | 0x11)
     }
 }
-
-/// The FIDO application (CTAP 2.1, 11.3.3).
-const FIDO: &[u8] = &[0xA0, 0x00, 0x00, 0x06, 0x47, 0x2F, 0x00, 0x01];
 
 /// SELECT, GET DATA (of both kinds), GENERAL AUTHENTICATE, GENERATE, and the vendor's GET
 /// PROPERTIES and TOTP: their data name what is asked for, or are of use once.

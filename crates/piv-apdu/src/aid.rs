@@ -15,6 +15,12 @@ pub const PIV: &[u8] = &[
 /// Source: SP 800-73-5 Part 1.
 pub const PIV_TRUNCATED: &[u8] = &[0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
 
+/// The FIDO application (8 bytes), which a PIV token may have beside the PIV Card
+/// Application.
+///
+/// Source: CTAP 2.1, 11.3.3.
+pub const FIDO: &[u8] = &[0xA0, 0x00, 0x00, 0x06, 0x47, 0x2F, 0x00, 0x01];
+
 /// NIST's registered application provider identifier (5 bytes).
 pub const RID_NIST: &[u8] = &[0xA0, 0x00, 0x00, 0x03, 0x08];
 

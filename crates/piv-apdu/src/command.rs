@@ -159,6 +159,25 @@ impl PivCommand {
     }
 }
 
+/// Refuses a command with another header than `[CLA, INS, P1, P2]`: for the
+/// [`TypedCommand::from_command`] of a command that has no other.
+///
+/// # Errors
+/// [`CommandError::Class`], [`CommandError::Instruction`] or
+/// [`CommandError::Parameters`], whichever differs first.
+pub fn expect_header(command: &Command, header: [u8; 4]) -> Result<(), CommandError> {
+    let [cla, ins, p1, p2] = header;
+    if command.cla() != cla {
+        Err(CommandError::Class(command.cla()))
+    } else if command.ins() != ins {
+        Err(CommandError::Instruction(command.ins()))
+    } else if (command.p1(), command.p2()) != (p1, p2) {
+        Err(wrong_parameters(command))
+    } else {
+        Ok(())
+    }
+}
+
 /// Refuses another class than `00` or another instruction than `ins`.
 fn expect_instruction(command: &Command, ins: u8) -> Result<(), CommandError> {
     if command.cla() != 0x00 {
