@@ -184,8 +184,6 @@ struct Worker {
     mode: ShareMode,
     /// Where the card was when the link was made.
     interface: Interface,
-    /// It was connected anew since, if only once: what is there may be another card.
-    reconnected: bool,
     protocol: Protocol,
     features: ReaderFeatures,
     /// What `begin` reports if nothing else is known.
@@ -210,7 +208,6 @@ impl Worker {
             card,
             mode,
             interface: Interface::Contact,
-            reconnected: false,
             protocol: Protocol::Other,
             features: ReaderFeatures::default(),
             // Whatever was done before this connection is not known.
@@ -246,7 +243,6 @@ impl Worker {
 
     fn reconnect(&mut self, initialization: Disposition) -> Result<(), LinkError> {
         let protocols = Protocols::T0 | Protocols::T1;
-        self.reconnected = true;
         guarded(|| self.card.reconnect(self.mode, protocols, initialization))?;
         self.protocol = protocol(guarded(|| self.card.status2_owned())?.protocol2());
         Ok(())
@@ -318,7 +314,8 @@ impl Worker {
             Ok(transaction) => transaction,
             Err(error) => return Outcome::Failed(error),
         };
-        if self.reconnected
+        // It was connected anew: what is there may be another card.
+        if self.continuity == Continuity::Lost
             && let Err(error) = is_on(self.interface, &transaction)
         {
             end(transaction, Disposition::LeaveCard).ok();
