@@ -9,7 +9,7 @@ use std::{
 use crate::programs::{Finished, finish, limited, run};
 
 /// A version of OpenSC.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OpenSc {
     /// Where its programs are, if not in `PATH`.
     programs: Option<PathBuf>,
@@ -53,9 +53,10 @@ impl OpenSc {
 
     /// The same with an environment variable.
     #[must_use]
-    pub fn setting(mut self, name: &'static str, value: &str) -> Self {
-        self.settings.push((name, value.to_owned()));
-        self
+    pub fn setting(&self, name: &'static str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.settings.push((name, value.to_owned()));
+        other
     }
 
     /// Runs one of its programs.

@@ -50,18 +50,18 @@ fn uses_the_token(opensc: &OpenSc, desk: &Desk, ours: &str, secrets: &[&str]) {
 #[test]
 #[ignore = "needs pcscd and vpcd: cargo xtask test"]
 fn it_uses_a_token_through_the_air_and_on_contact() {
-    let Some(_) = opensc() else { return };
+    let Some(opensc) = opensc() else { return };
     for (suite, name) in SUITES {
         let mut desk = Desk::new(&format!("opensc-{name}"), Vci::new(suite));
         let code = desk.pairing_code();
         let export = ["cert", "export", "--slot", "9a"];
         let ours = desk.tokenctl(&export, &[]).success().stdout;
 
-        let always = opensc().unwrap().setting("PIV_USE_SM", "always");
+        let always = opensc.setting("PIV_USE_SM", "always");
         uses_the_token(&always, &desk, &ours, &[PIN]);
 
         desk.move_to(Interface::Contactless);
-        let through_air = opensc().unwrap().setting("PIV_PAIRING_CODE", &code);
+        let through_air = opensc.setting("PIV_PAIRING_CODE", &code);
         uses_the_token(&through_air, &desk, &ours, &[PIN, &code]);
     }
 }
@@ -69,15 +69,13 @@ fn it_uses_a_token_through_the_air_and_on_contact() {
 #[test]
 #[ignore = "needs pcscd and vpcd: cargo xtask test"]
 fn without_the_pairing_code_it_gets_nowhere_and_spends_no_try() {
-    let Some(_) = opensc() else { return };
+    let Some(opensc) = opensc() else { return };
     let mut desk = Desk::new("opensc-pairing-code", Vci::new(CipherSuite::Cs2));
     let code = desk.pairing_code();
     desk.move_to(Interface::Contactless);
     let login = ["--login", "--pin", PIN, "--list-objects"];
-    let wrong = opensc()
-        .unwrap()
-        .setting("PIV_PAIRING_CODE", another(&code));
-    for opensc in [wrong, opensc().unwrap()] {
+    let wrong = opensc.setting("PIV_PAIRING_CODE", another(&code));
+    for opensc in [wrong, opensc] {
         let refused = opensc.pkcs11_tool(&login);
         assert_ne!(refused.code, 0, "{refused}");
     }
@@ -89,12 +87,12 @@ fn without_the_pairing_code_it_gets_nowhere_and_spends_no_try() {
 #[test]
 #[ignore = "needs pcscd and vpcd: cargo xtask test"]
 fn a_pin_change_that_is_not_padded_is_refused_and_changes_nothing() {
-    let Some(_) = opensc() else { return };
+    let Some(opensc) = opensc() else { return };
     let mut desk = Desk::new("opensc-change", Vci::new(CipherSuite::Cs2));
     let code = desk.pairing_code();
     desk.move_to(Interface::Contactless);
     let before = desk.pcscd.log().len();
-    let opensc = opensc().unwrap().setting("PIV_PAIRING_CODE", &code);
+    let opensc = opensc.setting("PIV_PAIRING_CODE", &code);
     let change = [
         "--login",
         "--pin",

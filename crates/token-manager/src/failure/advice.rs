@@ -198,7 +198,7 @@ mod tests {
             READ_CODE,
             ONE_TIME_PASSWORD,
         ];
-        let pins = [VERIFY, CHANGE, CHANGE_PUK, RESET_RETRY];
+        let pins = [VERIFY, CHANGE, CHANGE_PUK, RESET_RETRY, CHANGE_FIDO];
         for step in others.into_iter().chain(pins).chain(WRITES).chain([""]) {
             for status in (0..=u16::MAX).map(Sw::new) {
                 let text = sentences(step, status);
