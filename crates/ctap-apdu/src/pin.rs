@@ -25,7 +25,10 @@ use zeroize::{Zeroize, Zeroizing};
 ///
 /// Source: CTAP 2.1, 6.5.1.
 #[derive(Clone)]
-pub struct FidoPin(Zeroizing<String>);
+pub struct FidoPin {
+    text: Zeroizing<String>,
+    is_as_given: bool,
+}
 
 impl FidoPin {
     /// The fewest code points that a PIN has.
@@ -43,37 +46,47 @@ impl FidoPin {
     /// # Errors
     /// [`FidoPinError`] if no authenticator could take it.
     pub fn new(text: &str) -> Result<FidoPin, FidoPinError> {
-        let pin = FidoPin(normalized(text)?);
+        let pin = FidoPin {
+            text: normalized(text)?,
+            is_as_given: is_nfc(text),
+        };
         match pin.code_points() {
             code_points if code_points < Self::MIN_CODE_POINTS => {
                 Err(FidoPinError::TooShort { code_points })
             }
-            _ if pin.0.ends_with('\0') => Err(FidoPinError::EndsInPadding),
+            _ if pin.text.ends_with('\0') => Err(FidoPinError::EndsInPadding),
             _ => Ok(pin),
         }
     }
 
     /// The PIN in Normalization Form C.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether the text that it was made of was in that form already. If not, whoever
+    /// compares the PIN byte by byte with what a person types, as PIV does, sees another
+    /// one than FIDO.
+    pub fn is_as_given(&self) -> bool {
+        self.is_as_given
     }
 
     /// How many code points it has: what `minPINLength` is about.
     pub fn code_points(&self) -> usize {
-        self.0.chars().count()
+        self.text.chars().count()
     }
 
     /// The PIN filled up with 00, as it is encrypted when it is to be a new one.
     pub(crate) fn padded(&self) -> Zeroizing<Vec<u8>> {
         let mut padded = Zeroizing::new(Vec::with_capacity(Self::PADDED));
-        padded.extend_from_slice(self.0.as_bytes());
+        padded.extend_from_slice(self.text.as_bytes());
         padded.resize(Self::PADDED, 0);
         padded
     }
 
     /// The first 16 bytes of its SHA-256, by which an authenticator knows it.
     pub(crate) fn hash(&self) -> Zeroizing<Vec<u8>> {
-        let mut digest = Sha256::digest(self.0.as_bytes());
+        let mut digest = Sha256::digest(self.text.as_bytes());
         let hash = Zeroizing::new(digest[..16].to_vec());
         digest.as_mut_slice().zeroize();
         hash
@@ -101,7 +114,7 @@ fn normalized(text: &str) -> Result<Zeroizing<String>, FidoPinError> {
 /// In constant time for PINs of one length.
 impl PartialEq for FidoPin {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+        self.text.as_bytes().ct_eq(other.text.as_bytes()).into()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use unicode_normalization::is_nfc;
+
 use crate::weak::is_weak;
 
 /// The byte that pads a PIN to its block of eight; no PIN may have it.
@@ -121,11 +123,15 @@ impl Policy {
     }
 }
 
-/// Whether CTAP takes it: UTF-8, at least four code points, not ending in the
-/// byte 00, with which CTAP pads. Its greatest length, 63 bytes, is far off.
+/// Whether CTAP takes it, and as it is: UTF-8, at least four code points, not ending
+/// in the byte 00, with which CTAP pads. Its greatest length, 63 bytes, is far off.
+///
+/// A host brings a FIDO PIN into Normalization Form C before it sends it, and a PIV PIN
+/// goes out as it is typed: of one that is in another form the two sides would see two.
 fn is_fido_pin(pin: &[u8]) -> bool {
-    core::str::from_utf8(pin)
-        .is_ok_and(|text| text.chars().count() >= FIDO_MINIMUM && !text.ends_with('\0'))
+    core::str::from_utf8(pin).is_ok_and(|text| {
+        text.chars().count() >= FIDO_MINIMUM && !text.ends_with('\0') && is_nfc(text)
+    })
 }
 
 impl Default for Policy {
@@ -156,8 +162,8 @@ pub enum Rule {
     /// Any byte but FF.
     NoPadding,
     /// What FIDO takes as well, where the PIN is shared with it: UTF-8 text of
-    /// at least four code points that does not end in the byte 00 (CTAP 2.1,
-    /// PIN composition requirements).
+    /// at least four code points that does not end in the byte 00 and is in
+    /// Unicode's Normalization Form C (CTAP 2.1, PIN composition requirements).
     FidoPin,
     /// Not weak.
     NotWeak,
@@ -171,9 +177,11 @@ impl fmt::Display for Rule {
             Self::AtMost(most) => write!(f, "at most {most} characters"),
             Self::DigitsOnly => f.write_str("digits only"),
             Self::NoPadding => f.write_str("no byte FF"),
-            Self::FidoPin => {
-                f.write_str("at least 4 characters of UTF-8 text, the last not NUL, for FIDO")
-            }
+            Self::FidoPin => f.write_str(
+                "text that FIDO takes as it is: at least 4 characters of UTF-8, the last not NUL, \
+                 each accent in one character with its letter (Unicode NFC; digits and letters \
+                 without accents always do)",
+            ),
             Self::NotWeak => f.write_str("no regular sequence, such as 1234, 8642 or 1111"),
         }
     }

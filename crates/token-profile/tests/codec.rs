@@ -207,6 +207,11 @@ fn a_pin_shared_with_fido_is_one_that_fido_takes() {
         (b"abc\xFE", Some(Rule::FidoPin)),
         (b"abcd\0", Some(Rule::FidoPin)),
         (b"ab\0cd", None),
+        // The same letters with the accent in a character of its own, as some keyboards
+        // and file names have them; a sign that is another one in the normal form.
+        ("pa\u{308}sse".as_bytes(), Some(Rule::FidoPin)),
+        ("12\u{212B}34".as_bytes(), Some(Rule::FidoPin)),
+        ("12\u{C5}34".as_bytes(), None),
     ] {
         assert_eq!(shared.accepts(pin).err(), broken, "{pin:02X?}");
         assert_eq!(Policy::DELIVERY.accepts(pin), Ok(()));

@@ -28,6 +28,8 @@ fn a_pin_counts_as_it_goes_out_which_is_in_normalization_form_c() {
     let pin = FidoPin::new("e\u{301}e\u{301}e\u{301}e\u{301}").unwrap();
     assert_eq!(pin.as_str(), "éééé");
     assert_eq!(pin.code_points(), 4);
+    assert!(!pin.is_as_given());
+    assert!(FidoPin::new(pin.as_str()).unwrap().is_as_given());
     let too_short = FidoPinError::TooShort { code_points: 3 };
     assert_eq!(FidoPin::new("e\u{301}12"), Err(too_short));
     assert_eq!(pin, FidoPin::new("éééé").unwrap());

@@ -16,6 +16,9 @@ const FACTORY: &[u8] = b"000000";
 const NEW: &[u8] = b"271828";
 const PUK: &[u8] = b"12345678";
 
+/// Eight bytes with the accent in a character of its own: not in Normalization Form C.
+const DECOMPOSED: &[u8] = "31a\u{308}415".as_bytes();
+
 const PIN_INVALID: u8 = 0x31;
 const PIN_BLOCKED: u8 = 0x32;
 const POLICY_VIOLATION: u8 = 0x37;
@@ -36,6 +39,12 @@ fn under(policy: &Policy) -> VirtualToken {
 
 #[track_caller]
 fn administer(token: &mut VirtualToken, policy: &Policy) {
+    assert_eq!(put_policy(token, policy), 0x9000);
+}
+
+/// Writes it with the admin key; gives the status word.
+#[track_caller]
+fn put_policy(token: &mut VirtualToken, policy: &Policy) -> u16 {
     expect(token, SELECT_ACA, 0x9000);
     assert_eq!(xauth::<TdesEde3>(token, &[0; 24]), 0x9000);
     expect(token, SELECT_PIV, 0x9000);
@@ -45,7 +54,7 @@ fn administer(token: &mut VirtualToken, policy: &Policy) {
         enforced_by_card: false,
     };
     let put = PutData::new(ObjectTag::new(OBJECT_TAG), &profile.encode());
-    assert_eq!(send(token, &put.to_command()).status().get(), 0x9000);
+    send(token, &put.to_command()).status().get()
 }
 
 /// A command with blocks, in the applet that was selected.
@@ -178,21 +187,54 @@ fn a_new_pin_keeps_the_rules_of_both_sides_or_neither_takes_it() {
         ..Policy::DELIVERY
     });
     assert_eq!(change_piv(&mut token, FACTORY, b"314159"), 0x9000);
-    for new in [&b"31415"[..], b"314159265", b"123456", b"\x01\x02"] {
+    for new in [
+        &b"31415"[..],
+        b"314159265",
+        b"123456",
+        b"\x01\x02",
+        DECOMPOSED,
+    ] {
         assert_eq!(
             change_fido(&mut token, b"314159", new),
             POLICY_VIOLATION,
             "{new:02X?}"
         );
     }
-    // On the PIV side bytes that are no text; text of which FIDO would strip the end.
-    for new in [&b"\xFE\xFD\xFC\xFB\xFA\xF0"[..], b"31415\x00"] {
+    // On the PIV side bytes that are no text; text of which FIDO would strip the end, or
+    // which its hosts send in another form.
+    for new in [&b"\xFE\xFD\xFC\xFB\xFA\xF0"[..], b"31415\x00", DECOMPOSED] {
         assert_eq!(change_piv(&mut token, b"314159", new), 0x6A80);
         assert_eq!(unblock_piv(&mut token, new), 0x6A80);
     }
     is_the_pin(&mut token, b"314159", FACTORY);
     let info = get_info(&mut token).1;
     assert_eq!(field(&info, 0x0D), [6], "minPINLength");
+}
+
+/// A policy that shares the PIN is refused while that is one of which FIDO would make
+/// another; with a forced change it is taken, and the PIN opens nothing until it is changed.
+#[test]
+fn a_pin_that_fido_would_see_otherwise_is_not_shared() {
+    let policy = Policy {
+        fido_shared_pin: true,
+        ..Policy::DELIVERY
+    };
+    let mut token = under(&Policy::DELIVERY);
+    assert_eq!(change_piv(&mut token, FACTORY, DECOMPOSED), 0x9000);
+    assert_eq!(put_policy(&mut token, &policy), 0x6985);
+    assert_eq!(verify_fido(&mut token, DECOMPOSED), 0x35, "not shared");
+    let forced = Policy {
+        force_change: true,
+        ..policy
+    };
+    assert_eq!(put_policy(&mut token, &forced), 0x9000);
+    assert_eq!(verify_piv(&mut token, DECOMPOSED), 0x6985);
+    assert_eq!(verify_fido(&mut token, DECOMPOSED), POLICY_VIOLATION);
+    assert_eq!(
+        change_piv(&mut token, DECOMPOSED, "31ä415".as_bytes()),
+        0x9000
+    );
+    is_the_pin(&mut token, "31ä415".as_bytes(), DECOMPOSED);
 }
 
 #[test]
