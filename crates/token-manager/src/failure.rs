@@ -78,14 +78,16 @@ pub enum ActionError {
         /// What it answered.
         status: CtapStatus,
     },
-    /// The FIDO PIN was sent and is wrong, for the third time in a row.
+    /// It was sent to the FIDO application and is wrong, for the third time in a row.
     #[error(
-        "the FIDO PIN is wrong; {}, and none before the token was without power. Take it out and \
-         put it back before you try again. Look it up rather than guess: a blocked FIDO PIN can \
-         only be reset, which erases all FIDO credentials",
-        tries(*tries_left)
+        "the {secret} is wrong; {}, and none before the token was without power. Take it out and \
+         put it back before you try again. {}",
+        tries(*tries_left),
+        secret.after_wrong()
     )]
     WrongUntilPowerCycle {
+        /// What was wrong: the FIDO PIN, or one that PIV shares with it.
+        secret: Secret,
         /// Tries left after that, if the card told.
         tries_left: Option<u8>,
     },
@@ -237,7 +239,7 @@ impl ActionError {
     /// Tries left of the secret that was wrong, if the card told.
     pub fn tries_left(&self) -> Option<u8> {
         match self {
-            Self::Wrong { tries_left, .. } | Self::WrongUntilPowerCycle { tries_left } => {
+            Self::Wrong { tries_left, .. } | Self::WrongUntilPowerCycle { tries_left, .. } => {
                 *tries_left
             }
             Self::Blocked { .. } | Self::NotSent(NotSent::Blocked { .. }) => Some(0),

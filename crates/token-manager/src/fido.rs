@@ -54,6 +54,80 @@ pub enum FidoPinState {
     Unknown(Unreadable),
 }
 
+/// How long a new FIDO PIN may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FidoPinLengths {
+    /// The fewest code points.
+    pub minimum_characters: usize,
+    /// The most bytes in UTF-8.
+    pub maximum_bytes: usize,
+}
+
+/// What a FIDO application tells of whether it was erased along with its token: by its own
+/// word before and after. Credentials themselves can't be looked for: to list them takes the
+/// PIN, which is gone (CTAP 2.1, 6.8), and those that the token does not find by itself are
+/// in no list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FidoErasure {
+    /// There is no FIDO application, or none is known of.
+    NotThere,
+    /// It still has a PIN, and maybe credentials.
+    PinKept,
+    /// It has no PIN, and room for more discoverable credentials than before: those that
+    /// took it up are gone.
+    RoomGrown,
+    /// The PIN that it had of its own is gone, with which by CTAP's rule (2.1, 6.6) all
+    /// credentials go. Those were not read back.
+    PinGone,
+    /// Nothing that it tells shows whether there were credentials, and are still: it had no
+    /// PIN of its own before, and tells of no more room than before. So it is after an
+    /// earlier run has erased the token, too, since there is nothing to compare with.
+    NotTold,
+}
+
+/// What a FIDO application told before its token was erased.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BeforeErasure {
+    /// Whether it had a PIN of its own, and not PIV's.
+    pub(crate) had_own_pin: bool,
+    /// For how many more discoverable credentials it had room.
+    pub(crate) room: Option<u64>,
+}
+
+impl FidoErasure {
+    pub(crate) fn of(before: BeforeErasure, after: &FidoState) -> Self {
+        let application = match after {
+            FidoState::NotLookedFor | FidoState::Absent => return Self::NotThere,
+            FidoState::Unreadable(_) => return Self::NotTold,
+            FidoState::Present(application) => application,
+        };
+        let room = application.info.remaining_discoverable_credentials;
+        if application.pin.is_set() {
+            Self::PinKept
+        } else if before.room.is_some_and(|before| room > Some(before)) {
+            Self::RoomGrown
+        } else if before.had_own_pin {
+            Self::PinGone
+        } else {
+            Self::NotTold
+        }
+    }
+
+    /// A stable identifier for programs: `not-there`, `pin-kept`, `room-grown`,
+    /// `pin-gone`, `not-told`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::NotThere => "not-there",
+            Self::PinKept => "pin-kept",
+            Self::RoomGrown => "room-grown",
+            Self::PinGone => "pin-gone",
+            Self::NotTold => "not-told",
+        }
+    }
+}
+
 impl FidoState {
     /// The application, if it is there and says what it is.
     pub fn application(&self) -> Option<&FidoApplication> {
@@ -107,8 +181,9 @@ impl FidoApplication {
         self.info.force_pin_change == Some(true)
     }
 
-    /// How long a new PIN has to be at least, in code points. At most it has
-    /// [`FidoPin::MAX_BYTES`](ctap_apdu::FidoPin::MAX_BYTES) bytes in UTF-8.
+    /// How long a new PIN has to be at least, in code points, as the application says it.
+    /// What holds for one that PIV shares is in
+    /// [`Token::fido_pin_lengths`](crate::Token::fido_pin_lengths).
     pub fn min_pin_length(&self) -> usize {
         self.info.min_pin_length()
     }

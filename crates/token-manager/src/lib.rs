@@ -103,7 +103,7 @@ pub use content::{
 };
 pub use error::{LoadError, Part, Problem, Unreadable};
 pub use failure::{ActionError, Aftermath, NotSent, PolicyRefusal, Secret};
-pub use fido::{FidoApplication, FidoPinState, FidoState};
+pub use fido::{FidoApplication, FidoErasure, FidoPinLengths, FidoPinState, FidoState};
 pub use load::load;
 pub use options::{Freshness, LoadOptions};
 pub use pairing_codes::{KeptUntil, MemoryPairingCodes, PairingCodeStore};

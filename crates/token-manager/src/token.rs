@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crescendo_ext::AppletVersion;
 use crescendo_ext::identity::{Family, Identity as CrescendoIdentity};
+use ctap_apdu::FidoPin;
 use pcsc_transport::Interface;
 use piv_apdu::atr::Atr;
 use piv_apdu::key::{Algorithm, KeyReference};
@@ -19,7 +20,7 @@ use crate::capability::{Capabilities, Facts};
 use crate::certificate::{CertificateEntry, hex};
 use crate::content::{KeyEntry, OathSlot, ObjectEntry};
 use crate::error::{Problem, Unreadable};
-use crate::fido::{FidoPinState, FidoState};
+use crate::fido::{FidoPinLengths, FidoPinState, FidoState};
 use crate::options::Freshness;
 use crate::pin::{PinPolicy, PinState, PinStatus};
 use crate::record::{HostRecord, Journal, RecoveryPlace};
@@ -193,6 +194,21 @@ impl Token {
     pub fn shares_fido_pin(&self) -> bool {
         let profile = self.profile.profile();
         profile.is_some_and(|profile| profile.policy.fido_shared_pin)
+    }
+
+    /// How long a new FIDO PIN may be: by the rules of PIV and of FIDO, if they share it.
+    /// `None` without a FIDO application.
+    pub fn fido_pin_lengths(&self) -> Option<FidoPinLengths> {
+        let mut lengths = FidoPinLengths {
+            minimum_characters: self.fido.application()?.min_pin_length(),
+            maximum_bytes: FidoPin::MAX_BYTES,
+        };
+        if self.shares_fido_pin() {
+            let (least, most) = (&mut lengths.minimum_characters, &mut lengths.maximum_bytes);
+            *least = (*least).max(self.pin_policy.minimum.into());
+            *most = (*most).min(self.pin_policy.maximum.into());
+        }
+        Some(lengths)
     }
 
     /// The PIN's state as an action found it.

@@ -10,14 +10,15 @@
 
 use std::sync::Arc;
 
+use crescendo_ext::xauth::XauthKey;
 use ctap_apdu::FidoPin;
-use piv_apdu::secret::Pin;
+use piv_apdu::secret::{Pin, Puk};
 use token_manager::token_cache::{Cache, Item};
-use token_manager::token_profile::Policy;
+use token_manager::token_profile::{Policy, Rule};
 use token_manager::{
     Action, ActionError, Aftermath, Capability, FidoPinState, FidoState, Freshness, LastTry,
-    LoadOptions, Manager, NotSent, PersonalizeOptions, PinChangeEntry, PinEntry, PresentSecrets,
-    Reason, Secret, Session,
+    LoadOptions, Manager, NotSent, PersonalizeOptions, Personalized, PinChangeEntry, PinEntry,
+    PinStatus, PresentSecrets, Reason, Secret, Session,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
@@ -154,9 +155,14 @@ fn three_wrong_ones_want_the_token_without_power_and_eight_block_it() {
         .unwrap_err();
     let tries_left = Some(5);
     assert!(
-        matches!(error, ActionError::WrongUntilPowerCycle { tries_left: left } if left == tries_left),
+        matches!(
+            error,
+            ActionError::WrongUntilPowerCycle { secret: Secret::FidoPin, tries_left: left }
+                if left == tries_left
+        ),
         "{error}"
     );
+    assert!(error.to_string().contains("erases all FIDO credentials"));
     assert!(error.to_string().contains("Take it out and put it back"));
     card.clear_log();
     // Also the right one, which the token would not look at.
@@ -334,23 +340,25 @@ fn shared(text: &str) -> SharedToken {
     let options = CreateOptions::default().seed(7).content(Content::Empty);
     let card = VirtualToken::create(Profile::Crescendo4000, &options).unwrap();
     let card = SharedToken::new(card);
+    personalize_shared(&mut open(&card), &Pin::new(text.as_bytes()).unwrap()).unwrap();
+    card.reset();
+    card
+}
+
+fn personalize_shared(session: &mut Session, new: &Pin) -> Result<Personalized, ActionError> {
     let mut options = PersonalizeOptions::new(PresentSecrets::Delivery);
     options.policy = Policy {
         fido_shared_pin: true,
         ..Policy::DELIVERY
     };
-    let piv = Pin::new(text.as_bytes()).unwrap();
-    let done = open(&card).personalize(
+    session.personalize(
         &options,
-        &piv,
+        new,
         None,
         &mut |_| true,
         LastTry::Spare,
         &mut |_| {},
-    );
-    done.unwrap();
-    card.reset();
-    card
+    )
 }
 
 /// The same token once more, as it is without power.
@@ -367,6 +375,162 @@ fn taken(card: &SharedToken, text: &str) -> (bool, bool) {
         .is_ok();
     let changed = open(&copy(card)).change_fido_pin(&pin(text), &pin("161803"), LastTry::Use);
     (verified, changed.is_ok())
+}
+
+/// PIV gets a PIN as it is typed, FIDO in Normalization Form C: one that is in another form
+/// would be two.
+#[test]
+fn a_shared_pin_is_refused_wherever_it_is_typed_in_another_form_than_fido_s() {
+    let (typed, meant) = ("pa\u{308}sse", "pässe");
+    let card = shared("602214");
+    let old = Pin::new(b"602214").unwrap();
+    let new = Pin::new(typed.as_bytes()).unwrap();
+    let puk = Puk::new(b"12345678").unwrap();
+    let entry = PinChangeEntry::Typed {
+        old: &old,
+        new: &new,
+    };
+    let mut session = open(&card);
+    let errors = [
+        session
+            .change_fido_pin(&pin("602214"), &pin(typed), LastTry::Spare)
+            .unwrap_err(),
+        session.change_pin(entry, LastTry::Spare).unwrap_err(),
+        session
+            .unblock_with_puk(&puk, &new, LastTry::Spare)
+            .unwrap_err(),
+        session
+            .unblock_with_key(&XauthKey::from_slice(&[7; 24]).unwrap(), &new)
+            .unwrap_err(),
+    ];
+    for error in errors {
+        let rule = Rule::FidoPin;
+        assert!(
+            matches!(error, ActionError::NotSent(NotSent::NewPin { rule: it }) if it == rule),
+            "{error}"
+        );
+        assert!(error.to_string().contains("without accents"), "{error}");
+    }
+    assert_eq!(sent(&card).1, 0);
+    session
+        .change_fido_pin(&pin("602214"), &pin(meant), LastTry::Spare)
+        .unwrap();
+    assert_eq!(taken(&card, meant), BOTH);
+
+    // Nor does a token come to share it by being set up.
+    let options = CreateOptions::default().content(Content::Empty);
+    let card = VirtualToken::create(Profile::Crescendo4000, &options).unwrap();
+    let card = SharedToken::new(card);
+    let mut session = open(&card);
+    let error = personalize_shared(&mut session, &new).unwrap_err();
+    assert!(
+        matches!(error, ActionError::NotSent(NotSent::NewPin { .. })),
+        "{error}"
+    );
+    assert_eq!(sent(&card).1, 0);
+}
+
+#[test]
+fn a_shared_pin_that_is_wrong_three_times_is_to_be_unblocked_and_nothing_is_to_be_erased() {
+    let card = shared("602214");
+    let mut session = open(&card);
+    let mut wrong = || {
+        let changed = session.change_fido_pin(&pin("111111"), &pin("271828"), LastTry::Spare);
+        changed.unwrap_err()
+    };
+    let _ = (wrong(), wrong());
+    let error = wrong();
+    assert!(
+        matches!(
+            error,
+            ActionError::WrongUntilPowerCycle {
+                secret: Secret::SharedPin,
+                tries_left: Some(5)
+            }
+        ),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(text.contains("unblock it"), "{text}");
+    assert!(!text.contains("erase"), "{text}");
+}
+
+#[test]
+fn what_a_change_by_fido_does_to_the_piv_side_is_known_after_it() {
+    let card = shared("602214");
+    let wrong = Pin::new(b"111111").unwrap();
+    let mut session = open(&card);
+    let refused = session.authenticate(PinEntry::Typed(&wrong), LastTry::Spare);
+    assert!(refused.is_err());
+    drop(refused);
+    assert_eq!(session.token().pin.status, PinStatus::TriesLeft(5));
+    session
+        .change_fido_pin(&pin("602214"), &pin("271828"), LastTry::Spare)
+        .unwrap();
+    assert_eq!(session.token().pin.status, PinStatus::TriesLeft(6));
+
+    // Another program blocks PIV's side; FIDO then says that the PIN is blocked.
+    card.with(|token| {
+        let select = [
+            &[0x00, 0xA4, 0x04, 0x00, 0x09][..],
+            &piv_apdu::aid::PIV[..9],
+        ]
+        .concat();
+        let _ = token.process(&select);
+        let verify = [
+            &[0x00, 0x20, 0x00, 0x80, 0x08][..],
+            wrong.padded().as_bytes(),
+        ]
+        .concat();
+        let answers: Vec<_> = (0..7).map(|_| token.process(&verify).to_vec()).collect();
+        assert_eq!(answers.last().unwrap(), &[0x69, 0x83]);
+    });
+    card.reset();
+    let error = session
+        .change_fido_pin(&pin("271828"), &pin("602214"), LastTry::Spare)
+        .unwrap_err();
+    assert!(matches!(error, ActionError::Blocked { .. }), "{error}");
+    assert_eq!(session.token().pin.status, PinStatus::Blocked);
+    assert_ne!(state(&session), FidoPinState::Blocked);
+
+    // On its way when the token is lost: neither side's state is known.
+    let card = shared("602214");
+    let mut session = open(&card);
+    card.arm(Faults::new().at(4, Fault::VanishAfter));
+    let lost = session.change_fido_pin(&pin("602214"), &pin("271828"), LastTry::Spare);
+    assert!(matches!(lost, Err(ActionError::Interrupted { .. })));
+    assert!(matches!(session.token().pin.status, PinStatus::Unknown(_)));
+}
+
+#[test]
+fn a_forced_change_that_is_done_by_fido_is_done_for_piv() {
+    let card = shared("602214");
+    let pin_602214 = Pin::new(b"602214").unwrap();
+    let mut session = open(&card);
+    let policy = Policy {
+        fido_shared_pin: true,
+        force_change: true,
+        ..Policy::DELIVERY
+    };
+    session
+        .set_policy(PinEntry::Typed(&pin_602214), LastTry::Spare, &policy)
+        .unwrap();
+    session.reload().unwrap();
+    assert!(session.token().wants_pin_change());
+    let changed = session.change_fido_pin(&pin("602214"), &pin("271828"), LastTry::Spare);
+    assert!(changed.unwrap().was_forced);
+    assert!(!session.token().wants_pin_change());
+}
+
+#[test]
+fn the_lengths_of_a_shared_pin_are_those_of_both_sides() {
+    let lengths = |card: &SharedToken| {
+        let session = open(card);
+        let lengths = session.token().fido_pin_lengths().unwrap();
+        (lengths.minimum_characters, lengths.maximum_bytes)
+    };
+    assert_eq!(lengths(&card(Profile::CrescendoKey)), (4, 63));
+    assert_eq!(lengths(&shared("602214")), (4, 8));
 }
 
 type Change = dyn Fn(&mut Session) -> Result<(), ActionError>;

@@ -11,6 +11,7 @@
 mod desk;
 
 use crescendo_ext::xauth::{XauthCryptogram, XauthKey};
+use ctap_apdu::FidoPin;
 use piv_apdu::secret::{Pin, Puk};
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy, RecoveryKind};
 use token_manager::{
@@ -259,6 +260,113 @@ fn a_used_token_is_erased_first_if_that_is_confirmed() {
             );
             assert_personalized(&case, &desk, &hands, profile.name());
         }
+    }
+}
+
+/// A policy that shares the PIN, on a token that nobody has set up yet.
+fn shared_before_personalized() -> Desk {
+    let desk = Desk::new(Profile::Crescendo4000, Content::Empty);
+    let mut state = serde_json::to_value(desk.state()).unwrap();
+    state["management"]["fido_shared_pin"] = true.into();
+    state["pin_format"]["fido_shared_pin"] = true.into();
+    Desk::with_state(serde_json::from_value(state).unwrap()).daring()
+}
+
+/// What the plan says of the FIDO PIN is what then becomes of it.
+#[test]
+fn the_plan_says_what_becomes_of_the_fido_pin() {
+    let policy = |shared| Policy {
+        fido_shared_pin: shared,
+        ..Policy::DELIVERY
+    };
+    let fido_pin = |text| FidoPin::new(text).unwrap();
+    let empty = || Desk::new(Profile::Crescendo4000, Content::Empty).daring();
+    let with_fido_pin = || {
+        let desk = empty();
+        desk.open().set_fido_pin(&fido_pin("Bern 22")).unwrap();
+        desk
+    };
+    let old = factory(Profile::Crescendo4000);
+    let puk = Puk::new(PUK).unwrap();
+    for (what, desk, shared, erase, says) in [
+        ("none, not shared", empty(), false, false, None),
+        ("its own, not shared", with_fido_pin(), false, false, None),
+        (
+            "none, shared",
+            empty(),
+            true,
+            false,
+            Some("which there is none of yet; FIDO's credentials stay"),
+        ),
+        (
+            "its own, shared",
+            with_fido_pin(),
+            true,
+            false,
+            Some("is replaced by the new PIN; FIDO's credentials stay"),
+        ),
+        (
+            "its own, erased, shared",
+            with_fido_pin(),
+            true,
+            true,
+            Some("the new PIN becomes the FIDO PIN too"),
+        ),
+        (
+            "shared before, shared",
+            shared_before_personalized(),
+            true,
+            false,
+            Some("as the present one is; FIDO's credentials stay"),
+        ),
+        (
+            "shared before, not shared",
+            shared_before_personalized(),
+            false,
+            false,
+            Some("is taken away, and FIDO has none until one is set; its credentials stay"),
+        ),
+    ] {
+        let mut session = desk.open();
+        let confirmation = session.confirmation();
+        let mut options = PersonalizeOptions::new(PresentSecrets::Typed {
+            pin: &old,
+            puk: Some(&puk),
+        });
+        options.policy = policy(shared);
+        options.recycle_first = erase.then_some(confirmation.as_str());
+        let plan = session.plan_personalize(&options).unwrap();
+        let step = plan
+            .steps
+            .iter()
+            .find(|it| it.id == "write-policy")
+            .unwrap();
+        match says {
+            Some(says) => assert!(step.text.ends_with(says), "{what}: {}", step.text),
+            None => assert_eq!(step.text, "keep the policy", "{what}"),
+        }
+        let authority = Authority::Pin(PinEntry::Typed(&old));
+        session
+            .personalize(
+                &options,
+                &pin(NEW_PIN),
+                erase.then_some(authority),
+                &mut |_| true,
+                LastTry::Spare,
+                &mut |_| {},
+            )
+            .unwrap();
+        let mut takes = |text| {
+            let changed =
+                session.change_fido_pin(&fido_pin(text), &fido_pin("161803"), LastTry::Spare);
+            changed.is_ok()
+        };
+        assert_eq!(
+            takes("Bern 22"),
+            what == "its own, not shared",
+            "{what}: the old one"
+        );
+        assert_eq!(takes(NEW_PIN), shared, "{what}: the new one");
     }
 }
 

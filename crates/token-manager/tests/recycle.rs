@@ -17,9 +17,10 @@ use piv_apdu::secret::Pin;
 use piv_apdu::status::StatusWord;
 use token_manager::token_profile::RecoveryKind;
 use token_manager::{
-    Action, ActionError, Aftermath, Authority, HostRecord, HostStore, KeyCheck, LastTry, Manager,
-    NotSent, Outcome, PinChangeEntry, PinEntry, PinStatus, Reason, RecoveryPlace, RecoverySecret,
-    Recycled, Secret, SecretStore, SecretStoreError, Session, TokenKey,
+    Action, ActionError, Aftermath, Authority, FidoErasure, HostRecord, HostStore, KeyCheck,
+    LastTry, Manager, NotSent, Outcome, PersonalizeOptions, PinChangeEntry, PinEntry, PinStatus,
+    PresentSecrets, Reason, RecoveryPlace, RecoverySecret, Recycled, Secret, SecretStore,
+    SecretStoreError, Session, TokenKey,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{Content, CreateOptions, MemoryBackend, Profile, VirtualToken};
@@ -217,6 +218,104 @@ fn fates_say_what_is_known_and_what_is_not() {
         let fido = (profile == Profile::Crescendo4000).then_some(true);
         assert_eq!(fate("FIDO"), Some(fido), "{profile}");
     }
+}
+
+/// SELECT of the FIDO application, and authenticatorMakeCredential (CTAP 2.1, 6.1) of a
+/// discoverable one, as any program does it on a token without a FIDO PIN.
+fn make_credential(desk: &Desk) {
+    let select = [&[0x00, 0xA4, 0x04, 0x00, 0x08][..], ctap_apdu::framing::AID].concat();
+    let client_data_hash = [&[0x01, 0x58, 0x20][..], &[0; 32]].concat();
+    let message = [
+        &[0x01, 0xA5][..],
+        &client_data_hash,
+        // The relying party, the user, ES256, and that it is discoverable.
+        b"\x02\xA1\x62id\x69a.example",
+        b"\x03\xA1\x62id\x41\x01",
+        b"\x04\x81\xA2\x63alg\x26\x64type\x6Apublic-key",
+        b"\x07\xA1\x62rk\xF5",
+    ]
+    .concat();
+    let length = u8::try_from(message.len()).unwrap();
+    let make = [&[0x80, 0x10, 0x00, 0x00, length][..], &message, &[0x00]].concat();
+    desk.card.with(|token| {
+        assert_eq!(token.process(&select)[..2], *b"FI");
+        assert_eq!(token.process(&make)[0], 0x00);
+    });
+    desk.card.reset();
+}
+
+/// Where the k-th command of an erasure is RESET CARD, the card says that it has done it,
+/// and has not.
+fn forget_to_erase(desk: &Desk) -> Recycled {
+    let like = Desk::with_state(desk.state()).daring();
+    recycle(&mut like.open(), by(&factory(Profile::Crescendo4000))).unwrap();
+    let sent = like.sent();
+    let k = sent.iter().position(|ins| *ins == RESET_CARD).unwrap() + 1;
+    let mut session = desk.open_with(
+        u64::try_from(k).unwrap(),
+        Fault::Answer(StatusWord::SUCCESS.get().to_be_bytes().to_vec()),
+    );
+    recycle(&mut session, by(&factory(Profile::Crescendo4000))).unwrap()
+}
+
+#[test]
+fn what_fido_tells_of_its_erasure_is_told_and_what_it_does_not_tell_is_not_claimed() {
+    let empty = || Desk::new(Profile::Crescendo4000, Content::Empty).daring();
+    let erase = |desk: &Desk, profile| recycle(&mut desk.open(), by(&factory(profile))).unwrap();
+    let fido = |done: Recycled| done.fido_erasure;
+    let set_pin = |desk: &Desk| {
+        let pin = ctap_apdu::FidoPin::new("Bern 22").unwrap();
+        desk.open().set_fido_pin(&pin).unwrap();
+    };
+    let c4000 = Profile::Crescendo4000;
+
+    // Never used.
+    assert_eq!(fido(erase(&empty(), c4000)), FidoErasure::NotTold);
+    let desk = empty();
+    make_credential(&desk);
+    assert_eq!(fido(erase(&desk, c4000)), FidoErasure::RoomGrown);
+    let desk = empty();
+    set_pin(&desk);
+    assert_eq!(fido(erase(&desk, c4000)), FidoErasure::PinGone);
+    // The credential is there as it was, and that can't be told from a token without any.
+    let desk = empty();
+    make_credential(&desk);
+    let done = forget_to_erase(&desk);
+    let room = |done: &Recycled| {
+        let application = done.fido.application().unwrap();
+        application.info.remaining_discoverable_credentials
+    };
+    assert_eq!(room(&done), Some(49));
+    assert_eq!(done.fido_erasure, FidoErasure::NotTold);
+
+    // A PIN that was PIV's is gone with the sharing, which says nothing of credentials.
+    let desk = empty();
+    let mut options = PersonalizeOptions::new(PresentSecrets::Delivery);
+    options.policy.fido_shared_pin = true;
+    let new = pin("271828");
+    desk.open()
+        .personalize(
+            &options,
+            &new,
+            None,
+            &mut |_| true,
+            LastTry::Spare,
+            &mut |_| {},
+        )
+        .unwrap();
+    let done = recycle(&mut desk.open(), by(&new)).unwrap();
+    assert_eq!(done.fido_erasure, FidoErasure::NotTold);
+
+    // A Key's FIDO application is not what RESET CARD erases.
+    let key = Profile::CrescendoKey;
+    let desk = Desk::new(key, Content::Empty).daring();
+    make_credential(&desk);
+    assert_eq!(fido(erase(&desk, key)), FidoErasure::NotTold);
+    set_pin(&desk);
+    assert_eq!(fido(erase(&desk, key)), FidoErasure::PinKept);
+    let plain = Desk::new(Profile::Crescendo2300, Content::Empty).daring();
+    let done = erase(&plain, Profile::Crescendo2300);
+    assert_eq!(done.fido_erasure, FidoErasure::NotThere);
 }
 
 #[test]

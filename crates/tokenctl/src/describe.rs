@@ -3,15 +3,14 @@
 
 use std::time::SystemTime;
 
-use ctap_apdu::FidoPin;
 use der::pem::LineEnding;
 use pcsc_transport::Interface;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::ObjectTag;
 use token_manager::{
     AlgorithmSource, Alphabet, CapabilityEntry, CertificateEntry, CertificateInfo,
-    CertificateState, FidoApplication, FidoPinState, FidoState, KeyEntry, KeyOrigin, OathSlot,
-    OathState, ObjectEntry, ObjectState, PinPolicy, PinStatus, PolicySource, Token, TokenFamily,
+    CertificateState, FidoPinState, FidoState, KeyEntry, KeyOrigin, OathSlot, OathState,
+    ObjectEntry, ObjectState, PinPolicy, PinStatus, PolicySource, Token, TokenFamily,
     TokenIdentity, Validity, VciState, utc,
 };
 
@@ -344,9 +343,8 @@ pub(crate) fn oath_slot(slot: &OathSlot) -> json::OathSlot {
 
 /// The FIDO application in JSON.
 pub(crate) fn fido(token: &Token) -> json::Fido {
-    let (state, shared) = (&token.fido, token.shares_fido_pin());
-    let application = state.application();
-    let info = application.map(|application| &application.info);
+    let state = &token.fido;
+    let info = state.application().map(|application| &application.info);
     json::Fido {
         state: state.id(),
         detail: match state {
@@ -355,20 +353,28 @@ pub(crate) fn fido(token: &Token) -> json::Fido {
         },
         versions: info.map(|info| info.versions.clone()),
         aaguid: info.map(|info| info.aaguid.to_string()),
-        pin: application.map(|application| fido_pin(application, shared)),
+        pin: fido_pin(token),
         remaining_credentials: info.and_then(|info| info.remaining_discoverable_credentials),
     }
 }
 
-/// A FIDO PIN in JSON.
-pub(crate) fn fido_pin(application: &FidoApplication, shared: bool) -> json::FidoPin {
-    json::FidoPin {
-        shared_with_piv: shared,
+/// A FIDO PIN in JSON; `None` without a FIDO application.
+pub(crate) fn fido_pin(token: &Token) -> Option<json::FidoPin> {
+    let application = token.fido.application()?;
+    let lengths = token.fido_pin_lengths()?;
+    Some(json::FidoPin {
+        shared_with_piv: token.shares_fido_pin(),
         state: fido_pin_state(&application.pin),
         change_wanted: application.wants_pin_change(),
-        minimum_characters: application.min_pin_length(),
-        maximum_bytes: FidoPin::MAX_BYTES,
-    }
+        minimum_characters: lengths.minimum_characters,
+        maximum_bytes: lengths.maximum_bytes,
+    })
+}
+
+/// The state of the FIDO side of a PIN that PIV shares; `None` if it does not.
+pub(crate) fn shared_fido_side(token: &Token) -> Option<&FidoPinState> {
+    let application = token.fido.application()?;
+    token.shares_fido_pin().then_some(&application.pin)
 }
 
 /// A FIDO PIN's state in JSON.
@@ -384,21 +390,12 @@ pub(crate) fn fido_pin_state(state: &FidoPinState) -> json::FidoPinState {
 }
 
 /// A FIDO PIN for people: its state, its way out, and its rules.
-pub(crate) fn fido_pin_fields(
-    fields: &mut Fields,
-    label: &'static str,
-    application: &FidoApplication,
-    shared: bool,
-) {
-    let state = match application.pin {
-        // It is the token's, and FIDO's reset leaves it.
-        FidoPinState::Blocked if shared => {
-            let text = "blocked here; `tokenctl pin unblock` sets a new PIN for PIV and FIDO";
-            Text::styled(text, BAD)
-        }
-        ref state => fido_pin_text(state),
+pub(crate) fn fido_pin_fields(fields: &mut Fields, label: &'static str, token: &Token) {
+    let Some(application) = token.fido.application() else {
+        return;
     };
-    fields.add(label, state);
+    let shared = token.shares_fido_pin();
+    fields.add(label, fido_pin_text(&application.pin, shared));
     if shared {
         let text = "with PIV: changed on either side, it is changed on both";
         fields.add("Shared", Text::from(text));
@@ -407,23 +404,40 @@ pub(crate) fn fido_pin_fields(
         let text = "the FIDO PIN has to be changed: `tokenctl fido pin change`";
         fields.add("Wanted", Text::styled(text, WARNING));
     }
-    if !shared {
-        fields.add("Takes", fido_pin_rule(application));
+    if let Some(rule) = fido_pin_rule(token) {
+        fields.add("Takes", rule);
     }
 }
 
-/// Which FIDO PINs a token takes, for people.
-pub(crate) fn fido_pin_rule(application: &FidoApplication) -> String {
-    format!(
-        "{} characters of any kind at least, {} bytes of UTF-8 at most",
-        application.min_pin_length(),
-        FidoPin::MAX_BYTES
-    )
+/// Which FIDO PINs a token takes, for people; `None` without a FIDO application.
+pub(crate) fn fido_pin_rule(token: &Token) -> Option<String> {
+    let lengths = token.fido_pin_lengths()?;
+    let (least, most) = (lengths.minimum_characters, lengths.maximum_bytes);
+    if !token.shares_fido_pin() {
+        return Some(format!(
+            "{least} characters of any kind at least, {most} bytes of UTF-8 at most"
+        ));
+    }
+    let policy = &token.pin_policy;
+    let kind = policy.alphabet.name();
+    let strong = if policy.refuse_weak {
+        "; no weak PIN"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{least} {kind} at least, {most} bytes of UTF-8 at most, for PIV and FIDO{strong}"
+    ))
 }
 
-/// A FIDO PIN's state for people.
-pub(crate) fn fido_pin_text(state: &FidoPinState) -> Text {
+/// A FIDO PIN's state for people. One that PIV shares is the token's, and FIDO's reset
+/// leaves it.
+pub(crate) fn fido_pin_text(state: &FidoPinState, shared: bool) -> Text {
     let style = match state {
+        FidoPinState::Blocked if shared => {
+            let text = "blocked here; `tokenctl pin unblock` sets a new PIN for PIV and FIDO";
+            return Text::styled(text, BAD);
+        }
         FidoPinState::TriesLeft(1) | FidoPinState::Blocked => BAD,
         FidoPinState::TriesLeft(2) | FidoPinState::PowerCycleNeeded { .. } => WARNING,
         FidoPinState::TriesLeft(_) => GOOD,

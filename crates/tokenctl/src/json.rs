@@ -563,6 +563,7 @@ pub(crate) struct PinStatus {
     pub(crate) policy: PinPolicy,
     pub(crate) change_wanted: bool,
     pub(crate) unblock: Vec<&'static str>,
+    pub(crate) fido: Option<FidoPinState>,
 }
 
 /// How an action on the PIN went.

@@ -79,14 +79,18 @@ impl Session {
         let before = result?;
         let was_forced = self.token.pin_policy.force_change;
         self.note_locked();
-        self.note_changed();
         self.token.note_shared_pin_changed();
-        // The PIN is changed, whatever this computer can note of it: at worst it
-        // asks for a change once more.
+        self.note_pin_changed();
+        Ok(PinChanged { before, was_forced })
+    }
+
+    /// Whoever knew the PIN has changed it. It is changed, whatever this computer can note
+    /// of that: at worst it asks for a change once more.
+    pub(super) fn note_pin_changed(&mut self) {
+        self.note_changed();
         if let Err(error) = self.pin_was_changed() {
             tracing::warn!(%error, "that the PIN was changed could not be noted");
         }
-        Ok(PinChanged { before, was_forced })
     }
 
     /// What can be told before anything is sent.

@@ -5,6 +5,7 @@ use ctap_apdu::status::CtapStatus;
 use ctap_apdu::{FidoPin, PinProtocol, SharedSecret};
 use getrandom::SysRng;
 use piv_apdu::secret::Pin;
+use token_profile::Rule;
 
 use super::entry::{may_be_pin, may_become_pin};
 use crate::capability::{Action, Reason};
@@ -84,6 +85,11 @@ impl Session {
     /// Sends nothing if there is no PIN, if it is known that the token would not look at
     /// it, or if the new one is shorter than the token takes or is the present one.
     ///
+    /// A PIN that PIV shares is changed there, too: its state is asked for after, as
+    /// [`refresh_pin_status`](Self::refresh_pin_status) does. Of a new one that was typed in
+    /// another form than Unicode's Normalization Form C nothing is sent: PIV would have
+    /// another PIN than the one that was typed.
+    ///
     /// # Errors
     /// [`ActionError::Unavailable`], [`ActionError::NotSent`], [`ActionError::Wrong`],
     /// [`ActionError::WrongUntilPowerCycle`], [`ActionError::Blocked`],
@@ -114,6 +120,9 @@ impl Session {
             });
             job.end();
             session.note_fido_pin(&result);
+            if secret == Secret::SharedPin {
+                session.note_piv_side(&result);
+            }
             Ok(FidoPinChanged {
                 before,
                 after: result?,
@@ -200,9 +209,8 @@ impl Session {
     }
 
     /// As the PIN that PIV has.
-    fn as_shared(&self, pin: &FidoPin) -> Result<Pin, token_profile::Rule> {
-        Pin::new(pin.as_str().as_bytes())
-            .map_err(|_| token_profile::Rule::AtMost(self.token.pin_policy.maximum))
+    fn as_shared(&self, pin: &FidoPin) -> Result<Pin, Rule> {
+        Pin::new(pin.as_str().as_bytes()).map_err(|_| Rule::AtMost(self.token.pin_policy.maximum))
     }
 
     /// Holds a new PIN against the rules of the FIDO application, and against the PIV
@@ -216,6 +224,11 @@ impl Session {
             let shared = self
                 .as_shared(new)
                 .map_err(|rule| NotSent::NewPin { rule })?;
+            // What PIV gets is what goes out, and not what the person will type there.
+            if !new.is_as_given() {
+                let rule = Rule::FidoPin;
+                return Err(NotSent::NewPin { rule }.into());
+            }
             may_become_pin(&self.token.pin_policy, &shared)?;
         }
         Ok(())
@@ -230,6 +243,40 @@ impl Session {
                     self.token.fido.note_pin(state);
                 }
             }
+        }
+    }
+
+    /// What the FIDO side's answer to a PIN that both share means for the PIV side.
+    fn note_piv_side(&mut self, result: &Result<FidoPinState, ActionError>) {
+        match result {
+            Ok(_) => {
+                self.note_pin_changed();
+                self.ask_piv_side();
+            }
+            // It says so if either side is, since whoever knows the PIN can't change it then.
+            Err(ActionError::Blocked { .. }) => {
+                self.ask_piv_side();
+                if self.token.pin.status == PinStatus::Blocked {
+                    let why = Unreadable::NotTold("not asked since PIV's side was found blocked");
+                    self.token.fido.note_pin(FidoPinState::Unknown(why));
+                }
+            }
+            Err(ActionError::Interrupted { aftermath, .. })
+                if *aftermath != Aftermath::Unchanged =>
+            {
+                self.note_pin(PinStatus::Unknown(Unreadable::NotTold(
+                    "not asked since the connection was lost with the PIN on its way",
+                )));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Asks for the PIV PIN's state. That it can't be told is no failure of what was done.
+    fn ask_piv_side(&mut self) {
+        if let Err(error) = self.refresh_pin_status() {
+            let why = Unreadable::GivenUp(error.to_string());
+            self.note_pin(PinStatus::Unknown(why));
         }
     }
 }
@@ -323,7 +370,7 @@ fn refused(
             let now = state_now(job, protocol).tries_left();
             match (before.tries_left(), now) {
                 (Some(was), Some(left)) if was == left => NotSent::PowerCycle { left }.into(),
-                (_, tries_left) => ActionError::WrongUntilPowerCycle { tries_left },
+                (_, tries_left) => ActionError::WrongUntilPowerCycle { secret, tries_left },
             }
         }
         status => job.refused_by_fido(status),
@@ -351,6 +398,7 @@ fn state_after(error: &ActionError) -> Option<FidoPinState> {
         } => FidoPinState::TriesLeft(*left),
         ActionError::WrongUntilPowerCycle {
             tries_left: Some(left),
+            ..
         }
         | ActionError::NotSent(NotSent::PowerCycle { left }) => {
             FidoPinState::PowerCycleNeeded { tries_left: *left }

@@ -15,6 +15,7 @@ use super::progress::{Observer, Progress};
 use super::recycle::{READ_AGAIN, RESET_CARD, delivery_pin};
 use crate::capability::{Action, Reason};
 use crate::failure::{ActionError, NotSent, PolicyRefusal, Secret};
+use crate::fido::FidoErasure;
 use crate::pin::{PinPolicy, PinStatus};
 use crate::record::RecoveryPlace;
 use crate::session::{LastTry, Session};
@@ -97,6 +98,8 @@ pub struct Personalized {
     pub place: RecoveryPlace,
     /// The PIN's state.
     pub pin: PinStatus,
+    /// What the FIDO application told of its erasure, where the token was erased first.
+    pub fido_erasure: Option<FidoErasure>,
 }
 
 impl Session {
@@ -158,14 +161,15 @@ impl Session {
         let mut progress = Progress::new(self, Action::Personalize, observer);
         progress.done(READ_AGAIN);
         let finished_earlier_run = progress.is_under_way();
-        let mut erased = false;
+        let mut fido_erasure = None;
         if let Some(authority) = authority
             && options.recycle_first.is_some()
         {
-            self.erase(Action::Personalize, authority, last_try, &mut progress)?;
+            let erased = self.erase(Action::Personalize, authority, last_try, &mut progress)?;
             self.forget_for_reuse(&mut progress)?;
-            erased = true;
+            fido_erasure = Some(erased.fido);
         }
+        let erased = fido_erasure.is_some();
         let management = match authority {
             Some(Authority::ManagementKey(key)) => Some(key),
             _ => None,
@@ -190,6 +194,7 @@ impl Session {
             recovery,
             place: options.recovery,
             pin: self.token.pin.status.clone(),
+            fido_erasure,
         })
     }
 

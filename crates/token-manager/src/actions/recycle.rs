@@ -18,7 +18,7 @@ use crate::capability::Action;
 use crate::certificate::CertificateState;
 use crate::content::ObjectState;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
-use crate::fido::FidoState;
+use crate::fido::{BeforeErasure, FidoErasure, FidoState};
 use crate::pairing_codes::PairingCodeStore;
 use crate::pin::PinStatus;
 use crate::plan::{Fate, Plan, Step};
@@ -40,10 +40,18 @@ pub struct Recycled {
     pub finished_earlier_run: bool,
     /// The PIN's state: it is the delivery value, with all its tries.
     pub pin: PinStatus,
-    /// What the FIDO application says of itself by now, where there is one. That RESET
-    /// CARD clears it on a C4000 is third-party evidence: a FIDO PIN that is still set
-    /// says that this token has not.
+    /// What the FIDO application says of itself by now, where there is one.
     pub fido: FidoState,
+    /// What that tells, next to what it said before. That RESET CARD clears FIDO on a C4000
+    /// is third-party evidence, so it is not taken for granted.
+    pub fido_erasure: FidoErasure,
+}
+
+/// What came of an erasure.
+pub(super) struct Erased {
+    /// Or by an earlier one, which was interrupted.
+    pub(super) by_this_run: bool,
+    pub(super) fido: FidoErasure,
 }
 
 impl Session {
@@ -117,7 +125,7 @@ impl Session {
             });
         }
         let fido = (self.family() == Some(Family::C4000)).then_some(true);
-        fates.push(fate("FIDO credentials", fido));
+        fates.push(fate("FIDO credentials and FIDO PIN", fido));
         fates.push(fate("serial number and production data", Some(false)));
         fates.push(fate("the applications on the token", Some(false)));
         fates.push(Fate {
@@ -165,13 +173,13 @@ impl Session {
         self.ensure(Action::Recycle)?;
         let mut progress = Progress::new(self, Action::Recycle, observer);
         progress.done(READ_AGAIN);
-        let finished_earlier_run =
-            !self.erase(Action::Recycle, authority, last_try, &mut progress)?;
+        let erased = self.erase(Action::Recycle, authority, last_try, &mut progress)?;
         self.forget_records(progress)?;
         Ok(Recycled {
-            finished_earlier_run,
+            finished_earlier_run: !erased.by_this_run,
             pin: self.token.pin.status.clone(),
             fido: self.token.fido.clone(),
+            fido_erasure: erased.fido,
         })
     }
 
@@ -199,15 +207,16 @@ impl Session {
     }
 
     /// Erases the token, unless an interrupted run has done so, and sees that
-    /// it is empty. `true` if this run has erased it.
+    /// it is empty.
     pub(super) fn erase(
         &mut self,
         action: Action,
         authority: Authority<'_>,
         last_try: LastTry,
         progress: &mut Progress<'_>,
-    ) -> Result<bool, ActionError> {
+    ) -> Result<Erased, ActionError> {
         let before = self.was_erased(action);
+        let told = self.fido_before();
         let now = if before {
             false
         } else {
@@ -223,7 +232,21 @@ impl Session {
         } else {
             self.verify_empty(progress)?;
         }
-        Ok(now)
+        let told = if now { told } else { BeforeErasure::default() };
+        Ok(Erased {
+            by_this_run: now,
+            fido: FidoErasure::of(told, &self.token.fido),
+        })
+    }
+
+    fn fido_before(&self) -> BeforeErasure {
+        let Some(application) = self.token.fido.application() else {
+            return BeforeErasure::default();
+        };
+        BeforeErasure {
+            had_own_pin: application.pin.is_set() && !self.token.shares_fido_pin(),
+            room: application.info.remaining_discoverable_credentials,
+        }
     }
 
     /// Whether an interrupted run has certainly erased the token: it says so, or

@@ -3,7 +3,10 @@
 use std::io::Write as _;
 
 use ctap_apdu::FidoPin;
-use token_manager::{Action, ActionError, FidoApplication, FidoPinChanged, Plan, Session};
+use token_manager::token_profile::Rule;
+use token_manager::{
+    Action, ActionError, FidoApplication, FidoPinChanged, FidoPinLengths, PinPolicy, Plan, Session,
+};
 
 use crate::cli::{FidoCommand, FidoPinChangeArgs, FidoPinCommand, FidoPinSetArgs};
 use crate::commands::pin;
@@ -33,18 +36,17 @@ pub(crate) fn run(command: &FidoCommand, source: &Source, output: &Output) -> Re
 fn status(source: &Source, output: &Output) -> Result {
     let session = manage::open_to_read(source, |_| None, output)?;
     pin::ready(&session, Action::Fido)?;
-    let application = application(&session)?;
-    let shared = session.token().shares_fido_pin();
+    let token = session.token();
     if output.json {
         let body = json::FidoPinStatus {
-            token: source::token_name(session.token()),
-            pin: describe::fido_pin(application, shared),
+            token: source::token_name(token),
+            pin: describe::fido_pin(token).ok_or_else(|| missing(&session))?,
         };
         return Ok(output::document(&json::Document::new(body))?);
     }
     let mut out = output.stdout();
     let mut fields = Fields::new();
-    describe::fido_pin_fields(&mut fields, "FIDO PIN", application, shared);
+    describe::fido_pin_fields(&mut fields, "FIDO PIN", token);
     fields.write(&mut out, 0, LABEL)?;
     out.flush()?;
     Ok(())
@@ -76,7 +78,8 @@ fn change(arguments: &FidoPinChangeArgs, source: &Source, output: &Output) -> Re
     if arguments.dry_run {
         return plan::write(&plan, session.token(), output);
     }
-    let tries = describe::fido_pin_text(&application(&session)?.pin);
+    let shared = session.token().shares_fido_pin();
+    let tries = describe::fido_pin_text(&application(&session)?.pin, shared);
     output.remark(&Text::from("FIDO PIN: ").and(tries));
     let present = secret::secret(arguments.pin_fd, "Present FIDO PIN", "--pin-fd")?;
     let present = fido_pin(&present)?;
@@ -124,20 +127,24 @@ fn act(
         output::document(&json::Document::new(body))?;
     }
     let changed = result?;
-    let after = describe::fido_pin_text(&changed.after);
+    let shared = session.token().shares_fido_pin();
+    let after = describe::fido_pin_text(&changed.after, shared);
     output.remark(&Text::styled(done, GOOD).plain(" ").and(after));
     Ok(())
 }
 
 /// The FIDO application, which a plan was made for or the token said that it has.
 fn application(session: &Session) -> Result<&FidoApplication> {
-    let missing = || ActionError::Unavailable {
+    let application = session.token().fido.application();
+    Ok(application.ok_or_else(|| missing(session))?)
+}
+
+fn missing(session: &Session) -> Report {
+    let error = ActionError::Unavailable {
         action: Action::Fido,
         reason: token_manager::Reason::NotAnnounced,
     };
-    let token = session.token();
-    let application = token.fido.application();
-    Ok(application.ok_or_else(|| manage::action_failed(&missing(), &token.reader))?)
+    manage::action_failed(&error, &session.token().reader)
 }
 
 /// A new FIDO PIN, typed with the rules under the line.
@@ -146,33 +153,42 @@ fn new_pin(
     session: &Session,
     output: &Output,
 ) -> Result<FidoPin> {
-    let application = application(session)?;
-    output.remark(&Text::from(format!(
-        "The new FIDO PIN: {}",
-        describe::fido_pin_rule(application)
-    )));
-    let minimum = application.min_pin_length();
+    let token = session.token();
+    let rule = describe::fido_pin_rule(token).ok_or_else(|| missing(session))?;
+    output.remark(&Text::from(format!("The new FIDO PIN: {rule}")));
+    let lengths = token.fido_pin_lengths().ok_or_else(|| missing(session))?;
+    let policy = token.shares_fido_pin().then_some(session.policy());
     let typed = secret::new_secret(from, "New FIDO PIN", "--new-pin-fd", &|typed| {
-        rules(typed, minimum)
+        rules(typed, lengths, policy)
     })?;
     fido_pin(&typed)
 }
 
-/// The rules of a new FIDO PIN, each with whether it is met.
-fn rules(typed: &[u8], minimum: usize) -> Vec<(String, bool)> {
+/// The rules of a new FIDO PIN, each with whether it is met; `policy` is that of PIV, if it
+/// shares the PIN.
+fn rules(typed: &[u8], lengths: FidoPinLengths, policy: Option<&PinPolicy>) -> Vec<(String, bool)> {
+    let FidoPinLengths {
+        minimum_characters: least,
+        maximum_bytes: most,
+        ..
+    } = lengths;
     let text = std::str::from_utf8(typed).ok();
     let pin = text.and_then(|text| FidoPin::new(text).ok());
     let characters = pin.as_ref().map_or(0, FidoPin::code_points);
-    vec![
+    let mut rules = vec![
+        (format!("at least {least} characters"), characters >= least),
         (
-            format!("at least {minimum} characters"),
-            characters >= minimum,
+            format!("at most {most} bytes of UTF-8"),
+            text.is_some() && typed.len() <= most,
         ),
-        (
-            format!("at most {} bytes of UTF-8", FidoPin::MAX_BYTES),
-            text.is_some() && typed.len() <= FidoPin::MAX_BYTES,
-        ),
-    ]
+    ];
+    let others = policy.into_iter().flat_map(|policy| policy.rules(typed));
+    rules.extend(
+        others
+            .filter(|state| !matches!(state.rule, Rule::AtLeast(_) | Rule::AtMost(_)))
+            .map(|state| (state.rule.to_string(), state.met)),
+    );
+    rules
 }
 
 fn fido_pin(typed: &[u8]) -> Result<FidoPin> {

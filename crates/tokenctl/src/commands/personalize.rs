@@ -3,7 +3,7 @@
 use piv_apdu::secret::{Pin, Puk};
 use token_manager::token_profile::{Alphabet, Policy};
 use token_manager::{
-    Action, ActionError, NotSent, PersonalizeOptions, Personalized, PinPolicy, Plan,
+    Action, ActionError, FidoErasure, NotSent, PersonalizeOptions, Personalized, PinPolicy, Plan,
     PresentSecrets, ProfileState, RecoveryPlace, Session, TokenFamily,
 };
 
@@ -68,16 +68,20 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
             kept: done.map(|done| done.place.id()),
             saved: admin_key::saved(&arguments.hand_over),
             pin: describe::pin(&session.token().pin.status),
+            fido_erasure: done.and_then(|done| done.fido_erasure).map(FidoErasure::id),
         };
         output::document(&json::Document::new(body))?;
     }
-    result?;
+    let result = result?;
     let done = if session.token().wants_pin_change() {
         "The token is set up. Its holder has to change the PIN first: `tokenctl pin change`."
     } else {
         "The token is set up, and its PIN is the new one."
     };
     output.remark(&Text::styled(done, GOOD));
+    if let Some(erasure) = result.fido_erasure {
+        recycle::say_what_fido_tells(erasure, &session, output);
+    }
     recycle::say_new_id(before.as_deref(), &session, output);
     Ok(())
 }
@@ -172,6 +176,7 @@ impl<'a> Setup<'a> {
             rule.alphabet = token_manager::Alphabet::Digits;
         }
         rule.refuse_weak = new.refuse_weak;
+        rule.fido_shared_pin = new.fido_shared_pin;
         rule
     }
 }

@@ -50,12 +50,16 @@ fn status(source: &Source, output: &Output) -> Result {
             policy: describe::pin_policy(&token.pin_policy),
             change_wanted: token.wants_pin_change(),
             unblock: ways.iter().map(|way| way.id()).collect(),
+            fido: describe::shared_fido_side(token).map(describe::fido_pin_state),
         };
         return Ok(output::document(&json::Document::new(body))?);
     }
     let mut out = output.stdout();
     let mut fields = Fields::new();
     fields.add("PIN", describe::pin_text(&token.pin.status));
+    if let Some(state) = describe::shared_fido_side(token) {
+        fields.add("For FIDO", describe::fido_pin_text(state, true));
+    }
     fields.add("Takes", token.pin_policy.to_string());
     if token.wants_pin_change() {
         let text = "the PIN has to be changed: `tokenctl pin change`";

@@ -1,6 +1,6 @@
 //! `recycle`: erase a token.
 
-use token_manager::{Action, Recycled, Session};
+use token_manager::{Action, FidoErasure, Session};
 
 use crate::cli::RecycleArgs;
 use crate::commands::puk;
@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> 
             steps,
             pin: describe::pin(&session.token().pin.status),
             fido: describe::fido(session.token()),
+            fido_erasure: done.map(|done| done.fido_erasure.id()),
         };
         output::document(&json::Document::new(body))?;
     }
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> 
     let text = "The token is erased, and has the PIN that it is delivered with. \
                 `tokenctl personalize --delivery-pin` sets it up.";
     output.remark(&Text::styled(text, GOOD));
-    say_what_fido_says(&done, output);
+    say_what_fido_tells(done.fido_erasure, &session, output);
     say_new_id(before.as_deref(), &session, output);
     Ok(())
 }
@@ -90,22 +91,36 @@ pub(crate) fn confirmation(given: Option<&String>, session: &Session) -> Result<
     Err(puk::not_confirmed())
 }
 
-/// Whether the FIDO application was erased with the rest, as it says itself.
-fn say_what_fido_says(done: &Recycled, output: &Output) {
-    let Some(application) = done.fido.application() else {
-        return;
+/// Whether the FIDO application was erased with the rest, as far as it tells; and what was
+/// not read back.
+pub(crate) fn say_what_fido_tells(erasure: FidoErasure, session: &Session, output: &Output) {
+    let application = session.token().fido.application();
+    let room = application.and_then(|it| it.info.remaining_discoverable_credentials);
+    let room = match room {
+        Some(room) => format!("has room for {room} more credentials"),
+        None => "does not tell for how many credentials it has room".to_owned(),
     };
-    if application.pin.is_set() {
-        output.warning(
-            "its FIDO application still has a PIN, and maybe credentials: the token has kept \
-             them. A FIDO reset by other software erases them",
-        );
-    } else {
-        let credentials = match application.info.remaining_discoverable_credentials {
-            Some(room) => format!("room for {room} more credentials"),
-            None => "does not tell whether there are credentials left".to_owned(),
-        };
-        let text = format!("Its FIDO application has no PIN, and {credentials}.");
-        output.remark(&Text::from(text));
-    }
+    let text = match erasure {
+        FidoErasure::PinKept => {
+            return output.warning(
+                "its FIDO application still has a PIN, and maybe credentials: the token has kept \
+                 them. A FIDO reset by other software erases them",
+            );
+        }
+        FidoErasure::RoomGrown => format!(
+            "Its FIDO application has no PIN, and {room}, which is more than before: it has \
+             forgotten some."
+        ),
+        FidoErasure::PinGone => format!(
+            "Its FIDO application has no PIN any more, and {room}. That the credentials went with \
+             the PIN is FIDO's rule; it was not read back."
+        ),
+        FidoErasure::NotTold => format!(
+            "Its FIDO application has no PIN, and {room}. Nothing that it tells shows whether \
+             credentials that were made without a PIN are gone: if there may have been any, a FIDO \
+             reset by other software makes sure."
+        ),
+        _ => return,
+    };
+    output.remark(&Text::from(text));
 }

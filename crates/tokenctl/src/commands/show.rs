@@ -335,8 +335,7 @@ impl View<'_> {
         let mut fields = Fields::new();
         fields.add("Versions", join(info.versions.iter().cloned()));
         fields.add("AAGUID", Text::styled(info.aaguid.to_string(), DIM));
-        let shared = self.token.shares_fido_pin();
-        describe::fido_pin_fields(&mut fields, "PIN", application, shared);
+        describe::fido_pin_fields(&mut fields, "PIN", self.token);
         fields.add_some(
             "Room for",
             info.remaining_discoverable_credentials

@@ -121,6 +121,7 @@ pub(crate) struct Recycle {
     pub(crate) steps: Vec<StepOutcome>,
     pub(crate) pin: Pin,
     pub(crate) fido: Fido,
+    pub(crate) fido_erasure: Option<&'static str>,
 }
 
 /// A step and what came of it.
@@ -144,4 +145,5 @@ pub(crate) struct Personalize {
     pub(crate) kept: Option<&'static str>,
     pub(crate) saved: Option<String>,
     pub(crate) pin: Pin,
+    pub(crate) fido_erasure: Option<&'static str>,
 }

@@ -100,18 +100,39 @@ fn a_dry_run_asks_for_nothing_and_no_pin_is_seen_anywhere() {
 /// A Key's FIDO application is not what RESET CARD is said to erase.
 #[test]
 fn what_fido_says_after_the_token_was_erased_is_told() {
-    for (profile, pin, state, says) in [
-        (Profile::Crescendo4000, "000000", "not-set", "has no PIN"),
+    let c4000 = Profile::Crescendo4000;
+    for (profile, set, pin, state, erasure, says) in [
+        (
+            c4000,
+            true,
+            "000000",
+            "not-set",
+            "pin-gone",
+            "no PIN any more, and has room for 50 more credentials. That",
+        ),
+        (
+            c4000,
+            false,
+            "000000",
+            "not-set",
+            "not-told",
+            "Nothing that it tells shows",
+        ),
         (
             Profile::CrescendoKey,
+            true,
             "00000000",
             "tries-left",
+            "pin-kept",
             "still has a PIN",
         ),
     ] {
+        let what = format!("{profile} {erasure}");
         for json in [false, true] {
             let tool = Tool::with(profile);
-            let _ = tool.run_with_input(&SET, "Bern 22\n").code(0);
+            if set {
+                let _ = tool.run_with_input(&SET, "Bern 22\n").code(0);
+            }
             let listed = tool.run(&["list", "--json"]).ok().json();
             let id = listed["tokens"][0]["id"].as_str().unwrap().to_owned();
             let recycle = [
@@ -126,12 +147,52 @@ fn what_fido_says_after_the_token_was_erased_is_told() {
             let ran = tool.run_with_input(&[&recycle[..], more].concat(), pin);
             let ran = ran.code(0);
             if json {
-                assert_eq!(ran.json()["fido"]["pin"]["state"], state, "{profile}");
+                assert_eq!(ran.json()["fido"]["pin"]["state"], state, "{what}");
+                assert_eq!(ran.json()["fido_erasure"], erasure, "{what}");
             } else {
-                assert!(ran.stderr.contains(says), "{profile}: {ran:#?}");
+                let told = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(told.contains(says), "{what}: {told}");
             }
         }
     }
+}
+
+/// A token that is set up is erased first, and what FIDO tells of that is told.
+#[test]
+fn a_token_that_is_erased_to_be_set_up_tells_the_same_and_its_plan_what_is_shared() {
+    let tool = Tool::with(Profile::Crescendo4000);
+    let _ = tool.run_with_input(&SET, "Bern 22\n").code(0);
+    let own = ["personalize", "--allow-managed", "--fido-shared-pin"];
+    let plan = tool.run(&[&own[..], &["--recycle", "--dry-run"]].concat());
+    let plan = plan.ok().stdout;
+    let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        plan.contains("erased FIDO credentials and FIDO PIN"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains("the new PIN becomes the FIDO PIN too"),
+        "{plan}"
+    );
+    assert!(!plan.contains("credentials stay"), "{plan}");
+    let listed = tool.run(&["list", "--json"]).ok().json();
+    let id = listed["tokens"][0]["id"].as_str().unwrap().to_owned();
+    let file = tool.file("secrets");
+    let run = [
+        "--recycle",
+        "--confirm",
+        &id,
+        "--pin-fd",
+        "0",
+        "--new-pin-fd",
+        "0",
+        "--save",
+        file.to_str().unwrap(),
+        "--saved-is-taken",
+        "--json",
+    ];
+    let ran = tool.run_with_input(&[&own[..], &run].concat(), "000000\n271828\n");
+    assert_eq!(ran.code(0).json()["fido_erasure"], "pin-gone");
 }
 
 /// The project profile's shared PIN: one side that is blocked is shown, and what helps.
@@ -155,11 +216,23 @@ fn a_shared_pin_is_shown_as_one_and_a_blocked_side_with_its_way_out() {
     };
     assert_eq!(status()["shared_with_piv"], true);
     assert_eq!(status()["tries_left"], 8);
+    assert_eq!(status()["minimum_characters"], 4);
+    assert_eq!(status()["maximum_bytes"], 8);
+    let rules = tool.run(&["fido", "pin", "status"]).code(0).stdout;
+    assert!(rules.contains("8 bytes of UTF-8 at most"), "{rules}");
     // Too long for PIV: it is not sent.
     let ran = tool
         .run_with_input(&CHANGE, "602214\nmore than eight\n")
         .code(12);
     assert!(!ran.stderr.contains("more than eight"), "{ran:#?}");
+    assert!(ran.stderr.contains("at most 8 bytes"), "{ran:#?}");
+    // Nor one that PIV would see otherwise than FIDO, on whichever side it is typed.
+    let change_piv = ["pin", "change", "--pin-fd", "0", "--new-pin-fd", "0"];
+    for arguments in [&CHANGE[..], &change_piv] {
+        let ran = tool.run_with_input(arguments, "602214\npa\u{308}sse\n");
+        let ran = ran.code(12);
+        assert!(ran.stderr.contains("letters without accents"), "{ran:#?}");
+    }
     // Nor one that PIV can't have taken.
     let _ = tool
         .run_with_input(&CHANGE, "1234567890\n271828\n")
@@ -176,9 +249,13 @@ fn a_shared_pin_is_shown_as_one_and_a_blocked_side_with_its_way_out() {
     let shown = tool.run(&["show", "--fresh"]).code(0).stdout;
     assert!(shown.contains("changed on both"), "{shown}");
     assert!(shown.contains("tokenctl pin unblock"), "{shown}");
+    let of_pin = tool.run(&["pin", "status", "--json"]).ok().json();
+    assert_eq!(of_pin["pin"]["tries_left"], 6);
+    assert_eq!(of_pin["fido"]["state"], "blocked");
+    let of_pin = tool.run(&["pin", "status"]).ok().stdout;
+    assert!(of_pin.contains("tokenctl pin unblock"), "{of_pin}");
     // What is said of it is not to erase everything.
-    let change = ["pin", "change", "--pin-fd", "0", "--new-pin-fd", "0"];
-    for arguments in [&CHANGE[..], &change] {
+    for arguments in [&CHANGE[..], &change_piv] {
         let ran = tool.run_with_input(arguments, "271828\n602214\n").code(11);
         assert!(ran.stderr.contains("Unblock it with the PUK"), "{ran:#?}");
         assert!(!ran.stderr.contains("erases"), "{ran:#?}");

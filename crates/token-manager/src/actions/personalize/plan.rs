@@ -10,6 +10,7 @@ use super::{
 use crate::actions::recycle::{forget_step, read_again_step, verify_step};
 use crate::capability::Action;
 use crate::failure::ActionError;
+use crate::fido::{FidoPinState, FidoState};
 use crate::plan::{Plan, Step};
 use crate::record::RecoveryPlace;
 use crate::session::Session;
@@ -69,7 +70,10 @@ impl Session {
         if let Some(text) = keep {
             plan = plan.step(Step::new(KEEP_RECOVERY, text));
         }
-        let policy = Step::new(WRITE_POLICY, "keep the policy");
+        let policy = match self.fate_of_fido_pin(options) {
+            Some(fate) => Step::new(WRITE_POLICY, format!("keep the policy: {fate}")),
+            None => Step::new(WRITE_POLICY, "keep the policy"),
+        };
         plan = plan.step(if profile {
             policy
                 .sends(&["PUT DATA"])
@@ -78,6 +82,47 @@ impl Session {
             policy
         });
         Ok(plan.step(Step::new(READ_BACK, "read the token again")))
+    }
+
+    /// What becomes of the FIDO PIN with the policy, where that concerns it. The credentials
+    /// are FIDO's Reset's to erase, or RESET CARD's (project profile).
+    fn fate_of_fido_pin(&self, options: &PersonalizeOptions<'_>) -> Option<&'static str> {
+        let erase = options.recycle_first.is_some();
+        let shared = self.token.shares_fido_pin() && !erase;
+        let has_pin = match &self.token.fido {
+            _ if erase => Some(false),
+            FidoState::Absent | FidoState::NotLookedFor => return None,
+            FidoState::Unreadable(_) => None,
+            FidoState::Present(application) => match &application.pin {
+                FidoPinState::NotSupported => return None,
+                FidoPinState::NotSet => Some(false),
+                FidoPinState::Unknown(_) => None,
+                _ => Some(true),
+            },
+        };
+        Some(match (options.policy.fido_shared_pin, shared, has_pin) {
+            (false, false, _) => return None,
+            (false, true, _) => {
+                "the FIDO PIN, which was PIV's, is taken away, and FIDO has none until one is set; \
+                 its credentials stay"
+            }
+            (true, true, _) => {
+                "the new PIN is the FIDO PIN too, as the present one is; FIDO's \
+                                credentials stay"
+            }
+            (true, false, _) if erase => "the new PIN becomes the FIDO PIN too",
+            (true, false, Some(false)) => {
+                "the new PIN becomes the FIDO PIN too, which there is none of yet; FIDO's \
+                 credentials stay"
+            }
+            (true, false, Some(true)) => {
+                "the FIDO PIN that there is now is replaced by the new PIN; FIDO's credentials stay"
+            }
+            (true, false, None) => {
+                "if there is a FIDO PIN, it is replaced by the new PIN, which becomes it in any \
+                 case; FIDO's credentials stay"
+            }
+        })
     }
 }
 
