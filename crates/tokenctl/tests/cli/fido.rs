@@ -263,3 +263,37 @@ fn a_shared_pin_is_shown_as_one_and_a_blocked_side_with_its_way_out() {
     // PIV still takes it.
     let _ = tool.run_with_input(&verify, "271828\n").code(0);
 }
+
+/// Whoever types it sees what both sides want of it, when it is set up and when it is changed.
+#[cfg(unix)]
+#[test]
+fn the_rules_of_a_shared_pin_are_shown_while_it_is_typed() {
+    let tool = Tool::new();
+    tool.empty_token("one", Profile::Crescendo4000);
+    let file = tool.file("secrets");
+    let asked = || std::fs::read_to_string(tool.file("asked")).unwrap();
+    let (old, new) = ("D 602214\nOK", "D 271828\nOK");
+    let pinentry = tool.pinentry(&[old, old, old, new, new]);
+    let personalize = [
+        "personalize",
+        &pinentry,
+        "--fido-shared-pin",
+        "--delivery-pin",
+        "--save",
+        file.to_str().unwrap(),
+        "--saved-is-taken",
+    ];
+    let _ = tool.run(&personalize).code(0);
+    let when_set_up = asked();
+    assert!(
+        when_set_up.contains("text that FIDO takes"),
+        "{when_set_up}"
+    );
+    let _ = tool.run(&["fido", "pin", "change", &pinentry]).code(0);
+    let when_changed = asked()[when_set_up.len()..].to_owned();
+    assert!(when_changed.contains("at most 8 bytes"), "{when_changed}");
+    assert!(
+        when_changed.contains("text that FIDO takes"),
+        "{when_changed}"
+    );
+}
