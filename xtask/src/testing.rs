@@ -24,6 +24,7 @@ const WITHOUT_PCSC: &[&str] = &[
     "pcsc-transport",
     "virtual-token",
     "token-manager",
+    "token-desktop",
     "tokenctl",
 ];
 

@@ -33,6 +33,15 @@ pub enum RecoveryKind {
 
 impl RecoveryKind {
     const ALL: [(Self, u8); 3] = [(Self::Puk, 1), (Self::XauthKey, 2), (Self::UnlockCode, 3)];
+
+    /// A stable identifier for programs: `puk`, `admin-key`, `unlock-code`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Puk => "puk",
+            Self::XauthKey => "admin-key",
+            Self::UnlockCode => "unlock-code",
+        }
+    }
 }
 
 /// A secret that unblocks a token. Wiped when dropped; `Debug` shows its kind.

@@ -2,17 +2,15 @@
 //! its pairing code comes from.
 
 use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::{env, fs};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 use piv_apdu::object::Guid;
-use piv_apdu::secret::PairingCode;
-use piv_apdu::sm::TrustAnchor;
+use token_desktop::{PairingCodes, TRUST_ANCHORS, trust_by_environment, trust_in_files};
 use token_manager::{
-    CardTrust, KeptUntil, LoadOptions, MemoryPairingCodes, PairingCodeStore, SecretStoreError,
-    Session, Token, TokenIdentity, VciError, VciState,
+    CardTrust, PairingCodeStore as _, SecretStoreError, Session, Token, TokenIdentity, VciError,
+    VciState,
 };
 
 use crate::error::{Kind, Report, Result};
@@ -20,9 +18,6 @@ use crate::manage;
 use crate::output::Output;
 use crate::secret::{self, Descriptor};
 use crate::text::{GOOD, Text};
-
-/// Certificates to trust, separated as in `PATH`; `any` trusts any card.
-const ANCHORS: &str = "TOKENCTL_TRUST_ANCHORS";
 
 /// What a contactless reader takes in addition.
 #[derive(Debug, Args)]
@@ -77,43 +72,35 @@ pub(crate) struct ContactlessArgs {
 
 /// What is known for tokens on contactless readers.
 pub(crate) struct Contactless {
-    trust: CardTrust,
     /// Why nobody is trusted although the environment names certificates.
     unusable: Option<String>,
-    codes: Arc<Codes>,
+    codes: Arc<PairingCodes>,
     from: Option<Descriptor>,
     keep: bool,
 }
 
 impl Contactless {
-    /// As the command line and the environment say.
-    pub(crate) fn new(arguments: &ContactlessArgs) -> Result<Self> {
+    /// As the command line and the environment say, and whom they trust.
+    pub(crate) fn new(arguments: &ContactlessArgs) -> Result<(Self, CardTrust)> {
         let ContactlessArgs {
             pairing_code_fd,
             keep_pairing_code,
             ..
         } = arguments;
         let (trust, unusable) = trust(arguments)?;
-        Ok(Self {
-            trust,
+        let contactless = Self {
             unusable,
             codes: Arc::default(),
             from: *pairing_code_fd,
             keep: *keep_pairing_code,
-        })
+        };
+        Ok((contactless, trust))
     }
 
-    /// Adds it to how tokens are read.
-    pub(crate) fn with(&self, options: LoadOptions) -> LoadOptions {
-        let codes = Arc::clone(&self.codes) as Arc<dyn PairingCodeStore>;
-        options
-            .with_card_trust(self.trust.clone())
-            .with_pairing_codes(codes)
-    }
-
-    /// Where pairing codes are looked for.
-    pub(crate) fn codes(&self) -> Arc<dyn PairingCodeStore> {
-        Arc::clone(&self.codes) as Arc<dyn PairingCodeStore>
+    /// The same with the pairing codes that tokens are read with.
+    pub(crate) fn with_codes(mut self, codes: &Arc<PairingCodes>) -> Self {
+        self.codes = Arc::clone(codes);
+        self
     }
 
     /// Asks for the pairing code if that is all that a token on a contactless reader
@@ -165,7 +152,7 @@ impl Contactless {
         }
         let given = secret::pairing_code(self.from, &what.prompt(&card), "--pairing-code-fd")?;
         if let Some(code) = given {
-            let put = self.codes.typed.put(&card, &code);
+            let put = self.codes.given().put(&card, &code);
             return put.map(|()| true).map_err(|error| failed(&error).into());
         }
         match what {
@@ -200,7 +187,7 @@ impl Contactless {
                 Ok(())
             }
             SessionFor::Acting => Err(Report::new(Kind::NotSent, unusable)
-                .next(format!("{ANCHORS} names it. No PIN was sent"))
+                .next(format!("{TRUST_ANCHORS} names it. No PIN was sent"))
                 .in_reader(&token.reader)
                 .into()),
         }
@@ -248,7 +235,7 @@ impl Contactless {
         };
         let Some(code) = self
             .codes
-            .typed
+            .given()
             .get(&card)
             .map_err(|error| failed(&error))?
         else {
@@ -317,67 +304,16 @@ fn trust(arguments: &ContactlessArgs) -> Result<(CardTrust, Option<String>)> {
         return Ok((CardTrust::AnyCard, None));
     }
     if !arguments.trust_anchor.is_empty() {
-        let trust = anchors(&arguments.trust_anchor).map_err(|unusable| {
-            Report::new(Kind::Usage, unusable).next("Give X.509 certificates, PEM or DER")
+        let trust = trust_in_files(&arguments.trust_anchor).map_err(|unusable| {
+            Report::new(Kind::Usage, unusable.to_string())
+                .next("Give X.509 certificates, PEM or DER")
         })?;
         return Ok((trust, None));
     }
-    Ok(
-        match env::var_os(ANCHORS).filter(|value| !value.is_empty()) {
-            None => (CardTrust::Nobody, None),
-            Some(value) if value == "any" => (CardTrust::AnyCard, None),
-            Some(value) => match anchors(&env::split_paths(&value).collect::<Vec<_>>()) {
-                Ok(trust) => (trust, None),
-                Err(unusable) => (CardTrust::Nobody, Some(unusable)),
-            },
-        },
-    )
-}
-
-/// Trust in all certificates in these files, or which file can't be used, as a sentence.
-fn anchors(files: &[PathBuf]) -> std::result::Result<CardTrust, String> {
-    let mut anchors = Vec::new();
-    for file in files {
-        anchors.extend(anchors_in(file).map_err(|why| {
-            format!(
-                "the certificate to trust in \"{}\" can't be used: {why}",
-                file.display()
-            )
-        })?);
-    }
-    Ok(CardTrust::Anchors(anchors.into()))
-}
-
-fn anchors_in(file: &Path) -> std::result::Result<Vec<TrustAnchor>, String> {
-    let content = fs::read(file).map_err(|error| error.to_string())?;
-    let mut certificates = pem_certificates(&content)?;
-    if certificates.is_empty() {
-        certificates.push(content);
-    }
-    let anchors = certificates.iter().map(|der| TrustAnchor::from_der(der));
-    anchors
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|error| error.to_string())
-}
-
-/// The certificates in PEM, with whatever text around them (RFC 7468), in DER.
-fn pem_certificates(content: &[u8]) -> std::result::Result<Vec<Vec<u8>>, String> {
-    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-    const END: &str = "-----END CERTIFICATE-----";
-    let text = String::from_utf8_lossy(content);
-    let mut blocks = text.split(BEGIN);
-    // What comes before the first is text.
-    blocks.next();
-    let mut certificates = Vec::new();
-    for block in blocks {
-        let (body, _) = block
-            .split_once(END)
-            .ok_or("a certificate in it does not end")?;
-        let pem = format!("{BEGIN}{body}{END}");
-        let (_, der) = der::pem::decode_vec(pem.as_bytes()).map_err(|error| error.to_string())?;
-        certificates.push(der);
-    }
-    Ok(certificates)
+    Ok(match trust_by_environment() {
+        Ok(trust) => (trust, None),
+        Err(unusable) => (CardTrust::Nobody, Some(unusable.to_string())),
+    })
 }
 
 /// What a closed virtual contact interface means for a command that needs it.
@@ -406,50 +342,4 @@ pub(crate) fn vci_failed(error: &VciError) -> Report {
 
 fn failed(error: &SecretStoreError) -> Report {
     Report::new(Kind::Other, error.to_string())
-}
-
-/// The pairing codes that were given to this program, and those of the login session,
-/// which is asked only when a card wants one.
-#[derive(Default)]
-struct Codes {
-    typed: MemoryPairingCodes,
-    kept: OnceLock<Option<Arc<dyn PairingCodeStore>>>,
-}
-
-impl Codes {
-    fn kept(&self) -> Option<&Arc<dyn PairingCodeStore>> {
-        let kept = self.kept.get_or_init(|| manage::login_session().ok());
-        kept.as_ref()
-    }
-}
-
-impl PairingCodeStore for Codes {
-    fn name(&self) -> &str {
-        self.kept().map_or(self.typed.name(), |kept| kept.name())
-    }
-
-    fn kept_until(&self) -> KeptUntil {
-        KeptUntil::ProgramEnd
-    }
-
-    fn put(&self, card: &Guid, code: &PairingCode) -> std::result::Result<(), SecretStoreError> {
-        self.typed.put(card, code)
-    }
-
-    fn get(&self, card: &Guid) -> std::result::Result<Option<PairingCode>, SecretStoreError> {
-        match (self.typed.get(card)?, self.kept()) {
-            (None, Some(kept)) => kept.get(card),
-            (typed, _) => Ok(typed),
-        }
-    }
-
-    fn forget(&self, card: &Guid) -> std::result::Result<bool, SecretStoreError> {
-        let typed = self.typed.forget(card)?;
-        let kept = self.kept().map_or(Ok(false), |kept| kept.forget(card))?;
-        Ok(typed || kept)
-    }
-
-    fn list(&self) -> std::result::Result<Vec<Guid>, SecretStoreError> {
-        self.kept().map_or(Ok(Vec::new()), |kept| kept.list())
-    }
 }

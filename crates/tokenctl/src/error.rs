@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::json;
+use crate::manage;
 use crate::output::{self, Output};
 use crate::text::{BAD, DIM, NAME, Text};
 
@@ -151,6 +152,15 @@ impl Report {
             aftermath: None,
             tokens: Vec::new(),
         }
+    }
+
+    /// A failure of this kind that tells itself: its first sentence says what happened,
+    /// the rest what can be done.
+    pub(crate) fn of(kind: Kind, error: &impl fmt::Display) -> Self {
+        let (message, next) = manage::sentences(&error.to_string());
+        let mut report = Report::new(kind, message);
+        report.next = next;
+        report
     }
 
     /// Adds what can be done about it.

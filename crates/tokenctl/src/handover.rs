@@ -3,17 +3,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, execute};
-use token_manager::token_profile::RecoveryKind;
-use token_manager::{RecoverySecret, Token, utc};
-use zeroize::Zeroizing;
+use token_desktop::{SecretFile, SecretFileError};
+use token_manager::{RecoverySecret, Token};
 
-use crate::commands::puk;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::secret;
 use crate::signal::{self, Restoring};
@@ -43,25 +40,25 @@ pub(crate) struct Hands<'a> {
     arguments: &'a HandOverArgs,
     /// Which token they are of, on the page.
     token: String,
-    /// The same in the file, line by line.
-    token_lines: Vec<String>,
-    file: Option<File>,
+    file: Option<SecretFile>,
     failure: Option<Failure>,
 }
 
 impl<'a> Hands<'a> {
     /// Refuses a file that exists, before anything is asked or sent.
     pub(crate) fn new(arguments: &'a HandOverArgs) -> Result<Self> {
-        match &arguments.save {
-            Some(path) if path.symlink_metadata().is_ok() => Err(exists(path).into()),
-            _ => Ok(Hands {
-                arguments,
-                token: String::new(),
-                token_lines: Vec::new(),
-                file: None,
-                failure: None,
-            }),
-        }
+        let file = arguments
+            .save
+            .as_ref()
+            .map(|path| SecretFile::new(path, "tokenctl"))
+            .transpose()
+            .map_err(|error| not_saved(&error))?;
+        Ok(Hands {
+            arguments,
+            token: String::new(),
+            file,
+            failure: None,
+        })
     }
 
     /// Sees that there is a way to hand a new secret over, before anything is
@@ -83,24 +80,15 @@ impl<'a> Hands<'a> {
             Some(serial) => format!(" of {}, serial number {serial}", identity.name),
             None => format!(" of {} in {}", identity.name, token.reader),
         };
-        let guid = identity.guid.as_ref().map(ToString::to_string);
-        let named = [
-            ("token", Some(identity.name.clone())),
-            ("serial number", identity.serial.clone()),
-            ("GUID when it was saved", guid),
-            ("id when it was saved", identity.id()),
-            ("reader", Some(token.reader.clone())),
-        ];
-        self.token_lines = named
-            .into_iter()
-            .filter_map(|(label, value)| Some(format!("# {label}: {}", safe(&value?))))
-            .collect();
+        if let Some(file) = &mut self.file {
+            file.name(token);
+        }
     }
 
     /// Hands a secret over; whether the person has taken it.
     pub(crate) fn take(&mut self, secret: &RecoverySecret) -> bool {
-        let taken = match &self.arguments.save {
-            Some(path) => self.save(secret, path),
+        let taken = match &mut self.file {
+            Some(file) => save(file, secret, self.arguments.saved_is_taken),
             None => show(
                 &format!("The new {}{}", secret.name(), self.token),
                 &secret.reveal(),
@@ -124,109 +112,31 @@ impl<'a> Hands<'a> {
             (result, _) => result,
         }
     }
+}
 
-    /// What stands above the secrets in the file: whoever finds several has to
-    /// know which is which, and whether it holds.
-    fn head(&self) -> String {
-        let now = utc(SystemTime::now());
-        let mut head = format!("# Secrets of a security token, saved by tokenctl at {now}\n");
-        for line in &self.token_lines {
-            head.push_str(line);
-            head.push('\n');
-        }
-        head.push_str(
-            "# They were saved before the token got them: they hold if the run ended well\n",
-        );
-        head
+/// Saves a secret in the file; whether the person has taken it.
+fn save(file: &mut SecretFile, secret: &RecoverySecret, saved_is_taken: bool) -> Result<bool> {
+    file.save(secret).map_err(|error| not_saved(&error))?;
+    if saved_is_taken {
+        return Ok(true);
     }
+    let question = format!(
+        "The new {} is in {}, and the token gets it next. Have you got it?",
+        secret.name(),
+        file.path().display()
+    );
+    secret::confirm(&question, "--saved-is-taken")
+}
 
-    /// Adds a secret to the file, a line each, and sees it to the disk. Lines
-    /// that begin with `#` say what it is, and of which token.
-    fn save(&mut self, secret: &RecoverySecret, path: &Path) -> Result<bool> {
-        let (kind, value) = (puk::kind(secret.kind()), secret.reveal());
-        let mut line = Zeroizing::new(String::with_capacity(kind.len() + value.len() + 3));
-        for part in [kind, ": ", value.as_str(), "\n"] {
-            line.push_str(part);
+fn not_saved(error: &SecretFileError) -> Report {
+    match error {
+        SecretFileError::Exists { path } => {
+            let message = format!("{} exists already and is not written over", path.display());
+            Report::new(Kind::Usage, message).next("Name a file that does not exist yet")
         }
-        let is_first = self.file.is_none();
-        let written = (|| {
-            let mut remarks = use_of(secret.kind()).to_owned();
-            if is_first {
-                self.file = Some(create(path)?);
-                sync_directory(path)?;
-                remarks = self.head() + &remarks;
-            }
-            if let Some(file) = &mut self.file {
-                file.write_all(remarks.as_bytes())?;
-                file.write_all(line.as_bytes())?;
-                file.sync_all()?;
-            }
-            Ok(())
-        })();
-        written.map_err(|error: io::Error| {
-            if error.kind() == io::ErrorKind::AlreadyExists {
-                return exists(path);
-            }
-            // There is nothing in it, and it would be in the way of another run.
-            if is_first && self.file.take().is_some() {
-                let _ = std::fs::remove_file(path);
-            }
-            let message = format!("{} cannot be written: {error}", path.display());
-            Report::new(Kind::Other, message).next("The token does not have the new secret")
-        })?;
-        if self.arguments.saved_is_taken {
-            return Ok(true);
-        }
-        let question = format!(
-            "The new {} is in {}, and the token gets it next. Have you got it?",
-            secret.name(),
-            path.display()
-        );
-        secret::confirm(&question, "--saved-is-taken")
+        other => Report::new(Kind::Other, other.to_string())
+            .next("The token does not have the new secret"),
     }
-}
-
-/// What a saved secret is for, as a remark above it.
-fn use_of(kind: RecoveryKind) -> &'static str {
-    match kind {
-        RecoveryKind::Puk => "# The PUK, which unblocks the PIN: `tokenctl pin unblock`\n",
-        RecoveryKind::XauthKey => {
-            "# The admin key, which unblocks the PIN and can erase the token: `tokenctl pin unblock \
-             --key`\n"
-        }
-        RecoveryKind::UnlockCode => {
-            "# The unlock code, which unblocks the PIN: `tokenctl pin unblock --unlock-code`\n"
-        }
-    }
-}
-
-fn exists(path: &Path) -> Report {
-    let message = format!("{} exists already and is not written over", path.display());
-    Report::new(Kind::Usage, message).next("Name a file that does not exist yet")
-}
-
-/// A file that only its owner can read, and that was not there before.
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// A file's name is on the disk when its directory is.
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps, reason = "as on Unix")]
-fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Shows a secret at the terminal, and says whether the question under it was

@@ -21,8 +21,6 @@ mod plan;
 mod reveal;
 mod run;
 mod secret;
-#[cfg(feature = "secret-store")]
-mod secret_store;
 mod signal;
 mod source;
 mod table;

@@ -2,14 +2,10 @@
 //! this computer keeps about it, the risks that were agreed to, and what a
 //! failed action means here.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use clap::Args;
-use etcetera::BaseStrategy as _;
 use token_manager::{
-    Action, ActionError, FileStore, LoadError, LoadOptions, Manager, NotSent, Overrides,
-    PairingCodeStore, PolicySource, Reason, Secret, Session, Token,
+    Action, ActionError, LoadError, Manager, NotSent, Overrides, PolicySource, Reason, Secret,
+    Session, Token,
 };
 
 use crate::contactless::{self, SessionFor};
@@ -50,46 +46,16 @@ impl RiskArgs {
 
 /// A manager of the source's tokens, with what this computer keeps about them.
 pub(crate) fn manager(source: &Source, risks: RiskArgs) -> Result<Manager> {
-    let records = FileStore::new(record_directory()?);
-    let manager = bare_manager(source, risks).with_store(Arc::new(records));
-    #[cfg(feature = "secret-store")]
-    if !stores_are_off() {
-        return Ok(manager.with_secrets(Arc::new(crate::secret_store::DesktopStore)));
-    }
-    Ok(manager)
+    let desktop = source.desktop();
+    desktop
+        .manager(source.backend(), risks.overrides(source))
+        .map_err(|error| Report::of(Kind::Other, &error).into())
 }
 
 /// The same, without what this computer keeps about them.
 fn bare_manager(source: &Source, risks: RiskArgs) -> Manager {
-    Manager::new(source.backend())
-        .with_options(source.options(LoadOptions::new()))
-        .with_pairing_codes(source.contactless().codes())
-        .with_overrides(risks.overrides(source))
-}
-
-/// Turns the stores for secrets off, with the value `none`: where nothing may be
-/// kept, and for tests.
-#[cfg(any(feature = "login-session", feature = "secret-store"))]
-const STORES: &str = "TOKENCTL_SECRET_STORE";
-
-#[cfg(any(feature = "login-session", feature = "secret-store"))]
-fn stores_are_off() -> bool {
-    std::env::var_os(STORES).is_some_and(|value| value == "none")
-}
-
-/// The store that keeps pairing codes until logout, or why there is none.
-#[cfg(feature = "login-session")]
-pub(crate) fn login_session() -> std::result::Result<Arc<dyn PairingCodeStore>, String> {
-    if stores_are_off() {
-        return Err(format!("it is turned off ({STORES} is \"none\")"));
-    }
-    token_manager::login_session().map_err(|why| why.to_string())
-}
-
-/// The store that keeps pairing codes until logout, which this build does not know.
-#[cfg(not(feature = "login-session"))]
-pub(crate) fn login_session() -> std::result::Result<Arc<dyn PairingCodeStore>, String> {
-    Err("it was left out of this build".to_owned())
+    let desktop = source.desktop();
+    desktop.manager_without_records(source.backend(), risks.overrides(source))
 }
 
 /// The one token that is meant, connected and read for this action.
@@ -177,22 +143,6 @@ pub(crate) fn complete(source: &Source, token: &mut Token, output: &Output) {
     });
     if let Err(unreadable) = completed {
         unreadable.warn(output);
-    }
-}
-
-/// Where records about tokens are kept.
-fn record_directory() -> Result<PathBuf> {
-    if let Some(directory) = std::env::var_os("TOKENCTL_RECORD_DIR").filter(|d| !d.is_empty()) {
-        return Ok(directory.into());
-    }
-    match etcetera::choose_base_strategy() {
-        Ok(strategy) => Ok(strategy.data_dir().join("tokenctl").join("records")),
-        Err(_) => Err(Report::new(
-            Kind::Other,
-            "there is no home directory to keep records about tokens in",
-        )
-        .next("Set TOKENCTL_RECORD_DIR to a directory of yours")
-        .into()),
     }
 }
 

@@ -1,18 +1,13 @@
 //! What this computer remembers of tokens, and how much of it is held against a
 //! token before it is shown.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use etcetera::BaseStrategy as _;
 use token_manager::token_cache::Cache;
 use token_manager::{Freshness, Remembered, Token, utc};
 
 use crate::json;
-
-/// Names another folder, or turns the cache off with the value `off`.
-const FOLDER: &str = "TOKENCTL_CACHE_DIR";
 
 /// How much of what is remembered is held against the token.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -42,24 +37,6 @@ impl FreshnessArgs {
             _ => usual,
         }
     }
-}
-
-/// The cache of this user. Touches no file yet. Without it, what a change makes stale
-/// is forgotten all the same: the next command may use it again.
-pub(crate) fn cache(off: bool) -> Cache {
-    match folder() {
-        Some(folder) if off => Cache::off().with_disk(&folder).only_forgetting(),
-        Some(folder) => Cache::off().with_disk(&folder),
-        None => Cache::off(),
-    }
-}
-
-fn folder() -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
-        return (folder != "off").then(|| folder.into());
-    }
-    let strategy = etcetera::choose_base_strategy().ok()?;
-    Some(strategy.cache_dir().join("tokenctl").join("tokens"))
 }
 
 /// That a change may be hidden by what was remembered before it.

@@ -1,14 +1,13 @@
 //! Where tokens come from: PC/SC or the software tokens, narrowed to the
 //! reader that was named, and recorded if asked for; and which token is meant.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use etcetera::BaseStrategy as _;
 use pcsc_transport::{
     Backend, Card, CardLink, LinkError, ReaderState, SendError, Sharing, TransportError, Watcher,
 };
 use piv_apdu::status::StatusWord;
+use token_desktop::{Desktop, Place};
 use token_manager::token_cache::Cache;
 use token_manager::{Freshness, LoadError, LoadOptions, Loaded, NotSent, Token, VciState};
 use virtual_token::EmbeddedBackend;
@@ -19,7 +18,6 @@ use crate::contactless::Contactless;
 use crate::error::{Kind, Report, Result};
 use crate::json;
 use crate::manage;
-use crate::memory;
 use crate::output::Output;
 use crate::trace::TraceFile;
 
@@ -28,7 +26,7 @@ pub(crate) struct Source {
     backend: Arc<Narrowed>,
     token: Option<String>,
     any_pin: bool,
-    cache: Cache,
+    desktop: Desktop,
     contactless: Contactless,
 }
 
@@ -41,6 +39,10 @@ impl Source {
         } else {
             readers()?
         };
+        let (contactless, trust) = Contactless::new(&global.contactless)?;
+        let desktop = Desktop::new()
+            .with_cache(token_desktop::cache(global.no_cache))
+            .with_trust(trust);
         Ok(Source {
             backend: Arc::new(Narrowed {
                 inner,
@@ -49,8 +51,8 @@ impl Source {
             }),
             token: global.token.clone(),
             any_pin: global.allow_any_pin,
-            cache: memory::cache(global.no_cache),
-            contactless: Contactless::new(&global.contactless)?,
+            contactless: contactless.with_codes(desktop.pairing_codes()),
+            desktop,
         })
     }
 
@@ -67,7 +69,12 @@ impl Source {
 
     /// What is remembered of tokens.
     pub(crate) fn cache(&self) -> &Cache {
-        &self.cache
+        self.desktop.cache()
+    }
+
+    /// What this computer keeps about tokens, remembers of them, and whom it believes.
+    pub(crate) fn desktop(&self) -> &Desktop {
+        &self.desktop
     }
 
     /// What is known for tokens on contactless readers.
@@ -77,8 +84,7 @@ impl Source {
 
     /// These options, with what this computer remembers and whom it believes.
     pub(crate) fn options(&self, options: LoadOptions) -> LoadOptions {
-        self.contactless
-            .with(options.with_cache(self.cache.clone()))
+        self.desktop.options(options)
     }
 
     /// The backend: its readers are those that match `--reader`.
@@ -119,7 +125,7 @@ impl Source {
     /// read. Those on contactless readers as they show themselves to everybody, and as
     /// they are remembered: no secure session is opened, and no pairing code sent.
     pub(crate) fn look(&self, options: &LoadOptions) -> Result<Vec<Loaded>> {
-        self.load_with(&options.clone().with_cache(self.cache.clone()))
+        self.load_with(&options.clone().with_cache(self.cache().clone()))
     }
 
     /// The readers are listed once, and again only to say what is missing where there
@@ -453,23 +459,10 @@ fn software_tokens() -> Result<Box<dyn Backend>> {
 
 /// The directory of software tokens, which is made if it is not there.
 pub(crate) fn store() -> Result<TokenStore> {
-    TokenStore::open(store_directory()?).map_err(|error| store_failed(&error).into())
-}
-
-/// Where software tokens are kept.
-pub(crate) fn store_directory() -> Result<PathBuf> {
-    if let Some(directory) = std::env::var_os("TOKENCTL_VIRTUAL_DIR").filter(|d| !d.is_empty()) {
-        return Ok(directory.into());
-    }
-    match etcetera::choose_base_strategy() {
-        Ok(strategy) => Ok(strategy.data_dir().join("tokenctl").join("virtual")),
-        Err(_) => Err(Report::new(
-            Kind::Other,
-            "there is no home directory to keep software tokens in",
-        )
-        .next("Set TOKENCTL_VIRTUAL_DIR to a directory of yours")
-        .into()),
-    }
+    let directory = Place::SoftwareTokens
+        .directory()
+        .map_err(|error| Report::of(Kind::Other, &error))?;
+    TokenStore::open(directory).map_err(|error| store_failed(&error).into())
 }
 
 /// What a failure of the store means here.

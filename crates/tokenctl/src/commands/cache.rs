@@ -23,7 +23,7 @@ pub(crate) fn run(
     source: impl Fn() -> Result<Source>,
     output: &Output,
 ) -> Result {
-    let cache = memory::cache(off);
+    let cache = token_desktop::cache(off);
     match command {
         CacheCommand::Show(arguments) => show(&cache, arguments.id.as_deref(), output),
         CacheCommand::Clear(CacheClearArgs { all: true }) => clear_all(&cache, output),

@@ -70,7 +70,7 @@ fn cache(
     source: impl Fn() -> Result<Source>,
     output: &Output,
 ) -> Result {
-    let store = manage::login_session().map_err(|why| nowhere(&why))?;
+    let store = token_desktop::login_session().map_err(|why| nowhere(&why.to_string()))?;
     let source = source()?;
     let manager = manage::manager(&source, RiskArgs::default())?;
     let manager = manager.with_pairing_codes(Arc::clone(&store));
@@ -99,9 +99,9 @@ fn cache(
 }
 
 fn list(output: &Output) -> Result {
-    let (store, why) = match manage::login_session() {
+    let (store, why) = match token_desktop::login_session() {
         Ok(store) => (Some(store), None),
-        Err(why) => (None, Some(why)),
+        Err(why) => (None, Some(why.to_string())),
     };
     let cards = match &store {
         Some(store) => store.list().map_err(|error| failed(&error))?,
@@ -142,7 +142,7 @@ fn list(output: &Output) -> Result {
 }
 
 fn forget(arguments: &PairingCodeForgetArgs, wanted: Option<&str>, output: &Output) -> Result {
-    let store = manage::login_session().ok();
+    let store = token_desktop::login_session().ok();
     let forgotten = match &store {
         Some(store) if arguments.all => store.forget_all().map_err(|error| failed(&error))?,
         Some(store) => {

@@ -9,7 +9,7 @@ use token_manager::{
 
 use crate::authority::{self, Given};
 use crate::cli::PersonalizeArgs;
-use crate::commands::{admin_key, pin, policy, puk, recycle};
+use crate::commands::{admin_key, pin, policy, recycle};
 use crate::describe;
 use crate::error::{Failure, Kind, Report, Result};
 use crate::handover::Hands;
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
             completed: done.is_some(),
             finished_earlier_run: done.is_some_and(|done| done.finished_earlier_run),
             steps,
-            recovery: done.map(|done| puk::kind(done.recovery)),
+            recovery: done.map(|done| done.recovery.id()),
             kept: done.map(|done| done.place.id()),
             saved: admin_key::saved(&arguments.hand_over),
             pin: describe::pin(&session.token().pin.status),

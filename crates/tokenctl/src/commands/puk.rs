@@ -43,7 +43,7 @@ fn show(arguments: &PukShowArgs, source: &Source, output: &Output) -> Result {
     if output.json {
         let body = json::PukShow {
             token: source::token_name(session.token()),
-            kind: kind(secret.kind()),
+            kind: secret.kind().id(),
             place: session.record().recovery.map(RecoveryPlace::id),
             value: &value,
             doubt: secret.doubt().map(RecoveryDoubt::id),
@@ -212,15 +212,6 @@ fn finish(
     result?;
     output.remark(&Text::styled(done, GOOD));
     Ok(())
-}
-
-/// A kind of recovery secret in JSON.
-pub(crate) fn kind(kind: RecoveryKind) -> &'static str {
-    match kind {
-        RecoveryKind::Puk => "puk",
-        RecoveryKind::XauthKey => "admin-key",
-        RecoveryKind::UnlockCode => "unlock-code",
-    }
 }
 
 /// That the person said no.

@@ -6,6 +6,8 @@ mod pcsc;
 
 use std::io::Write as _;
 
+use token_desktop::Place;
+
 use self::finding::{Area, Finding, Level};
 use crate::error::{Failure, Kind, Result};
 use crate::json;
@@ -90,7 +92,7 @@ fn number(count: usize, what: &str) -> String {
 /// Whether software tokens can be kept, and how many there are.
 fn software_tokens() -> Finding {
     let finding = |level, message| Finding::new("virtual-tokens", Area::Virtual, level, message);
-    match source::store_directory() {
+    match Place::SoftwareTokens.directory() {
         // Asked after, it is not made.
         Ok(directory) if !directory.exists() => {
             let message = format!(

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 /// What the items are filed under.
 const SERVICE: &str = "tokenctl";
 
-/// The desktop's store.
+/// The desktop's store for secrets. It may ask the person to unlock it, and is waited for
+/// two minutes at most; ask it on a thread that may wait.
 #[derive(Debug)]
 pub(crate) struct DesktopStore;
 
