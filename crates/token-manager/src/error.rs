@@ -72,6 +72,17 @@ pub enum LoadError {
         /// The time that was allowed.
         after: Duration,
     },
+    /// The caller has given it up
+    /// ([`LoadOptions::with_cancel`](crate::LoadOptions::with_cancel), or a
+    /// [`LoadAll`](crate::LoadAll) that was dropped).
+    #[error(
+        "reading the token in {reader:?} was cancelled. Nothing was changed on it; it can be read \
+         again"
+    )]
+    Cancelled {
+        /// The reader's name.
+        reader: String,
+    },
     /// The thread that read this token ended without a result, which means
     /// that the reader's backend panicked. The other tokens are not concerned.
     #[error(
@@ -93,6 +104,7 @@ impl LoadError {
             | Self::Link { reader, .. }
             | Self::ResetAgain { reader }
             | Self::Timeout { reader, .. }
+            | Self::Cancelled { reader }
             | Self::Aborted { reader } => reader,
         }
     }

@@ -1,6 +1,7 @@
 //! How a token is loaded.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use token_cache::Cache;
@@ -52,6 +53,7 @@ pub struct LoadOptions {
     /// How much of what is remembered is held against the token.
     pub freshness: Freshness,
     pub(crate) vci: VciAccess,
+    pub(crate) cancel: Option<Arc<AtomicBool>>,
 }
 
 impl Default for LoadOptions {
@@ -62,6 +64,7 @@ impl Default for LoadOptions {
             cache: Cache::off(),
             freshness: Freshness::Fresh,
             vci: VciAccess::default(),
+            cancel: None,
         }
     }
 }
@@ -107,6 +110,17 @@ impl LoadOptions {
     #[must_use]
     pub fn with_pairing_codes(mut self, codes: Arc<dyn PairingCodeStore>) -> Self {
         self.vci.codes = Some(codes);
+        self
+    }
+
+    /// Sets a flag that ends a load when it becomes true: before its next command, with
+    /// [`LoadError::Cancelled`](crate::LoadError::Cancelled), and with nothing remembered
+    /// of it. Like the timeout it can't take a command back that the reader has not
+    /// answered. For a [`Manager`](crate::Manager) it ends the reading that opens a
+    /// session; what a session does, reloading included, goes on to its end.
+    #[must_use]
+    pub fn with_cancel(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Some(flag);
         self
     }
 

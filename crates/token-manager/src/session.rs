@@ -285,7 +285,9 @@ impl Session {
     /// # Errors
     /// [`ActionError::Load`], [`ActionError::Store`]; what was known is kept.
     pub fn reload(&mut self) -> Result<(), ActionError> {
-        let options = self.manager.options.clone();
+        let mut options = self.manager.options.clone();
+        // It may be part of an action, which is not to be left half done.
+        options.cancel = None;
         self.token = load(&mut self.card, &options.with_freshness(Freshness::Fresh))?;
         self.read_at = self.card.losses();
         self.consult_record()

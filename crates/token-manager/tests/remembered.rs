@@ -11,16 +11,19 @@
 mod desk;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use pcsc_transport::{Card, ExtendedLength, Insertion};
+use pcsc_transport::{
+    Card, CardLink, Continuity, ExtendedLength, Insertion, Leave, LinkError, LinkInfo,
+};
 use piv_apdu::object::ObjectTag;
 use piv_apdu::status::StatusWord;
 use token_manager::token_cache::{Cache, Item};
 use token_manager::token_profile::Policy;
 use token_manager::{
-    ActionError, Authority, FidoState, Freshness, KeyOrigin, LastTry, LoadOptions, Manager,
-    NotSent, Overrides, PinChangeEntry, PinEntry, PinStatus, Token, load,
+    ActionError, Authority, FidoState, Freshness, KeyOrigin, LastTry, LoadError, LoadOptions,
+    Manager, NotSent, Overrides, PinChangeEntry, PinEntry, PinStatus, Token, load,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{
@@ -854,5 +857,81 @@ fn a_token_that_is_known_from_memory_only_is_read_before_it_is_erased() {
             assert_eq!(session.token().remembered, None);
             assert_ne!(session.token().identity.serial, truth.identity.serial);
         }
+    }
+}
+
+/// A link on whose n-th command somebody gives the load up.
+struct GivenUp {
+    link: virtual_token::VirtualLink,
+    at: u64,
+    sent: u64,
+    flag: Arc<AtomicBool>,
+}
+
+impl CardLink for GivenUp {
+    fn info(&self) -> &LinkInfo {
+        self.link.info()
+    }
+
+    fn begin(&mut self) -> Result<Continuity, LinkError> {
+        self.link.begin()
+    }
+
+    fn transmit(&mut self, command: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, LinkError> {
+        self.sent += 1;
+        if self.sent == self.at {
+            self.flag.store(true, Ordering::Relaxed);
+        }
+        self.link.transmit(command)
+    }
+
+    fn end(&mut self, leave: Leave) -> Result<(), LinkError> {
+        self.link.end(leave)
+    }
+}
+
+#[test]
+fn a_load_that_is_cancelled_ends_before_its_next_command_and_remembers_nothing() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let whole = read(&card, &Cache::off(), Freshness::Fresh);
+        for at in 1..whole.round_trips {
+            let cache = Cache::off().with_memory();
+            let flag = Arc::new(AtomicBool::new(false));
+            let link = card.connect(&LinkOptions::new("Virtual")).unwrap();
+            let link = GivenUp {
+                link,
+                at,
+                sent: 0,
+                flag: Arc::clone(&flag),
+            };
+            let mut connected = Card::new(Box::new(link));
+            let options = options(&cache, Freshness::Fresh).with_cancel(Arc::clone(&flag));
+            let case = format!("{profile} at {at}");
+            match load(&mut connected, &options) {
+                Err(LoadError::Cancelled { reader }) => assert_eq!(reader, "Virtual", "{case}"),
+                // There was no command after this one, which took a few APDUs at most.
+                Ok(token) => {
+                    assert!(at + 4 > token.round_trips, "{case}");
+                    break;
+                }
+                Err(error) => panic!("{case}: {error}"),
+            }
+            // An answer is fetched to its end: one command may take several APDUs.
+            assert!(connected.round_trips() < whole.round_trips, "{case}");
+            assert!(cache.held().is_empty(), "{case}");
+            flag.store(false, Ordering::Relaxed);
+            assert!(
+                same(load(&mut connected, &options).unwrap(), &whole),
+                "{case}"
+            );
+        }
+        let flag = Arc::new(AtomicBool::new(true));
+        let before = card.commands();
+        let link = card.connect(&LinkOptions::new("Virtual")).unwrap();
+        let options = LoadOptions::new().with_cancel(flag);
+        let error = load(&mut Card::new(Box::new(link)), &options).unwrap_err();
+        assert!(matches!(error, LoadError::Cancelled { .. }), "{error}");
+        assert_eq!(card.commands(), before, "nothing is sent");
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn deadline(options: &LoadOptions) -> Option<Instant> {
 pub(crate) struct Limits {
     timeout: Duration,
     deadline: Option<Instant>,
-    cancelled: Option<Arc<AtomicBool>>,
+    cancelled: Vec<Arc<AtomicBool>>,
 }
 
 impl Limits {
@@ -37,22 +37,22 @@ impl Limits {
         Self {
             timeout: options.timeout.unwrap_or_default(),
             deadline: deadline(options),
-            cancelled: None,
+            cancelled: options.cancel.iter().cloned().collect(),
         }
     }
 
     pub(crate) fn cancelled_by(mut self, flag: &Arc<AtomicBool>) -> Self {
-        self.cancelled = Some(Arc::clone(flag));
+        self.cancelled.push(Arc::clone(flag));
         self
     }
 
     pub(super) fn check(&self) -> Result<(), Stop> {
         if self
             .cancelled
-            .as_ref()
-            .is_some_and(|flag| flag.load(Ordering::Relaxed))
+            .iter()
+            .any(|flag| flag.load(Ordering::Relaxed))
         {
-            return Err(Stop::Link(LinkError::Cancelled));
+            return Err(Stop::Cancelled);
         }
         match self.deadline {
             Some(deadline) if Instant::now() >= deadline => Err(Stop::Timeout),
@@ -66,6 +66,7 @@ pub(super) enum Stop {
     Link(LinkError),
     ResetAgain,
     Timeout,
+    Cancelled,
     NotAPivCard(StatusWord),
     NoSelectAnswer(String),
 }
@@ -80,6 +81,7 @@ impl Stop {
                 reader,
                 after: limits.timeout,
             },
+            Self::Cancelled => LoadError::Cancelled { reader },
             Self::NotAPivCard(status) => LoadError::NotAPivCard {
                 reader,
                 atr: card.info().atr,
