@@ -15,6 +15,7 @@ mod policy;
 mod progress;
 mod recovery;
 mod recycle;
+mod rules;
 mod unblock;
 mod use_key;
 
@@ -32,4 +33,5 @@ pub use policy::{Enforcer, PolicySet};
 pub use progress::Observer;
 pub use recovery::{RecoveryDoubt, RecoverySecret};
 pub use recycle::Recycled;
+pub use rules::PolicyRule;
 pub use unblock::{UnblockChallenge, UnblockWith, Unblocked};

@@ -14,6 +14,7 @@ use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage as KeyUsageExtension};
 use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+use crate::concern::{is_weak_curve, is_weak_signature};
 use crate::error::Unreadable;
 
 /// A certificate object and what is in it.
@@ -30,6 +31,16 @@ pub struct CertificateEntry {
 }
 
 impl CertificateEntry {
+    /// How its place is named in a sentence: the slot (`9A`), or the tag of the object
+    /// (`5FC10D`) where it has none. Hexadecimal.
+    pub fn place(&self) -> String {
+        let bytes = match self.slot {
+            Some(slot) => vec![slot.get()],
+            None => self.tag.to_bytes(),
+        };
+        hex(&bytes).to_ascii_uppercase()
+    }
+
     /// The certificate, if one was found and understood.
     pub fn certificate(&self) -> Option<&CertificateInfo> {
         match &self.state {
@@ -80,6 +91,7 @@ pub enum CertificateState {
 /// make them safe before they go to a terminal.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct CertificateInfo {
     /// Subject, as RFC 4514 writes it: `CN=Jo Doe,O=Example`.
     pub subject: String,
@@ -109,6 +121,8 @@ pub struct CertificateInfo {
     pub compressed: bool,
     /// The certificate itself, uncompressed.
     pub der: Vec<u8>,
+    pub(crate) weak_curve: bool,
+    pub(crate) weak_signature: bool,
 }
 
 impl CertificateInfo {
@@ -143,6 +157,9 @@ impl CertificateInfo {
             self_issued: tbs.subject() == tbs.issuer(),
             compressed: false,
             der: der.to_vec(),
+            weak_curve: curve_of(tbs.subject_public_key_info())
+                .is_some_and(|curve| is_weak_curve(&curve)),
+            weak_signature: is_weak_signature(&certificate.signature_algorithm().oid),
         })
     }
 
@@ -321,29 +338,21 @@ pub enum PublicKeyAlgorithm {
 impl PublicKeyAlgorithm {
     fn of(key: &SubjectPublicKeyInfoOwned) -> Self {
         const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-        const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
         const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
         const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 
         let algorithm = key.algorithm.oid;
-        if algorithm == RSA {
-            if let Some(bits) = rsa_bits(key.subject_public_key.raw_bytes()) {
-                return Self::Rsa { bits };
-            }
-        } else if algorithm == EC {
-            let curve = key
-                .algorithm
-                .parameters
-                .as_ref()
-                .and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
-            match curve {
-                Some(P256) => return Self::EccP256,
-                Some(P384) => return Self::EccP384,
-                Some(curve) => return Self::Other(oid_name(&curve)),
-                None => {}
-            }
+        if algorithm == RSA
+            && let Some(bits) = rsa_bits(key.subject_public_key.raw_bytes())
+        {
+            return Self::Rsa { bits };
         }
-        Self::Other(oid_name(&algorithm))
+        match curve_of(key) {
+            Some(P256) => Self::EccP256,
+            Some(P384) => Self::EccP384,
+            Some(curve) => Self::Other(oid_name(&curve)),
+            None => Self::Other(oid_name(&algorithm)),
+        }
     }
 
     /// The PIV algorithm (SP 800-78) that such a key has, if PIV has one.
@@ -376,6 +385,22 @@ impl fmt::Display for PublicKeyAlgorithm {
 pub fn utc(moment: SystemTime) -> String {
     der::DateTime::from_system_time(moment)
         .map_or_else(|_| "unknown".to_owned(), |moment| moment.to_string())
+}
+
+/// The day of a moment in UTC: `2031-05-01`; `"unknown"` as for [`utc`].
+pub fn date(moment: SystemTime) -> String {
+    let moment = utc(moment);
+    moment.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// The named curve of a key on one (RFC 5480).
+fn curve_of(key: &SubjectPublicKeyInfoOwned) -> Option<ObjectIdentifier> {
+    const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+
+    let parameters = key.algorithm.parameters.as_ref()?;
+    (key.algorithm.oid == EC)
+        .then(|| parameters.decode_as::<ObjectIdentifier>().ok())
+        .flatten()
 }
 
 /// Bits of the modulus of an `RSAPublicKey ::= SEQUENCE { INTEGER, INTEGER }`.
@@ -424,6 +449,13 @@ mod tests {
 
     const RSA: &[u8] = include_bytes!("../tests/data/digital_signature.der");
     const ECC: &[u8] = include_bytes!("../tests/data/piv_authentication.der");
+
+    #[test]
+    fn dates_are_days_in_utc() {
+        assert_eq!(date(SystemTime::UNIX_EPOCH), "1970-01-01");
+        let moment = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_709_251_199);
+        assert_eq!(date(moment), "2024-02-29");
+    }
 
     fn show(der: &[u8]) {
         if let Ok(info) = CertificateInfo::parse(der) {

@@ -67,6 +67,7 @@ mod actions;
 mod all;
 mod capability;
 mod certificate;
+mod concern;
 mod content;
 mod error;
 mod failure;
@@ -81,10 +82,11 @@ mod secrets;
 mod session;
 mod token;
 mod vci;
+mod words;
 
 pub use actions::{
     AdminKeySet, Authenticated, Authority, Enforcer, FidoPinChanged, HandOver, KeyCheck, Observer,
-    PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry, PolicySet,
+    PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry, PolicyRule, PolicySet,
     PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled, SetKey, UnblockChallenge, UnblockWith,
     Unblocked, Verification,
 };
@@ -95,8 +97,9 @@ pub use all::{LoadAll, Loaded, load_all, load_reader};
 pub use capability::{Action, Capabilities, Capability, CapabilityEntry, Reason};
 pub use certificate::{
     CertificateEntry, CertificateInfo, CertificateState, KeyUsage, PublicKeyAlgorithm, Purpose,
-    Validity, utc,
+    Validity, date, utc,
 };
+pub use concern::CertificateConcern;
 pub use content::{
     AlgorithmSource, KeyEntry, KeyOrigin, OathSlot, OathState, ObjectEntry, ObjectState,
     ObjectValue,
@@ -122,3 +125,4 @@ pub use token::{ProfileState, Remembered, Token, TokenFamily, TokenIdentity};
 pub use token_cache;
 pub use token_profile;
 pub use vci::{CardTrust, VciError, VciState};
+pub use words::{ago, sentences};

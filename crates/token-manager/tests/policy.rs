@@ -534,6 +534,45 @@ fn it_says_who_enforces_what() {
 }
 
 #[test]
+fn each_rule_says_what_it_is_set_to_what_that_means_and_whether_it_can_be_set() {
+    for profile in Profile::ALL {
+        let mut session = desk(profile).open();
+        let before = session.rules();
+        set(&mut session, &factory(profile), &MILD).unwrap();
+        let after = session.rules();
+        let ids: Vec<_> = after.iter().map(|rule| rule.id).collect();
+        let all = [
+            "length",
+            "alphabet",
+            "force-change",
+            "challenge",
+            "refuse-weak",
+        ];
+        assert_eq!(ids, [&all[..], &["fido-shared-pin"]].concat(), "{profile}");
+        assert_eq!(after[0].value, "6 to 8", "{profile}");
+        assert_eq!(
+            after[0].meaning(),
+            "A new PIN has 6 to 8 characters",
+            "{profile}"
+        );
+        assert_eq!(after[1].value, "digits", "{profile}");
+        let enforcement: Vec<_> = after.iter().map(|it| (it.action, it.enforcer)).collect();
+        assert_eq!(enforcement, session.enforcement(), "{profile}");
+        for (before, after) in before.iter().zip(&after) {
+            let changed = before.value != after.value;
+            assert_eq!(changed, before.meaning() != after.meaning(), "{profile}");
+            let settable = session.ensure(after.action).is_ok();
+            assert_eq!(
+                settable,
+                after.refusal().is_none(),
+                "{profile} {}",
+                after.id
+            );
+        }
+    }
+}
+
+#[test]
 fn a_card_lost_at_any_command_has_the_old_policy_or_the_new_one() {
     for profile in Profile::ALL {
         let calm = desk(profile);

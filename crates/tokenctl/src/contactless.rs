@@ -318,7 +318,7 @@ fn trust(arguments: &ContactlessArgs) -> Result<(CardTrust, Option<String>)> {
 
 /// What a closed virtual contact interface means for a command that needs it.
 pub(crate) fn vci_failed(error: &VciError) -> Report {
-    let (message, next) = manage::sentences(&error.to_string());
+    let (message, next) = token_manager::sentences(&error.to_string());
     let kind = match error {
         VciError::WrongPairingCode { .. } => Kind::Wrong,
         _ => Kind::NotSent,

@@ -8,10 +8,10 @@ use pcsc_transport::Interface;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::ObjectTag;
 use token_manager::{
-    AlgorithmSource, Alphabet, CapabilityEntry, CertificateEntry, CertificateInfo,
-    CertificateState, FidoPinState, FidoState, KeyEntry, KeyOrigin, OathSlot, OathState,
-    ObjectEntry, ObjectState, PinPolicy, PinStatus, PolicySource, Token, TokenFamily,
-    TokenIdentity, Validity, VciState, utc,
+    AlgorithmSource, Alphabet, CapabilityEntry, CertificateConcern, CertificateEntry,
+    CertificateInfo, CertificateState, FidoPinState, FidoState, KeyEntry, KeyOrigin, OathSlot,
+    OathState, ObjectEntry, ObjectState, PinPolicy, PinStatus, PolicySource, Token, TokenFamily,
+    TokenIdentity, Validity, VciState, date, utc,
 };
 
 use crate::json;
@@ -37,58 +37,9 @@ pub(crate) fn summary(token: &Token, now: SystemTime) -> json::Summary {
             .filter(|entry| entry.der().is_some())
             .count(),
         unfinished: token.unfinished.as_ref().map(|it| it.action.clone()),
-        warnings: warnings(token, now),
+        warnings: token.warnings(now),
         remembered: memory::json(token, now),
     }
-}
-
-/// What a person should know at a glance.
-fn warnings(token: &Token, now: SystemTime) -> Vec<String> {
-    let pin = match &token.pin.status {
-        PinStatus::TriesLeft(1) => Some("one PIN try left"),
-        PinStatus::Blocked => Some("PIN blocked"),
-        PinStatus::NotSet => Some("no PIN set"),
-        _ => None,
-    };
-    let mut warnings: Vec<String> = pin.into_iter().map(str::to_owned).collect();
-    warnings.extend(content_warnings(token, now));
-    warnings
-}
-
-/// The same, without what the PIN's state says by itself.
-pub(crate) fn content_warnings(token: &Token, now: SystemTime) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let Some(journal) = &token.unfinished {
-        warnings.push(format!("{} not finished", journal.action));
-    }
-    if token.wants_pin_change() {
-        warnings.push("the PIN has to be changed".to_owned());
-    }
-    for entry in &token.certificates {
-        let slot = place(entry);
-        match &entry.state {
-            CertificateState::Present(info) => match info.validity(now) {
-                Validity::Valid => {}
-                Validity::Expired => warnings.push(format!("certificate {slot} expired")),
-                Validity::NotYetValid => warnings.push(format!("certificate {slot} not yet valid")),
-            },
-            CertificateState::Empty | CertificateState::Absent | CertificateState::NeedsContact => {
-            }
-            _ => warnings.push(format!("certificate {slot} unreadable")),
-        }
-    }
-    for object in &token.objects {
-        if let ObjectState::Unreadable(_) = object.state {
-            warnings.push(format!("{} unreadable", object.name));
-        }
-    }
-    for problem in &token.problems {
-        warnings.push(format!(
-            "{} unreadable",
-            problem.part.name().trim_start_matches("the ")
-        ));
-    }
-    warnings
 }
 
 /// The interface's name.
@@ -217,11 +168,6 @@ pub(crate) fn key(key: &KeyEntry) -> json::Key {
     }
 }
 
-/// The place of a certificate: its slot, or its object where it has none.
-pub(crate) fn place(entry: &CertificateEntry) -> String {
-    entry.slot.map_or_else(|| tag(entry.tag), slot)
-}
-
 /// A place for a certificate in JSON.
 pub(crate) fn certificate_slot(entry: &CertificateEntry, now: SystemTime) -> json::CertificateSlot {
     let (state, detail) = match &entry.state {
@@ -255,6 +201,7 @@ fn certificate(info: &CertificateInfo, now: SystemTime) -> json::Certificate {
             Validity::NotYetValid => "not-yet-valid",
             Validity::Expired => "expired",
         },
+        concerns: info.concerns(now).into_iter().map(concern).collect(),
         key_usage: info
             .key_usage
             .as_ref()
@@ -276,30 +223,41 @@ fn certificate(info: &CertificateInfo, now: SystemTime) -> json::Certificate {
     }
 }
 
+fn concern(concern: CertificateConcern) -> json::Reason {
+    json::Reason {
+        id: concern.id(),
+        sentence: concern.sentence(),
+    }
+}
+
 /// The certificate between BEGIN CERTIFICATE and END CERTIFICATE (RFC 7468).
 /// Cannot fail for what fits in memory; an empty text if it does.
 pub(crate) fn pem(certificate: &[u8]) -> String {
     der::pem::encode_string("CERTIFICATE", LineEnding::LF, certificate).unwrap_or_default()
 }
 
-/// Validity for people, with the date that matters.
+/// Validity for people, with the date that matters, and what else is of concern.
 pub(crate) fn validity(info: &CertificateInfo, now: SystemTime) -> Text {
-    match info.validity(now) {
-        Validity::Valid => {
-            Text::styled("valid", GOOD).plain(format!(" until {}", date(info.not_after)))
+    let concerns = info.concerns(now);
+    let (end, soon) = (date(info.not_after), CertificateConcern::ExpiresSoon);
+    let text = match info.validity(now) {
+        Validity::Valid if concerns.contains(&soon) => {
+            Text::styled(soon.phrase(), WARNING).plain(format!(", on {end}"))
         }
+        Validity::Valid => Text::styled("valid", GOOD).plain(format!(" until {end}")),
         Validity::NotYetValid => Text::styled("not yet valid", WARNING)
             .plain(format!(", from {}", date(info.not_before))),
-        Validity::Expired => {
-            Text::styled("expired", BAD).plain(format!(" on {}", date(info.not_after)))
-        }
-    }
-}
-
-/// The day of a moment in UTC: `2031-05-01`.
-pub(crate) fn date(moment: SystemTime) -> String {
-    let moment = utc(moment);
-    moment.split('T').next().unwrap_or_default().to_owned()
+        Validity::Expired => Text::styled("expired", BAD).plain(format!(" on {end}")),
+    };
+    concerns
+        .into_iter()
+        .filter(|concern| {
+            matches!(
+                concern,
+                CertificateConcern::WeakKey | CertificateConcern::WeakSignature
+            )
+        })
+        .fold(text, |text, weak| text.then(format!("; {weak}"), WARNING))
 }
 
 /// A data object in JSON.
@@ -512,16 +470,7 @@ pub(crate) fn cached_id(identity: &token_manager::token_cache::Identity) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn dates_are_days_in_utc() {
-        assert_eq!(date(SystemTime::UNIX_EPOCH), "1970-01-01");
-        let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(1_709_251_199);
-        assert_eq!(date(moment), "2024-02-29");
-    }
 
     #[test]
     fn an_unverified_pin_is_never_zero_left() {

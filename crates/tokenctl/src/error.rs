@@ -5,7 +5,6 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::json;
-use crate::manage;
 use crate::output::{self, Output};
 use crate::text::{BAD, DIM, NAME, Text};
 
@@ -157,7 +156,7 @@ impl Report {
     /// A failure of this kind that tells itself: its first sentence says what happened,
     /// the rest what can be done.
     pub(crate) fn of(kind: Kind, error: &impl fmt::Display) -> Self {
-        let (message, next) = manage::sentences(&error.to_string());
+        let (message, next) = token_manager::sentences(&error.to_string());
         let mut report = Report::new(kind, message);
         report.next = next;
         report

@@ -258,6 +258,7 @@ pub(crate) struct Certificate {
     pub(crate) not_before: String,
     pub(crate) not_after: String,
     pub(crate) validity: &'static str,
+    pub(crate) concerns: Vec<Reason>,
     pub(crate) key_usage: Option<Vec<&'static str>>,
     pub(crate) extended_key_usage: Option<Vec<Purpose>>,
     pub(crate) public_key: String,

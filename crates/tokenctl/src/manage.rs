@@ -148,7 +148,7 @@ pub(crate) fn complete(source: &Source, token: &mut Token, output: &Output) {
 
 /// What a failed action means here.
 pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
-    let (message, next) = sentences(&error.to_string());
+    let (message, next) = error.parts();
     let mut report = match error {
         ActionError::Load(LoadError::Link { source, .. }) => {
             source::link_failed(source, Some(reader))
@@ -162,13 +162,13 @@ pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
                 report.kind = Kind::TokenGone;
             }
             report.message = message;
-            report.next = Some(aftermath.sentence().to_owned());
+            report.next = next;
             report.aftermath = Some(aftermath.id());
             report
         }
         ActionError::SessionLost { aftermath, .. } => {
             let mut report = Report::new(Kind::Other, message);
-            report.next = Some(aftermath.sentence().to_owned());
+            report.next = next;
             report.aftermath = Some(aftermath.id());
             report
         }
@@ -234,16 +234,5 @@ fn kind(error: &ActionError) -> Kind {
         ActionError::Refused { .. } | ActionError::RefusedByFido { .. } => Kind::CardRefused,
         ActionError::AuthenticationLost => Kind::TokenGone,
         _ => Kind::Other,
-    }
-}
-
-/// The first sentence, and the rest as what to do next.
-pub(crate) fn sentences(text: &str) -> (String, Option<String>) {
-    match text.split_once(". ") {
-        Some((first, rest)) => (
-            first.to_owned(),
-            Some(rest.trim_end_matches('.').to_owned()),
-        ),
-        None => (text.trim_end_matches('.').to_owned(), None),
     }
 }

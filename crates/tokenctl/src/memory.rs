@@ -1,11 +1,11 @@
 //! What this computer remembers of tokens, and how much of it is held against a
 //! token before it is shown.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::Args;
 use token_manager::token_cache::Cache;
-use token_manager::{Freshness, Remembered, Token, utc};
+use token_manager::{Freshness, Token, utc};
 
 use crate::json;
 
@@ -50,13 +50,7 @@ pub(crate) fn not_forgotten(cache: &Cache) -> String {
 /// How old what is shown of a token is, if it was not all read from it: `as it was
 /// 5 min ago`.
 pub(crate) fn age_text(token: &Token, now: SystemTime) -> Option<String> {
-    let remembered = token.remembered?;
-    let age_now = age_of(remembered, now);
-    Some(match remembered.freshness {
-        Freshness::Checked if age_now.as_secs() == 0 => "checked now, remembered just now".into(),
-        Freshness::Checked => format!("checked now, remembered for {}", age(age_now)),
-        _ => format!("as it was {}", ago(age_now)),
-    })
+    Some(token.remembered?.age_text(now))
 }
 
 /// The same as a program reads it.
@@ -64,53 +58,10 @@ pub(crate) fn json(token: &Token, now: SystemTime) -> Option<json::Remembered> {
     let remembered = token.remembered?;
     Some(json::Remembered {
         since: utc(remembered.since),
-        seconds: age_of(remembered, now).as_secs(),
+        seconds: remembered.age(now).as_secs(),
         check: match remembered.freshness {
             Freshness::Checked => "objects",
             _ => "identity",
         },
     })
-}
-
-/// A clock that was set back makes nothing younger than now.
-fn age_of(remembered: Remembered, now: SystemTime) -> Duration {
-    now.duration_since(remembered.since).unwrap_or_default()
-}
-
-/// When that was: `5 min ago`, or `just now`.
-pub(crate) fn ago(since: Duration) -> String {
-    match since.as_secs() {
-        0 => "just now".to_owned(),
-        _ => format!("{} ago", age(since)),
-    }
-}
-
-/// A span of time in its largest unit: `12 s`, `5 min`, `3 h`, `2 days`.
-fn age(age: Duration) -> String {
-    match age.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_less_than_a_second_ago_was_just_now() {
-        for (milliseconds, text) in [
-            (0, "just now"),
-            (999, "just now"),
-            (1_000, "1 s ago"),
-            (119_999, "119 s ago"),
-            (120_000, "2 min ago"),
-            (7_200_000, "2 h ago"),
-            (172_800_000, "2 days ago"),
-        ] {
-            assert_eq!(ago(Duration::from_millis(milliseconds)), text);
-        }
-    }
 }

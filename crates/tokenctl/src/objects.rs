@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use piv_apdu::object::{Chuid, DataGroup, Discovery, KeyHistory};
 use token_manager::ObjectValue;
 
-use crate::describe;
 use crate::hex;
 use crate::json::ObjectContent;
 use crate::output::Fields;
@@ -91,7 +90,7 @@ fn chuid_fields(chuid: &Chuid, now: SystemTime) -> Fields {
     if let Some(date) = chuid.expiry {
         let date = date.to_string();
         // Both are YYYY-MM-DD, so their order is that of time.
-        let expired = date < describe::date(now);
+        let expired = date < token_manager::date(now);
         let note = if expired { " expired" } else { "" };
         fields.add("Expires", Text::from(date).then(note, BAD));
     }

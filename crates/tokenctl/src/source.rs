@@ -552,12 +552,7 @@ pub(crate) fn link_failed(error: &LinkError, reader: Option<&str>) -> Report {
 pub(crate) fn transport_failed(error: &TransportError, reader: &str) -> Report {
     match error {
         TransportError::Link(error) => link_failed(error, Some(reader)),
-        TransportError::InTheClear => {
-            let (message, next) = manage::sentences(&error.to_string());
-            let mut report = Report::new(Kind::NotSent, message).in_reader(reader);
-            report.next = next;
-            report
-        }
+        TransportError::InTheClear => Report::of(Kind::NotSent, error).in_reader(reader),
         other => Report::new(Kind::Other, other.to_string()).in_reader(reader),
     }
 }

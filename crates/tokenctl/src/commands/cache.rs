@@ -10,7 +10,6 @@ use crate::cli::{CacheClearArgs, CacheCommand};
 use crate::describe;
 use crate::error::{Kind, Report, Result};
 use crate::json;
-use crate::memory;
 use crate::output::{self, Output};
 use crate::source::{self, Source};
 use crate::table::Table;
@@ -76,7 +75,7 @@ fn tokens(held: &[Held]) -> Table {
         };
         table.row([
             Text::styled(describe::cached_id(identity).unwrap_or_default(), NAME),
-            Text::from(memory::ago(checked)),
+            Text::from(token_manager::ago(checked)),
             Text::from(snapshot.entries().len().to_string()),
             Text::from(snapshot.size().to_string()),
             Text::from(held.counts.hits.to_string()),
@@ -94,7 +93,7 @@ fn items(held: &Held) -> Table {
         let read = now.duration_since(entry.read_at).unwrap_or(Duration::ZERO);
         table.row([
             Text::from(item.name()),
-            Text::from(memory::ago(read)),
+            Text::from(token_manager::ago(read)),
             Text::from(entry.response.data().len().to_string()),
             Text::styled(entry.response.status().to_string(), DIM),
         ]);

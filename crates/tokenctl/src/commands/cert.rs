@@ -67,7 +67,7 @@ fn list(source: &Source, freshness: FreshnessArgs, output: &Output) -> Result {
 fn table(token: &Token, now: SystemTime) -> Table {
     let mut table = Table::new(&["SLOT", "USE", "KEY", "VALIDITY", "SUBJECT"]);
     for entry in &token.certificates {
-        let slot = Text::styled(describe::place(entry), NAME);
+        let slot = Text::styled(entry.place(), NAME);
         let usage = entry
             .slot
             .map_or_else(|| entry.tag.name(), KeyReference::name);

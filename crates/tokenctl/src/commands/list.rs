@@ -116,7 +116,7 @@ fn write_table(tokens: &[Token], output: &Output) -> Result {
 
 /// What a person should see to, and how old what is shown is.
 fn notes(token: &Token, now: SystemTime) -> Text {
-    let warnings = describe::content_warnings(token, now).join(", ");
+    let warnings = token.content_warnings(now).join(", ");
     let separator = if warnings.is_empty() { "" } else { ", " };
     match memory::age_text(token, now) {
         Some(age) => Text::styled(warnings, WARNING).then(format!("{separator}{age}"), DIM),

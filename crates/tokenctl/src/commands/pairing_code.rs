@@ -218,7 +218,7 @@ fn name_of(card: &Guid) -> json::CardName {
 
 /// That there is no place for a code.
 fn nowhere(why: &str) -> Report {
-    let (why, way) = manage::sentences(why);
+    let (why, way) = token_manager::sentences(why);
     let message = format!("there is no place that keeps a pairing code until you log out: {why}");
     let next = "`tokenctl pairing-code show` shows it; nothing was sent to the token";
     Report::new(Kind::Unavailable, message).next(match way {

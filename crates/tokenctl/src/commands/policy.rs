@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
-use token_manager::{Action, Capability, Enforcer, Session};
+use token_manager::token_profile::{Alphabet, Policy};
+use token_manager::{Action, PolicyRule, Session};
 
 use crate::cli::{PolicyArgs, PolicyCommand, PolicySetArgs};
 use crate::contactless::SessionFor;
@@ -30,7 +30,7 @@ pub(crate) fn run(command: &PolicyCommand, source: &Source, output: &Output) -> 
 
 fn show(source: &Source, output: &Output) -> Result {
     let session = manage::open_to_read(source, |_| Some(SessionFor::Reading), output)?;
-    let rules = rules(&session);
+    let rules: Vec<_> = session.rules().into_iter().map(rule).collect();
     let token = session.token();
     if output.json {
         let body = json::PolicyShow {
@@ -120,73 +120,16 @@ fn profile(id: &str) -> &'static str {
     }
 }
 
-/// Each rule as it stands on a token.
-fn rules(session: &Session) -> Vec<json::PolicyRule> {
-    let (managed, rule) = (session.managed_policy(), session.policy());
-    let mut in_force = managed;
-    in_force.minimum = rule.minimum;
-    in_force.maximum = rule.maximum;
-    in_force.alphabet = match rule.alphabet {
-        token_manager::Alphabet::Digits => Alphabet::Digits,
-        _ => Alphabet::Any,
-    };
-    let one = |(action, enforcer): (Action, Enforcer)| {
-        let capability = session.token().capabilities.get(action);
-        let reason = match capability {
-            Capability::Available
-            | Capability::Unavailable(token_manager::Reason::NeedsAuthentication) => None,
-            Capability::Unavailable(reason) | Capability::Unknown(reason) => Some(reason),
-        };
-        let (id, name, value) = part(action, &in_force);
-        json::PolicyRule {
-            rule: id,
-            name,
-            value,
-            enforced_by: enforcer.id(),
-            settable: reason.is_none(),
-            reason: reason.map(describe::reason),
-        }
-    };
-    session.enforcement().into_iter().map(one).collect()
-}
-
-/// A part of a policy: its name in JSON, for people, and what it says.
-fn part(action: Action, policy: &Policy) -> (&'static str, &'static str, String) {
-    let either = |yes: bool, text: [&str; 2]| text[usize::from(!yes)].to_owned();
-    match action {
-        Action::UpdatePinLength => (
-            "length",
-            "Length",
-            format!("{} to {}", policy.minimum, policy.maximum),
-        ),
-        Action::UpdatePinAlphabet => (
-            "alphabet",
-            "Characters",
-            either(policy.alphabet == Alphabet::Digits, ["digits", "any"]),
-        ),
-        Action::UpdateForcePinChange => (
-            "force-change",
-            "Change forced",
-            either(policy.force_change, ["yes", "no"]),
-        ),
-        Action::UpdateChallengeType => (
-            "challenge",
-            "Unlock challenge",
-            either(
-                policy.challenge == ChallengeType::Static,
-                ["static", "dynamic"],
-            ),
-        ),
-        Action::UpdateWeakPinControl => (
-            "refuse-weak",
-            "Weak PINs refused",
-            either(policy.refuse_weak, ["yes", "no"]),
-        ),
-        _ => (
-            "fido-shared-pin",
-            "PIN shared with FIDO",
-            either(policy.fido_shared_pin, ["yes", "no"]),
-        ),
+/// A rule in JSON.
+fn rule(rule: PolicyRule) -> json::PolicyRule {
+    let reason = rule.refusal();
+    json::PolicyRule {
+        rule: rule.id,
+        name: rule.name,
+        value: rule.value,
+        enforced_by: rule.enforcer.id(),
+        settable: reason.is_none(),
+        reason: reason.map(describe::reason),
     }
 }
 
@@ -243,7 +186,7 @@ fn finish(session: &Session, steps: Steps, result: Result<Vec<Action>>, output: 
     output.detail(format!("{} commands to the card", session.round_trips()));
     let steps = steps.into_outcomes();
     if output.json && (result.is_ok() || !steps.is_empty()) {
-        let policy = session.managed_policy();
+        let rules = session.rules();
         let changed = result.as_deref().unwrap_or_default();
         let body = json::PolicySet {
             token: source::token_name(session.token()),
@@ -251,9 +194,10 @@ fn finish(session: &Session, steps: Steps, result: Result<Vec<Action>>, output: 
             steps,
             changed: changed
                 .iter()
-                .map(|action| part(*action, &policy).0)
+                .filter_map(|action| rules.iter().find(|rule| rule.action == *action))
+                .map(|rule| rule.id)
                 .collect(),
-            rules: rules(session),
+            rules: rules.into_iter().map(rule).collect(),
         };
         output::document(&json::Document::new(body))?;
     }

@@ -183,7 +183,7 @@ impl View<'_> {
             if entry.der().is_some() && any {
                 writeln!(out)?;
             }
-            let place = describe::place(entry);
+            let place = entry.place();
             let name = entry.tag.name();
             let name = name.strip_prefix("X.509 certificate for ").unwrap_or(name);
             let title = Text::from("  ")

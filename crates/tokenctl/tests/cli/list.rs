@@ -48,6 +48,32 @@ fn what_is_wrong_is_noted() {
 }
 
 #[test]
+fn a_certificate_that_expires_soon_is_told_before_it_has() {
+    let tool = Tool::new();
+    let day = Duration::from_secs(86_400);
+    // A software token's certificates are valid for three years.
+    let created = SystemTime::now() - (3 * 365 - 10) * day;
+    tool.make(
+        "old",
+        Profile::Piv,
+        &CreateOptions::default().seed(1).created(created),
+    );
+    let line = tool.run(&["list"]).ok().stdout;
+    assert!(line.contains("certificate 9A expires soon"), "{line}");
+    let table = tool.run(&["cert", "list", "--fresh"]).ok().stdout;
+    assert_eq!(table.matches("expires soon, on 20").count(), 4, "{table}");
+    let shown = tool.run(&["show", "--fresh"]).ok().stdout;
+    assert!(shown.contains("expires soon, on 20"), "{shown}");
+
+    let document = tool.run(&["cert", "list", "--json"]).ok().json();
+    let certificate = &document["certificates"][0]["certificate"];
+    assert_eq!(certificate["validity"], "valid");
+    assert_eq!(certificate["concerns"][0]["id"], "expires-soon");
+    let sentence = certificate["concerns"][0]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("30 days"), "{sentence}");
+}
+
+#[test]
 fn others_are_listed_when_one_fails() {
     let tool = Tool::new();
     tool.empty_token("good", Profile::Piv);

@@ -1,0 +1,172 @@
+//! The rules of the PIN policy one by one, as a person is shown them.
+
+use token_profile::{Alphabet, ChallengeType, Policy};
+
+use super::policy::Enforcer;
+use crate::capability::{Action, Capability, Reason};
+use crate::session::Session;
+
+/// A rule of the PIN policy as it stands on a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PolicyRule {
+    /// The action that sets it.
+    pub action: Action,
+    /// A stable identifier for programs: `length`, `alphabet`, `force-change`, `challenge`,
+    /// `refuse-weak`, `fido-shared-pin`.
+    pub id: &'static str,
+    /// The name for people.
+    pub name: &'static str,
+    /// What it is set to, in a word or two.
+    pub value: String,
+    /// Who makes it hold, or would if it were set.
+    pub enforcer: Enforcer,
+    /// Whether it can be set.
+    pub capability: Capability,
+    meaning: String,
+}
+
+impl PolicyRule {
+    /// What the value means, as a sentence without a full stop. Whether it holds is
+    /// [`enforcer`](Self::enforcer)'s to say.
+    pub fn meaning(&self) -> &str {
+        &self.meaning
+    }
+
+    /// Why it can't be set; `None` if it can. That it takes the PIN is no reason: whoever
+    /// sets it gives that.
+    pub fn refusal(&self) -> Option<Reason> {
+        match self.capability {
+            Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => None,
+            Capability::Unavailable(reason) | Capability::Unknown(reason) => Some(reason),
+        }
+    }
+}
+
+impl Session {
+    /// Each rule of the PIN policy as it stands on the token: the management profile's,
+    /// with length and characters as they are in force. Sends nothing.
+    pub fn rules(&self) -> Vec<PolicyRule> {
+        let mut in_force = self.managed_policy();
+        let rule = self.policy();
+        in_force.minimum = rule.minimum;
+        in_force.maximum = rule.maximum;
+        in_force.alphabet = match rule.alphabet {
+            crate::pin::Alphabet::Digits => Alphabet::Digits,
+            _ => Alphabet::Any,
+        };
+        let capabilities = &self.token.capabilities;
+        self.enforcement()
+            .into_iter()
+            .map(|(action, enforcer)| {
+                let Words {
+                    id,
+                    name,
+                    value,
+                    meaning,
+                } = words(action, &in_force);
+                PolicyRule {
+                    action,
+                    id,
+                    name,
+                    value,
+                    enforcer,
+                    capability: capabilities.get(action),
+                    meaning,
+                }
+            })
+            .collect()
+    }
+}
+
+/// A rule in words.
+struct Words {
+    id: &'static str,
+    name: &'static str,
+    value: String,
+    meaning: String,
+}
+
+impl Words {
+    fn new(
+        (id, name): (&'static str, &'static str),
+        (value, meaning): (impl Into<String>, impl Into<String>),
+    ) -> Self {
+        Self {
+            id,
+            name,
+            value: value.into(),
+            meaning: meaning.into(),
+        }
+    }
+}
+
+fn words(action: Action, policy: &Policy) -> Words {
+    match action {
+        Action::UpdatePinLength => {
+            let (minimum, maximum) = (policy.minimum, policy.maximum);
+            let meaning = if minimum == maximum {
+                format!("A new PIN has exactly {minimum} characters")
+            } else {
+                format!("A new PIN has {minimum} to {maximum} characters")
+            };
+            Words::new(
+                ("length", "Length"),
+                (format!("{minimum} to {maximum}"), meaning),
+            )
+        }
+        Action::UpdatePinAlphabet => Words::new(
+            ("alphabet", "Characters"),
+            match policy.alphabet {
+                Alphabet::Digits => ("digits", "A new PIN is made of digits only"),
+                Alphabet::Any => ("any", "A new PIN may have characters of any kind"),
+            },
+        ),
+        Action::UpdateForcePinChange => Words::new(
+            ("force-change", "Change forced"),
+            if policy.force_change {
+                (
+                    "yes",
+                    "The PIN has to be changed before it is used for anything else",
+                )
+            } else {
+                ("no", "The PIN may be used as it is")
+            },
+        ),
+        Action::UpdateChallengeType => Words::new(
+            ("challenge", "Unlock challenge"),
+            match policy.challenge {
+                ChallengeType::Static => (
+                    "static",
+                    "Unblocking takes the same response each time, a fixed unlock code",
+                ),
+                ChallengeType::Dynamic => (
+                    "dynamic",
+                    "Unblocking by the help desk takes a new response each time",
+                ),
+            },
+        ),
+        Action::UpdateWeakPinControl => Words::new(
+            ("refuse-weak", "Weak PINs refused"),
+            if policy.refuse_weak {
+                (
+                    "yes",
+                    "A new PIN that is easy to guess, like 123456, is refused",
+                )
+            } else {
+                ("no", "A new PIN may be easy to guess, like 123456")
+            },
+        ),
+        _ => Words::new(
+            ("fido-shared-pin", "PIN shared with FIDO"),
+            if policy.fido_shared_pin {
+                (
+                    "yes",
+                    "PIV and FIDO have one PIN: changed on either side, it is changed on both",
+                )
+            } else {
+                ("no", "FIDO has a PIN of its own, or none")
+            },
+        ),
+    }
+}
