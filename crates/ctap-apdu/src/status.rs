@@ -25,6 +25,10 @@ macro_rules! status_codes {
                 pub const $constant: CtapStatus = CtapStatus($value);
             )*
 
+            const fn is_known(self) -> bool {
+                matches!(self.0, $($value)|*)
+            }
+
             /// What it means, as the rest of a sentence.
             pub const fn meaning(self) -> &'static str {
                 match self.0 {
@@ -85,6 +89,22 @@ status_codes! {
     0x3F UV_INVALID "its built-in user verification failed"
     0x40 UNAUTHORIZED_PERMISSION "the permission that was asked for is not granted"
     0x7F OTHER "an error that it does not specify"
+}
+
+impl CtapStatus {
+    /// Whether the command may have been carried out all the same: it is no check that
+    /// failed, but an error that is not named (7F, E0 to FF), a time that ran out, or a
+    /// code that CTAP 2.1 does not know.
+    pub const fn leaves_doubt(self) -> bool {
+        match self {
+            Self::TIMEOUT
+            | Self::PROCESSING
+            | Self::OPERATION_PENDING
+            | Self::ACTION_TIMEOUT
+            | Self::OTHER => true,
+            other => !other.is_known(),
+        }
+    }
 }
 
 impl fmt::Display for CtapStatus {

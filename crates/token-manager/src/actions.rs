@@ -26,7 +26,7 @@ pub use authenticate::{Authenticated, Verification};
 pub use authority::Authority;
 pub use change_pin::PinChanged;
 pub use entry::{PinChangeEntry, PinEntry};
-pub use fido_pin::FidoPinChanged;
+pub use fido_pin::{FidoPinChanged, FidoPinVerified};
 pub use hand_over::HandOver;
 pub use personalize::{PersonalizeOptions, Personalized, PresentSecrets};
 pub use policy::{Enforcer, PolicySet};

@@ -60,8 +60,10 @@ pub enum Action {
     Recycle,
     /// Set up an erased token for a person.
     Personalize,
-    /// Manage the token's FIDO application.
+    /// Read what the token's FIDO application says of itself.
     Fido,
+    /// Verify, set or change the FIDO PIN.
+    FidoPin,
     /// Use the token's one-time-password slots.
     Otp,
 }
@@ -92,6 +94,7 @@ impl Action {
         Self::Recycle,
         Self::Personalize,
         Self::Fido,
+        Self::FidoPin,
         Self::Otp,
     ];
 
@@ -121,6 +124,7 @@ impl Action {
             Self::Recycle => "recycle",
             Self::Personalize => "personalize",
             Self::Fido => "fido",
+            Self::FidoPin => "fido-pin",
             Self::Otp => "otp",
         }
     }
@@ -151,6 +155,7 @@ impl Action {
             Self::Recycle => "recycle",
             Self::Personalize => "personalize",
             Self::Fido => "FIDO",
+            Self::FidoPin => "FIDO PIN",
             Self::Otp => "one-time passwords",
         }
     }

@@ -58,7 +58,7 @@ pub enum ActionError {
     #[error(
         "{action}: the card refused at \"{step}\" ({}). {}",
         advice::meaning(step, *status),
-        advice::sentences(step, *status)
+        advice::sentences(step, *status, *aftermath)
     )]
     Refused {
         /// What was asked for.
@@ -67,9 +67,15 @@ pub enum ActionError {
         step: &'static str,
         /// What the card answered.
         status: StatusWord,
+        /// In what state the token is if the card has carried the command out all the
+        /// same, as not every status word excludes.
+        aftermath: Aftermath,
     },
     /// The FIDO application refused a command with this CTAP status code.
-    #[error("{action}: the FIDO application refused at \"{step}\": {status}")]
+    #[error(
+        "{action}: the FIDO application refused at \"{step}\": {status}. {}",
+        advice::of_fido(*status, *aftermath)
+    )]
     RefusedByFido {
         /// What was asked for.
         action: Action,
@@ -77,6 +83,9 @@ pub enum ActionError {
         step: &'static str,
         /// What it answered.
         status: CtapStatus,
+        /// In what state the token is if it was carried out all the same, as not every
+        /// status code excludes.
+        aftermath: Aftermath,
     },
     /// It was sent to the FIDO application and is wrong, for the third time in a row.
     #[error(
@@ -93,14 +102,16 @@ pub enum ActionError {
     },
     /// The card's answer to a step can't be understood.
     #[error(
-        "{action}: the card's answer at \"{step}\" can't be understood ({detail}). Read the token \
-         again before going on"
+        "{action}: the card's answer at \"{step}\" can't be understood ({detail}). {}",
+        advice::of_malformed(*aftermath)
     )]
     Malformed {
         /// What was asked for.
         action: Action,
         /// The step.
         step: &'static str,
+        /// In what state the token is.
+        aftermath: Aftermath,
         /// What is wrong with the answer.
         detail: String,
     },
@@ -229,10 +240,28 @@ impl ActionError {
             Self::Refused { step, status, .. } => {
                 advice::presents(step) && !advice::certainly_not_done(*status)
             }
-            Self::RefusedByFido { step, .. } => *step == "change-fido-pin",
             // Whatever the card did, it did not say.
-            Self::Malformed { step, .. } => advice::presents(step),
+            Self::RefusedByFido { step, .. } | Self::Malformed { step, .. } => {
+                advice::presents(step)
+            }
             _ => false,
+        }
+    }
+
+    /// In what state the token is, where the action ended in a way that leaves that in
+    /// doubt: the connection was lost, or the answer tells nothing.
+    pub fn aftermath(&self) -> Option<Aftermath> {
+        match self {
+            Self::Interrupted { aftermath, .. }
+            | Self::SessionLost { aftermath, .. }
+            | Self::Malformed { aftermath, .. } => Some(*aftermath),
+            Self::Refused {
+                status, aftermath, ..
+            } => (!advice::certainly_not_done(*status)).then_some(*aftermath),
+            Self::RefusedByFido {
+                status, aftermath, ..
+            } => status.leaves_doubt().then_some(*aftermath),
+            _ => None,
         }
     }
 
@@ -604,8 +633,10 @@ pub enum Aftermath {
     PinOldOrNew,
     /// The PIN is the new one, or still blocked.
     PinNewOrBlocked,
-    /// The FIDO PIN is as it was, or the new one.
+    /// The FIDO PIN is the old one or the new one.
     FidoPinOldOrNew,
+    /// The FIDO PIN is the new one, or none is set.
+    FidoPinNewOrNotSet,
     /// The PUK is the old one or the new one.
     PukOldOrNew,
     /// The admin key is the old one or the new one.
@@ -622,6 +653,22 @@ pub enum Aftermath {
 }
 
 impl Aftermath {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Unchanged,
+        Self::TryUncertain,
+        Self::PinOldOrNew,
+        Self::PinNewOrBlocked,
+        Self::FidoPinOldOrNew,
+        Self::FidoPinNewOrNotSet,
+        Self::PukOldOrNew,
+        Self::KeyOldOrNew,
+        Self::ObjectOldOrNew,
+        Self::ErasedOrUnchanged,
+        Self::CodeUsedOrNot,
+        Self::Resumable,
+    ];
+
     /// A stable identifier for programs: `pin-old-or-new`.
     pub fn id(self) -> &'static str {
         match self {
@@ -630,6 +677,7 @@ impl Aftermath {
             Self::PinOldOrNew => "pin-old-or-new",
             Self::PinNewOrBlocked => "pin-new-or-blocked",
             Self::FidoPinOldOrNew => "fido-pin-old-or-new",
+            Self::FidoPinNewOrNotSet => "fido-pin-new-or-not-set",
             Self::PukOldOrNew => "puk-old-or-new",
             Self::KeyOldOrNew => "key-old-or-new",
             Self::ObjectOldOrNew => "object-old-or-new",
@@ -642,7 +690,7 @@ impl Aftermath {
     fn try_uncertain(self) -> bool {
         !matches!(
             self,
-            Self::Unchanged | Self::ObjectOldOrNew | Self::CodeUsedOrNot
+            Self::Unchanged | Self::FidoPinNewOrNotSet | Self::ObjectOldOrNew | Self::CodeUsedOrNot
         )
     }
 
@@ -666,8 +714,13 @@ impl Aftermath {
                  it shows tries left, the new PIN holds, else unblock it again"
             }
             Self::FidoPinOldOrNew => {
-                "The FIDO PIN is now either as it was or the new one. Insert the token again, look \
-                 at the tries left, and try the new one first. Keep both until then"
+                "The FIDO PIN is now either the old or the new one, and a try may have been spent. \
+                 Insert the token again, look at the tries left, and verify the new one first; if \
+                 it is wrong, which costs a try, the old one still holds. Keep both until then"
+            }
+            Self::FidoPinNewOrNotSet => {
+                "Either the FIDO PIN is the new one, or none is set. Insert the token again: if it \
+                 shows that one is set, it is the new one, else set it again. Keep it until then"
             }
             Self::PukOldOrNew => {
                 "The PUK is now either the old or the new one. Keep both; the next change or \

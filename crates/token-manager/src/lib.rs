@@ -85,10 +85,10 @@ mod vci;
 mod words;
 
 pub use actions::{
-    AdminKeySet, Authenticated, Authority, Enforcer, FidoPinChanged, HandOver, KeyCheck, Observer,
-    PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry, PolicyRule, PolicySet,
-    PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled, SetKey, UnblockChallenge, UnblockWith,
-    Unblocked, Verification,
+    AdminKeySet, Authenticated, Authority, Enforcer, FidoPinChanged, FidoPinVerified, HandOver,
+    KeyCheck, Observer, PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry,
+    PolicyRule, PolicySet, PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled, SetKey,
+    UnblockChallenge, UnblockWith, Unblocked, Verification,
 };
 
 pub use crescendo_ext::oath::OneTimePassword;

@@ -274,6 +274,7 @@ fn facts(
         management_key: management_key(properties),
         oath: vendor.oath,
         fido: vendor.fido.said(),
+        fido_pin_is_shared: None,
         card_policy: vendor.pin_policy.clone(),
         project_profile: *profile != ProfileState::None,
         personalized: profile

@@ -52,6 +52,12 @@ pub struct LoadOptions {
     pub cache: Cache,
     /// How much of what is remembered is held against the token.
     pub freshness: Freshness,
+    /// How long an action waits before it asks a FIDO application again that says that
+    /// it is not done; it asks [`MAX_KEEP_ALIVES`] times at most. A tenth of a second by
+    /// default.
+    ///
+    /// [`MAX_KEEP_ALIVES`]: ctap_apdu::framing::MAX_KEEP_ALIVES
+    pub keep_alive_pause: Duration,
     pub(crate) vci: VciAccess,
     pub(crate) cancel: Option<Arc<AtomicBool>>,
 }
@@ -63,6 +69,7 @@ impl Default for LoadOptions {
             timeout: Some(Duration::from_secs(30)),
             cache: Cache::off(),
             freshness: Freshness::Fresh,
+            keep_alive_pause: Duration::from_millis(100),
             vci: VciAccess::default(),
             cancel: None,
         }
@@ -128,6 +135,12 @@ impl LoadOptions {
     #[must_use]
     pub fn with_freshness(mut self, freshness: Freshness) -> Self {
         self.freshness = freshness;
+        self
+    }
+    /// Sets [`keep_alive_pause`](Self::keep_alive_pause).
+    #[must_use]
+    pub fn with_keep_alive_pause(mut self, pause: Duration) -> Self {
+        self.keep_alive_pause = pause;
         self
     }
 }

@@ -437,6 +437,7 @@ impl Session {
             other => ActionError::Malformed {
                 action: Action::Authenticate,
                 step: "lock",
+                aftermath: crate::Aftermath::Unchanged,
                 detail: other.to_string(),
             },
         })

@@ -19,7 +19,7 @@ use token_profile::{ChallengeType, ManagementProfile};
 use crate::capability::{Capabilities, Facts};
 use crate::certificate::{CertificateEntry, hex};
 use crate::content::{KeyEntry, OathSlot, ObjectEntry};
-use crate::error::{Problem, Unreadable};
+use crate::error::{Part, Problem, Unreadable};
 use crate::fido::{FidoPinLengths, FidoPinState, FidoState};
 use crate::options::Freshness;
 use crate::pin::{PinPolicy, PinState, PinStatus};
@@ -182,6 +182,7 @@ impl Token {
             }
             ProfileState::None | ProfileState::Unusable(_) => card.clone(),
         };
+        self.facts.fido_pin_is_shared = self.fido_pin_is_shared();
         self.facts.overrides = overrides;
         self.facts.recovery = record.recovery;
         self.facts.personalized_here = record.profile.as_ref().is_some_and(|p| p.personalized);
@@ -190,10 +191,25 @@ impl Token {
     }
 
     /// Whether the PIN is the FIDO application's too, as the token's own profile says
-    /// (project profile): changed on either side, it is changed on both.
+    /// (project profile): changed on either side, it is changed on both. `None` if it is
+    /// not known: a 4000 may have a profile that can't be read, as on a contactless reader
+    /// without a secure session.
+    pub fn fido_pin_is_shared(&self) -> Option<bool> {
+        if let ProfileState::OnToken(profile) = &self.profile {
+            return Some(profile.policy.fido_shared_pin);
+        }
+        let may_be_hidden = matches!(self.profile, ProfileState::Unusable(_))
+            || self
+                .problems
+                .iter()
+                .any(|problem| problem.part == Part::PivProperties);
+        let may_share = self.identity.family.crescendo() == Some(Family::C4000);
+        (!(may_share && may_be_hidden)).then_some(false)
+    }
+
+    /// Whether it is known that the PIN is the FIDO application's, too.
     pub fn shares_fido_pin(&self) -> bool {
-        let profile = self.profile.profile();
-        profile.is_some_and(|profile| profile.policy.fido_shared_pin)
+        self.fido_pin_is_shared() == Some(true)
     }
 
     /// How long a new FIDO PIN may be: by the rules of PIV and of FIDO, if they share it.

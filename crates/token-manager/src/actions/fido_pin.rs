@@ -1,6 +1,6 @@
-//! The PIN of the FIDO application: set the first one, change it.
+//! The PIN of the FIDO application: set the first one, verify it, change it.
 
-use ctap_apdu::client_pin::{ChangePin, GetKeyAgreement, GetPinRetries, SetPin};
+use ctap_apdu::client_pin::{ChangePin, GetKeyAgreement, GetPinRetries, GetPinToken, SetPin};
 use ctap_apdu::status::CtapStatus;
 use ctap_apdu::{FidoPin, PinProtocol, SharedSecret};
 use getrandom::SysRng;
@@ -19,6 +19,7 @@ use crate::session::{Job, LastTry, Session};
 const TRIES: &str = "fido-tries-left";
 const AGREE: &str = "fido-key-agreement";
 const SET: &str = "set-fido-pin";
+const VERIFY: &str = "verify-fido-pin";
 const CHANGE: &str = "change-fido-pin";
 
 /// How setting or changing the FIDO PIN went.
@@ -33,6 +34,16 @@ pub struct FidoPinChanged {
     pub was_forced: bool,
 }
 
+/// The state of a FIDO PIN that was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FidoPinVerified {
+    /// The PIN's state before.
+    pub before: FidoPinState,
+    /// The PIN's state after: it has all its tries again.
+    pub after: FidoPinState,
+}
+
 impl Session {
     /// Sets the first FIDO PIN.
     ///
@@ -43,15 +54,17 @@ impl Session {
     ///
     /// # Errors
     /// [`ActionError::Unavailable`], [`ActionError::NotSent`],
-    /// [`ActionError::RefusedByFido`] (nothing was changed),
-    /// [`ActionError::Interrupted`] with [`Aftermath::FidoPinOldOrNew`] if the card was
-    /// lost with the command on its way.
+    /// [`ActionError::Refused`], [`ActionError::RefusedByFido`]. With
+    /// [`Aftermath::FidoPinNewOrNotSet`] ([`ActionError::aftermath`]) where setPIN was sent
+    /// and nothing tells what came of it: [`ActionError::Interrupted`] if the card was
+    /// lost, [`ActionError::Malformed`], and the two refusals with a status that is no
+    /// check that failed.
     pub fn set_fido_pin(&mut self, new: &FidoPin) -> Result<FidoPinChanged, ActionError> {
         let plan = self.plan_set_fido_pin()?;
         self.check_new_fido_pin(new)?;
         let protocol = self.fido_protocol()?;
         self.carry_out(&plan, |session| {
-            let mut job = session.job(Action::Fido)?;
+            let mut job = session.job(Action::FidoPin)?;
             let result = set(&mut job, protocol, new);
             job.end();
             session.note_fido_pin(&result);
@@ -74,7 +87,7 @@ impl Session {
         let step = Step::new(SET, "set the first FIDO PIN, encrypted for the token")
             .sends(&["authenticatorClientPIN setPIN"])
             .irreversible();
-        Ok(Plan::new(Action::Fido).step(agree_step()).step(step))
+        Ok(Plan::new(Action::FidoPin).step(agree_step()).step(step))
     }
 
     /// Changes the FIDO PIN.
@@ -93,9 +106,11 @@ impl Session {
     /// # Errors
     /// [`ActionError::Unavailable`], [`ActionError::NotSent`], [`ActionError::Wrong`],
     /// [`ActionError::WrongUntilPowerCycle`], [`ActionError::Blocked`],
-    /// [`ActionError::RefusedByFido`] (nothing was changed),
-    /// [`ActionError::Interrupted`] with [`Aftermath::FidoPinOldOrNew`] if the card was
-    /// lost with the command on its way.
+    /// [`ActionError::Refused`], [`ActionError::RefusedByFido`]. With
+    /// [`Aftermath::FidoPinOldOrNew`] ([`ActionError::aftermath`]) where changePIN was sent
+    /// and nothing tells what came of it: [`ActionError::Interrupted`] if the card was
+    /// lost, [`ActionError::Malformed`], and the two refusals with a status that is no
+    /// check that failed.
     pub fn change_fido_pin(
         &mut self,
         present: &FidoPin,
@@ -112,7 +127,7 @@ impl Session {
         let protocol = self.fido_protocol()?;
         let was_forced = self.fido()?.wants_pin_change();
         self.carry_out(&plan, |session| {
-            let mut job = session.job(Action::Fido)?;
+            let mut job = session.job(Action::FidoPin)?;
             let mut before = FidoPinState::NotSet;
             let result = tries(&mut job, protocol, secret, last_try).and_then(|state| {
                 before = state.clone();
@@ -142,14 +157,7 @@ impl Session {
         if secret == Secret::SharedPin && self.token.pin.status == PinStatus::Blocked {
             return Err(NotSent::Blocked { secret }.into());
         }
-        match self.fido()?.pin {
-            FidoPinState::NotSet => return Err(NotSent::NoFidoPin.into()),
-            FidoPinState::Blocked => return Err(NotSent::Blocked { secret }.into()),
-            FidoPinState::PowerCycleNeeded { tries_left: left } => {
-                return Err(NotSent::PowerCycle { left }.into());
-            }
-            _ => {}
-        }
+        self.may_present_fido_pin()?;
         let tries = Step::new(TRIES, "ask for the tries left").sends(&[
             "SELECT of the FIDO application",
             "authenticatorClientPIN getPINRetries",
@@ -159,20 +167,83 @@ impl Session {
         let step = Step::new(CHANGE, text)
             .sends(&["authenticatorClientPIN changePIN"])
             .irreversible();
-        Ok(Plan::new(Action::Fido)
+        Ok(Plan::new(Action::FidoPin)
             .step(tries)
             .step(agree_step())
             .step(step))
     }
 
+    /// Verifies the FIDO PIN. A right one spends no try; what the token gives for it, with
+    /// which credentials could be used, is thrown away.
+    ///
+    /// Sends SELECT of the FIDO application, and in it authenticatorClientPIN with
+    /// getPINRetries, getKeyAgreement and getPinToken (CTAP 2.1, 6.5.5.2, 6.5.5.4 and
+    /// 6.5.5.7.1), then getPINRetries again. A wrong PIN costs one try.
+    /// Sends nothing if there is no PIN, if it is known that the token would not look at
+    /// it, or if it has to be changed first.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`], [`ActionError::NotSent`], [`ActionError::Wrong`],
+    /// [`ActionError::WrongUntilPowerCycle`], [`ActionError::Blocked`],
+    /// [`ActionError::Refused`], [`ActionError::RefusedByFido`]; with
+    /// [`Aftermath::TryUncertain`] [`ActionError::Interrupted`] and
+    /// [`ActionError::Malformed`].
+    pub fn verify_fido_pin(
+        &mut self,
+        pin: &FidoPin,
+        last_try: LastTry,
+    ) -> Result<FidoPinVerified, ActionError> {
+        self.may_verify_fido_pin()?;
+        self.check_present_fido_pin(pin)?;
+        let (protocol, secret) = (self.fido_protocol()?, self.fido_secret());
+        let mut job = self.job(Action::FidoPin)?;
+        let verified = tries(&mut job, protocol, secret, last_try).and_then(|before| {
+            let after = verify(&mut job, (protocol, secret), &before, pin)?;
+            Ok(FidoPinVerified { before, after })
+        });
+        job.end();
+        match &verified {
+            Ok(verified) => self.token.fido.note_pin(verified.after.clone()),
+            Err(error) => self.note_fido_failure(error),
+        }
+        verified
+    }
+
+    /// Whether the token would look at a FIDO PIN that is to be verified, as far as that is
+    /// known: who asks a person for it asks this first. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] if there is no PIN, if it is
+    /// known to be blocked, if it has to be changed first, or if the token was not without
+    /// power since the third wrong one.
+    pub fn may_verify_fido_pin(&self) -> Result<(), ActionError> {
+        self.may_present_fido_pin()?;
+        if self.fido()?.wants_pin_change() {
+            return Err(NotSent::ForcePinChange.into());
+        }
+        Ok(())
+    }
+
+    fn may_present_fido_pin(&self) -> Result<(), ActionError> {
+        let secret = self.fido_secret();
+        match self.fido()?.pin {
+            FidoPinState::NotSet => Err(NotSent::NoFidoPin.into()),
+            FidoPinState::Blocked => Err(NotSent::Blocked { secret }.into()),
+            FidoPinState::PowerCycleNeeded { tries_left: left } => {
+                Err(NotSent::PowerCycle { left }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The FIDO application, if it has or takes a PIN.
     fn fido(&self) -> Result<&FidoApplication, ActionError> {
-        self.ensure(Action::Fido)?;
+        self.ensure(Action::FidoPin)?;
         let application = self.token.fido.application();
         application
             .filter(|application| application.pin != FidoPinState::NotSupported)
             .ok_or(ActionError::Unavailable {
-                action: Action::Fido,
+                action: Action::FidoPin,
                 reason: Reason::NotAnnounced,
             })
     }
@@ -180,7 +251,7 @@ impl Session {
     fn fido_protocol(&self) -> Result<PinProtocol, ActionError> {
         let protocol = self.fido()?.info.pin_protocol();
         protocol.ok_or(ActionError::Unavailable {
-            action: Action::Fido,
+            action: Action::FidoPin,
             reason: Reason::NotAnnounced,
         })
     }
@@ -238,11 +309,13 @@ impl Session {
     fn note_fido_pin(&mut self, result: &Result<FidoPinState, ActionError>) {
         match result {
             Ok(state) => self.token.fido.note_new_pin(state.clone()),
-            Err(error) => {
-                if let Some(state) = state_after(error) {
-                    self.token.fido.note_pin(state);
-                }
-            }
+            Err(error) => self.note_fido_failure(error),
+        }
+    }
+
+    fn note_fido_failure(&mut self, error: &ActionError) {
+        if let Some(state) = state_after(error) {
+            self.token.fido.note_pin(state);
         }
     }
 
@@ -261,12 +334,8 @@ impl Session {
                     self.token.fido.note_pin(FidoPinState::Unknown(why));
                 }
             }
-            Err(ActionError::Interrupted { aftermath, .. })
-                if *aftermath != Aftermath::Unchanged =>
-            {
-                self.note_pin(PinStatus::Unknown(Unreadable::NotTold(
-                    "not asked since the connection was lost with the PIN on its way",
-                )));
+            Err(error) if leaves_doubt(error) => {
+                self.note_pin(PinStatus::Unknown(Unreadable::NotTold(UNANSWERED)));
             }
             Err(_) => {}
         }
@@ -326,9 +395,29 @@ fn set(
     let secret = agree(job, protocol)?;
     let command = SetPin::new(&secret, new, &mut SysRng).map_err(no_random)?;
     job.forget_fido();
-    job.risking(SET, Aftermath::FidoPinOldOrNew)
+    job.risking(SET, Aftermath::FidoPinNewOrNotSet)
         .demand_ctap(&command)?;
     Ok(state_now(job, protocol))
+}
+
+/// Verifies the PIN, whose state was this before. Gives its state after.
+fn verify(
+    job: &mut Job<'_>,
+    (protocol, secret): (PinProtocol, Secret),
+    before: &FidoPinState,
+    pin: &FidoPin,
+) -> Result<FidoPinState, ActionError> {
+    let key = agree(job, protocol)?;
+    let command = GetPinToken::new(&key, pin, &mut SysRng).map_err(no_random)?;
+    let answer = job
+        .risking(VERIFY, Aftermath::TryUncertain)
+        .send_ctap(&command)?;
+    match answer.map(drop) {
+        Ok(()) => Ok(state_now(job, protocol)),
+        // It is right, and of no use before it is changed.
+        Err(CtapStatus::PIN_POLICY_VIOLATION) => Err(NotSent::ForcePinChange.into()),
+        Err(status) => Err(refused(job, (protocol, secret), before, status)),
+    }
 }
 
 /// Changes the PIN, whose state was this before. Gives its state after.
@@ -386,6 +475,14 @@ fn state_now(job: &mut Job<'_>, protocol: PinProtocol) -> FidoPinState {
     }
 }
 
+const UNANSWERED: &str = "not asked since the PIN was sent and nothing told what came of it";
+
+/// Whether the PIN was sent, and nothing tells what came of it.
+fn leaves_doubt(error: &ActionError) -> bool {
+    let aftermath = error.aftermath();
+    aftermath.is_some_and(|aftermath| aftermath != Aftermath::Unchanged)
+}
+
 /// What a failure tells of the PIN's state.
 fn state_after(error: &ActionError) -> Option<FidoPinState> {
     Some(match error {
@@ -404,11 +501,7 @@ fn state_after(error: &ActionError) -> Option<FidoPinState> {
             FidoPinState::PowerCycleNeeded { tries_left: *left }
         }
         ActionError::NotSent(NotSent::LastTry { .. }) => FidoPinState::TriesLeft(1),
-        ActionError::Interrupted { aftermath, .. } if *aftermath != Aftermath::Unchanged => {
-            FidoPinState::Unknown(Unreadable::NotTold(
-                "not asked since the connection was lost with the PIN on its way",
-            ))
-        }
+        error if leaves_doubt(error) => FidoPinState::Unknown(Unreadable::NotTold(UNANSWERED)),
         _ => return None,
     })
 }

@@ -35,6 +35,7 @@ const BUILT: &[Action] = &[
     Action::Personalize,
     Action::Otp,
     Action::Fido,
+    Action::FidoPin,
 ];
 
 /// What one token said, as far as capabilities depend on it.
@@ -54,6 +55,8 @@ pub(crate) struct Facts {
     pub(crate) management_key: Said,
     pub(crate) oath: Said,
     pub(crate) fido: Said,
+    /// Whether the FIDO PIN is the PIV PIN, too.
+    pub(crate) fido_pin_is_shared: Option<bool>,
     /// The card's own rule for its PIN, or else the standard's.
     pub(crate) card_policy: PinPolicy,
     /// The card lists a place for the token management profile: it is a
@@ -214,6 +217,10 @@ enum Need {
     Contact,
     /// The contact interface, or the virtual one.
     ContactOrVci,
+    /// The contact interface, unless it is known that the FIDO PIN is not the PIV PIN, too:
+    /// a shared one is changed on contact only, and whether it is shared is not told to
+    /// everybody.
+    ContactIfShared,
     /// A PIN that is not blocked.
     PinNotBlocked,
     /// A token that nobody else administers.
@@ -251,7 +258,7 @@ const fn row(
 #[rustfmt::skip]
 const TABLE: &[Row] = {
     use Action as A;
-    use Need::{Contact, ContactOrVci, Pin, PinNotBlocked, Standalone};
+    use Need::{Contact, ContactIfShared, ContactOrVci, Pin, PinNotBlocked, Standalone};
     const PROPERTIES_C2300: Support = by(&["GET PIV PROPERTIES (C2300)"]);
     const PROPERTIES_C4000: Support = by(&["GET PIV PROPERTIES (C4000)"]);
     const VERIFY: Support = by(&["VERIFY PIN"]);
@@ -287,6 +294,7 @@ const TABLE: &[Row] = {
         row(A::Recycle,                      NOT_IN_FAMILY, RESET,            RESET,            UPDATE),
         row(A::Personalize,                    STANDARD,      PERSONALIZE,      PERSONALIZE,      &[Contact, Standalone]),
         row(A::Fido,                         NOT_PROBED,    FIDO,             FIDO,             &[]),
+        row(A::FidoPin,                      NOT_PROBED,    FIDO,             FIDO,             &[ContactIfShared]),
         row(A::Otp,                          NOT_IN_FAMILY, OATH,             OATH_C4000,       &[Contact]),
     ]
 };
@@ -372,6 +380,7 @@ impl Row {
                 | Action::RetrievePairingCode
                 | Action::ClearCache
                 | Action::Fido
+                | Action::FidoPin
                 | Action::Otp
         );
         let third_party = evidence.is_some_and(|level| {
@@ -400,7 +409,8 @@ fn weakest_evidence(names: &[&str], family: Option<Family>) -> Option<Evidence> 
 impl Need {
     fn unmet(self, facts: &Facts) -> Option<Capability> {
         match self {
-            Self::Contact => (facts.interface == Interface::Contactless)
+            Self::ContactIfShared if facts.fido_pin_is_shared == Some(false) => None,
+            Self::Contact | Self::ContactIfShared => (facts.interface == Interface::Contactless)
                 .then_some(Capability::Unavailable(Reason::OnlyOnContact)),
             Self::ContactOrVci => facts.no_vci.map(|reason| match reason {
                 Reason::NotProbed => Capability::Unknown(reason),
@@ -446,6 +456,7 @@ mod tests {
             management_key: Said::No(Reason::NotAnnounced),
             oath: Said::No(Reason::NotSupportedByFamily),
             fido: Said::No(Reason::NotAnnounced),
+            fido_pin_is_shared: None,
             card_policy: PinPolicy::standard(),
             project_profile: false,
             personalized: false,
@@ -604,6 +615,26 @@ mod tests {
         // HOTP goes without it.
         let blocked = |facts: &mut Facts| facts.pin = PinStatus::Blocked;
         assert_eq!(otp(Some(Family::C2300), blocked).0, Capability::Available);
+    }
+
+    /// Through the air a shared PIN is not changed, and whether it is shared is not told.
+    #[test]
+    fn the_fido_pin_goes_through_the_air_only_where_it_is_known_not_to_be_shared() {
+        let mut facts = facts(Some(Family::C4000));
+        facts.fido = Said::Yes;
+        for interface in [Interface::Contact, Interface::Contactless] {
+            for shared in [None, Some(true), Some(false)] {
+                facts.interface = interface;
+                facts.fido_pin_is_shared = shared;
+                let expected = if interface == Interface::Contact || shared == Some(false) {
+                    Capability::Available
+                } else {
+                    Capability::Unavailable(Reason::OnlyOnContact)
+                };
+                assert_eq!(entry(&facts, Action::FidoPin).capability, expected);
+                assert!(entry(&facts, Action::Fido).capability.is_available());
+            }
+        }
     }
 
     #[test]

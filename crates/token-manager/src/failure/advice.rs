@@ -3,7 +3,10 @@
 
 use std::fmt::Write as _;
 
+use ctap_apdu::status::CtapStatus;
 use piv_apdu::status::StatusWord as Sw;
+
+use super::Aftermath;
 
 /// The status word and its meaning at this step.
 pub(super) fn meaning(step: &str, status: Sw) -> String {
@@ -16,25 +19,54 @@ pub(super) fn meaning(step: &str, status: Sw) -> String {
     }
 }
 
-/// The state and the next step, as sentences.
-pub(super) fn sentences(step: &str, status: Sw) -> String {
+/// The state and the next step, as sentences; `aftermath` is the state if the command was
+/// carried out all the same.
+pub(super) fn sentences(step: &str, status: Sw, aftermath: Aftermath) -> String {
     let mut text = String::from(match (certainly_not_done(status), presents(step)) {
         (true, true) => "This step changed nothing and spent no try",
         (true, false) => "This step changed nothing",
-        (false, true) if step == VERIFY => "It may have spent a try",
+        (false, true) if matches!(step, VERIFY | VERIFY_FIDO) => "It may have spent a try",
         (false, true) => "It may have spent a try, and changed what it was to change",
         (false, false) if step.starts_with("read-") => "It was only asked, and nothing was changed",
         (false, false) => "It may have changed what it was to change",
     });
-    let _ = write!(text, ". {}", advice(step, status));
+    // Reading the token again does not tell which of two FIDO PINs it has.
+    let advice = match aftermath {
+        Aftermath::FidoPinOldOrNew | Aftermath::FidoPinNewOrNotSet
+            if !certainly_not_done(status) =>
+        {
+            aftermath.sentence()
+        }
+        _ => advice(step, status),
+    };
+    let _ = write!(text, ". {advice}");
     text
+}
+
+/// The same after a refusal by the FIDO application.
+pub(super) fn of_fido(status: CtapStatus, aftermath: Aftermath) -> &'static str {
+    match status {
+        doubtful if doubtful.leaves_doubt() => aftermath.sentence(),
+        CtapStatus::PIN_POLICY_VIOLATION => {
+            "This step changed nothing. Choose another new PIN, one that the token takes"
+        }
+        _ => "This step changed nothing. Read the token again to see how it stands",
+    }
+}
+
+/// The same after an answer that says nothing.
+pub(super) fn of_malformed(aftermath: Aftermath) -> &'static str {
+    match aftermath {
+        Aftermath::Unchanged => "Read the token again before going on",
+        doubtful => doubtful.sentence(),
+    }
 }
 
 /// Whether the step presents a PIN or a PUK, so that it may cost a try.
 pub(super) fn presents(step: &str) -> bool {
     matches!(
         step,
-        VERIFY | CHANGE | CHANGE_PUK | RESET_RETRY | CHANGE_FIDO
+        VERIFY | CHANGE | CHANGE_PUK | RESET_RETRY | VERIFY_FIDO | CHANGE_FIDO
     )
 }
 
@@ -47,6 +79,7 @@ pub(super) fn certainly_not_done(status: Sw) -> bool {
 
 const VERIFY: &str = "verify-pin";
 const CHANGE: &str = "change-pin";
+const VERIFY_FIDO: &str = "verify-fido-pin";
 const CHANGE_FIDO: &str = "change-fido-pin";
 const CHANGE_PUK: &str = "change-puk";
 const RESET_RETRY: &str = "reset-retry-counter";
@@ -198,10 +231,17 @@ mod tests {
             READ_CODE,
             ONE_TIME_PASSWORD,
         ];
-        let pins = [VERIFY, CHANGE, CHANGE_PUK, RESET_RETRY, CHANGE_FIDO];
+        let pins = [
+            VERIFY,
+            CHANGE,
+            CHANGE_PUK,
+            RESET_RETRY,
+            VERIFY_FIDO,
+            CHANGE_FIDO,
+        ];
         for step in others.into_iter().chain(pins).chain(WRITES).chain([""]) {
             for status in (0..=u16::MAX).map(Sw::new) {
-                let text = sentences(step, status);
+                let text = sentences(step, status, Aftermath::Unchanged);
                 let sure = text.contains("changed nothing");
                 assert_eq!(sure, certainly_not_done(status), "{text}");
                 assert!(!text.ends_with('.') && text.contains(". "), "{text}");

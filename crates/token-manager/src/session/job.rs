@@ -32,9 +32,6 @@ use crate::vci::{Announced, VciAccess, open};
 
 use super::effects;
 
-/// How long to wait before an authenticator is asked again whether it is done.
-const BETWEEN_KEEP_ALIVES: Duration = Duration::from_millis(100);
-
 /// A transaction in which an action sends its commands.
 pub(crate) struct Job<'c> {
     transaction: Transaction<'c>,
@@ -50,6 +47,8 @@ pub(crate) struct Job<'c> {
     cache_name: Option<Name>,
     /// What it takes to open the virtual contact interface, if that is the way in.
     vci: Option<(Arc<Announced>, VciAccess)>,
+    /// How long to wait before an authenticator is asked again whether it is done.
+    keep_alive_pause: Duration,
     step: &'static str,
     aftermath: Aftermath,
     steps: &'c mut Steps,
@@ -90,6 +89,7 @@ impl<'c> Job<'c> {
             vci: token
                 .open_vci()
                 .map(|announced| (announced, options.vci.clone())),
+            keep_alive_pause: options.keep_alive_pause,
             step,
             aftermath: Aftermath::Unchanged,
             steps,
@@ -186,7 +186,7 @@ impl<'c> Job<'c> {
         self.select(ctap_apdu::framing::AID)?;
         let answer = ctap_apdu::call(command, |apdu| {
             if AskOn::from_command(apdu).is_ok() {
-                thread::sleep(BETWEEN_KEEP_ALIVES);
+                thread::sleep(self.keep_alive_pause);
             }
             self.transaction.exchange(apdu)
         });
@@ -225,6 +225,7 @@ impl<'c> Job<'c> {
             action: self.action,
             step: self.step,
             status,
+            aftermath: self.aftermath,
         }
     }
 
@@ -270,6 +271,7 @@ impl<'c> Job<'c> {
             action: self.action,
             step: self.step,
             status,
+            aftermath: self.aftermath,
         }
     }
 
@@ -278,6 +280,7 @@ impl<'c> Job<'c> {
         ActionError::Malformed {
             action: self.action,
             step: self.step,
+            aftermath: self.aftermath,
             detail: detail.into(),
         }
     }
@@ -470,6 +473,7 @@ pub(crate) fn transport(
         other => ActionError::Malformed {
             action,
             step,
+            aftermath,
             detail: other.to_string(),
         },
     }
