@@ -14,7 +14,9 @@ pub(crate) use administer::{
     PukChangeArgs, PukCommand, PukForgetArgs, PukShowArgs,
 };
 
-pub(crate) use fido::{FidoCommand, FidoPinChangeArgs, FidoPinCommand, FidoPinSetArgs};
+pub(crate) use fido::{
+    FidoCommand, FidoPinChangeArgs, FidoPinCommand, FidoPinSetArgs, FidoPinVerifyArgs,
+};
 
 pub(crate) use lifecycle::{PersonalizeArgs, RecycleArgs};
 

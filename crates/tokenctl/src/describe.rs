@@ -321,7 +321,7 @@ pub(crate) fn fido_pin(token: &Token) -> Option<json::FidoPin> {
     let application = token.fido.application()?;
     let lengths = token.fido_pin_lengths()?;
     Some(json::FidoPin {
-        shared_with_piv: token.shares_fido_pin(),
+        shared_with_piv: token.fido_pin_is_shared(),
         state: fido_pin_state(&application.pin),
         change_wanted: application.wants_pin_change(),
         minimum_characters: lengths.minimum_characters,
@@ -352,17 +352,29 @@ pub(crate) fn fido_pin_fields(fields: &mut Fields, label: &'static str, token: &
     let Some(application) = token.fido.application() else {
         return;
     };
-    let shared = token.shares_fido_pin();
-    fields.add(label, fido_pin_text(&application.pin, shared));
-    if shared {
-        let text = "with PIV: changed on either side, it is changed on both";
-        fields.add("Shared", Text::from(text));
+    let shared = token.fido_pin_is_shared();
+    fields.add(
+        label,
+        fido_pin_text(&application.pin, token.shares_fido_pin()),
+    );
+    match shared {
+        Some(true) => {
+            let text = "with PIV: changed on either side, it is changed on both";
+            fields.add("Shared", Text::from(text));
+        }
+        None => {
+            let text = "unknown: what would tell could not be read here";
+            fields.add("Shared", Text::styled(text, DIM));
+        }
+        Some(false) => {}
     }
     if application.wants_pin_change() {
         let text = "the FIDO PIN has to be changed: `tokenctl fido pin change`";
         fields.add("Wanted", Text::styled(text, WARNING));
     }
-    if let Some(rule) = fido_pin_rule(token) {
+    if shared.is_some()
+        && let Some(rule) = fido_pin_rule(token)
+    {
         fields.add("Takes", rule);
     }
 }

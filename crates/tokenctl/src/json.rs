@@ -354,7 +354,7 @@ pub(crate) struct FidoPinState {
 pub(crate) struct FidoPin {
     #[serde(flatten)]
     pub(crate) state: FidoPinState,
-    pub(crate) shared_with_piv: bool,
+    pub(crate) shared_with_piv: Option<bool>,
     pub(crate) change_wanted: bool,
     pub(crate) minimum_characters: usize,
     pub(crate) maximum_bytes: usize,

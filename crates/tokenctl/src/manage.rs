@@ -4,8 +4,8 @@
 
 use clap::Args;
 use token_manager::{
-    Action, ActionError, LoadError, Manager, NotSent, Overrides, PolicySource, Reason, Secret,
-    Session, Token,
+    Action, ActionError, Aftermath, LoadError, Manager, NotSent, Overrides, PolicySource, Reason,
+    Secret, Session, Token,
 };
 
 use crate::contactless::{self, SessionFor};
@@ -154,22 +154,18 @@ pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
             source::link_failed(source, Some(reader))
         }
         ActionError::Load(error) => source::load_failed(error),
-        ActionError::Interrupted {
-            source, aftermath, ..
-        } => {
+        ActionError::Interrupted { source, .. } => {
             let mut report = source::link_failed(source, Some(reader));
             if source.is_session_lost() {
                 report.kind = Kind::TokenGone;
             }
             report.message = message;
             report.next = next;
-            report.aftermath = Some(aftermath.id());
             report
         }
-        ActionError::SessionLost { aftermath, .. } => {
+        ActionError::SessionLost { .. } => {
             let mut report = Report::new(Kind::Other, message);
             report.next = next;
-            report.aftermath = Some(aftermath.id());
             report
         }
         ActionError::Vci { source, .. } => contactless::vci_failed(source),
@@ -181,6 +177,7 @@ pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
     };
     report.status_word = error.status().map(piv_apdu::status::StatusWord::get);
     report.tries_left = error.tries_left();
+    report.aftermath = error.aftermath().map(Aftermath::id);
     report.in_reader(reader)
 }
 
@@ -234,5 +231,40 @@ fn kind(error: &ActionError) -> Kind {
         ActionError::Refused { .. } | ActionError::RefusedByFido { .. } => Kind::CardRefused,
         ActionError::AuthenticationLost => Kind::TokenGone,
         _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn what_an_answer_that_tells_nothing_leaves_is_told_to_programs_too() {
+        let aftermath = Aftermath::FidoPinOldOrNew;
+        let error = ActionError::Malformed {
+            action: Action::FidoPin,
+            step: "change-fido-pin",
+            aftermath,
+            detail: "it is empty".to_owned(),
+        };
+        let report = action_failed(&error, "Desk");
+        assert_eq!(report.aftermath, Some("fido-pin-old-or-new"));
+        assert_eq!(report.next.unwrap(), aftermath.sentence());
+        let wrong = ActionError::Wrong {
+            secret: Secret::FidoPin,
+            tries_left: Some(3),
+        };
+        assert_eq!(action_failed(&wrong, "Desk").aftermath, None);
+    }
+
+    #[test]
+    fn documentation_names_every_aftermath() {
+        let documentation = include_str!("../../../docs/json.md");
+        for aftermath in Aftermath::ALL {
+            let name = format!("`{}`", aftermath.id());
+            assert!(documentation.contains(&name), "{name}");
+        }
     }
 }

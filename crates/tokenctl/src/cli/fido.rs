@@ -25,6 +25,13 @@ pub(crate) enum FidoPinCommand {
         No PIN is asked for and no try is spent.")]
     Status,
 
+    /// Verify the FIDO PIN: check that it is right.
+    #[command(after_help = "Examples:\n  \
+        tokenctl fido pin verify\n  \
+        tokenctl fido pin verify --pin-fd 0 < pin.txt\n\n\
+        A right PIN spends no try, and gives all of them back.")]
+    Verify(FidoPinVerifyArgs),
+
     /// Set the first FIDO PIN, where there is none yet.
     #[command(after_help = "Examples:\n  \
         tokenctl fido pin set\n  \
@@ -39,6 +46,18 @@ pub(crate) enum FidoPinCommand {
         tokenctl fido pin change --pin-fd 0 --new-pin-fd 0 < two-lines.txt\n\n\
         After three wrong ones in a row the token takes none until it was taken out and put back.")]
     Change(FidoPinChangeArgs),
+}
+
+/// What `fido pin verify` takes.
+#[derive(Debug, Args)]
+pub(crate) struct FidoPinVerifyArgs {
+    /// Read the FIDO PIN from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) pin_fd: Option<Descriptor>,
+
+    /// Agree to use the last try, or one that the card does not tell from the last.
+    #[arg(long)]
+    pub(crate) last_try: bool,
 }
 
 /// What `fido pin set` takes.

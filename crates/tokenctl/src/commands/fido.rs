@@ -5,10 +5,13 @@ use std::io::Write as _;
 use ctap_apdu::FidoPin;
 use token_manager::token_profile::Rule;
 use token_manager::{
-    Action, ActionError, FidoApplication, FidoPinChanged, FidoPinLengths, PinPolicy, Plan, Session,
+    Action, ActionError, FidoApplication, FidoPinChanged, FidoPinLengths, FidoPinState, PinPolicy,
+    Plan, Session,
 };
 
-use crate::cli::{FidoCommand, FidoPinChangeArgs, FidoPinCommand, FidoPinSetArgs};
+use crate::cli::{
+    FidoCommand, FidoPinChangeArgs, FidoPinCommand, FidoPinSetArgs, FidoPinVerifyArgs,
+};
 use crate::commands::pin;
 use crate::describe;
 use crate::error::{Kind, Report, Result};
@@ -28,6 +31,7 @@ pub(crate) fn run(command: &FidoCommand, source: &Source, output: &Output) -> Re
     let FidoCommand::Pin { command } = command;
     match command {
         FidoPinCommand::Status => status(source, output),
+        FidoPinCommand::Verify(arguments) => verify(arguments, source, output),
         FidoPinCommand::Set(arguments) => set(arguments, source, output),
         FidoPinCommand::Change(arguments) => change(arguments, source, output),
     }
@@ -52,8 +56,32 @@ fn status(source: &Source, output: &Output) -> Result {
     Ok(())
 }
 
+fn verify(arguments: &FidoPinVerifyArgs, source: &Source, output: &Output) -> Result {
+    let mut session = manage::open(source, RiskArgs::default(), Action::FidoPin, output)?;
+    session
+        .may_verify_fido_pin()
+        .map_err(|error| manage::action_failed(&error, &session.token().reader))?;
+    say_tries(&session, output)?;
+    let pin = secret::secret(arguments.pin_fd, "FIDO PIN", "--pin-fd")?;
+    let pin = fido_pin(&pin)?;
+    let (agreed, unattended) = (arguments.last_try, arguments.pin_fd.is_some());
+    let verified = pin::attempt(&mut session, agreed, unattended, |session, last_try| {
+        session.verify_fido_pin(&pin, last_try)
+    })?;
+    let went = Went {
+        action: "verify-fido-pin",
+        completed: true,
+        steps: Vec::new(),
+        before: &verified.before,
+        after: Some(&verified.after),
+    };
+    tell(&session, went, output)?;
+    say_done("The FIDO PIN is right.", &verified.after, &session, output);
+    Ok(())
+}
+
 fn set(arguments: &FidoPinSetArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, RiskArgs::default(), Action::Fido, output)?;
+    let mut session = manage::open(source, RiskArgs::default(), Action::FidoPin, output)?;
     let plan = plan::made(session.plan_set_fido_pin(), &session)?;
     if arguments.dry_run {
         return plan::write(&plan, session.token(), output);
@@ -73,14 +101,12 @@ fn set(arguments: &FidoPinSetArgs, source: &Source, output: &Output) -> Result {
 }
 
 fn change(arguments: &FidoPinChangeArgs, source: &Source, output: &Output) -> Result {
-    let mut session = manage::open(source, RiskArgs::default(), Action::Fido, output)?;
+    let mut session = manage::open(source, RiskArgs::default(), Action::FidoPin, output)?;
     let plan = plan::made(session.plan_change_fido_pin(), &session)?;
     if arguments.dry_run {
         return plan::write(&plan, session.token(), output);
     }
-    let shared = session.token().shares_fido_pin();
-    let tries = describe::fido_pin_text(&application(&session)?.pin, shared);
-    output.remark(&Text::from("FIDO PIN: ").and(tries));
+    say_tries(&session, output)?;
     let present = secret::secret(arguments.pin_fd, "Present FIDO PIN", "--pin-fd")?;
     let present = fido_pin(&present)?;
     let new = new_pin(arguments.new_pin_fd, &session, output)?;
@@ -109,27 +135,59 @@ fn act(
     let before = application(session)?.pin.clone();
     let steps = Steps::of(plan, output).in_detail().watch(session);
     let result = act(session);
-    output.detail(format!("{} commands to the card", session.round_trips()));
     let steps = steps.into_outcomes();
     let (before, after) = match &result {
         Ok(changed) => (&changed.before, Some(&changed.after)),
         Err(_) => (&before, None),
     };
-    if output.json && (result.is_ok() || !steps.is_empty()) {
+    let went = Went {
+        action: plan.steps.last().map_or("", |step| step.id),
+        completed: result.is_ok(),
+        steps,
+        before,
+        after,
+    };
+    tell(session, went, output)?;
+    say_done(done, &result?.after, session, output);
+    Ok(())
+}
+
+/// What is told of an action on the FIDO PIN.
+struct Went<'a> {
+    action: &'static str,
+    completed: bool,
+    steps: Vec<json::StepOutcome>,
+    before: &'a FidoPinState,
+    after: Option<&'a FidoPinState>,
+}
+
+/// For programs, unless it came to an end before its first step.
+fn tell(session: &Session, went: Went<'_>, output: &Output) -> Result {
+    output.detail(format!("{} commands to the card", session.round_trips()));
+    if output.json && (went.completed || !went.steps.is_empty()) {
         let body = json::FidoPinResult {
             token: source::token_name(session.token()),
-            action: plan.steps.last().map_or("", |step| step.id),
-            completed: result.is_ok(),
-            steps,
-            before: describe::fido_pin_state(before),
-            after: after.map(describe::fido_pin_state),
+            action: went.action,
+            completed: went.completed,
+            steps: went.steps,
+            before: describe::fido_pin_state(went.before),
+            after: went.after.map(describe::fido_pin_state),
         };
         output::document(&json::Document::new(body))?;
     }
-    let changed = result?;
-    let shared = session.token().shares_fido_pin();
-    let after = describe::fido_pin_text(&changed.after, shared);
+    Ok(())
+}
+
+fn say_done(done: &str, after: &FidoPinState, session: &Session, output: &Output) {
+    let after = describe::fido_pin_text(after, session.token().shares_fido_pin());
     output.remark(&Text::styled(done, GOOD).plain(" ").and(after));
+}
+
+/// The tries left, before a try is used.
+fn say_tries(session: &Session, output: &Output) -> Result {
+    let shared = session.token().shares_fido_pin();
+    let tries = describe::fido_pin_text(&application(session)?.pin, shared);
+    output.remark(&Text::from("FIDO PIN: ").and(tries));
     Ok(())
 }
 

@@ -344,7 +344,7 @@ impl View<'_> {
         fields.write(out, 2, LABEL)
     }
 
-    /// Actions by answer and reason, so that 24 actions stay a few lines;
+    /// Actions by answer and reason, so that 25 actions stay a few lines;
     /// with `--all` each on its own line, with its evidence.
     fn capabilities(&self, out: &mut dyn Write) -> io::Result<()> {
         heading(out, "What can be done")?;

@@ -15,6 +15,8 @@ const CHANGE: [&str; 7] = [
     "0",
 ];
 
+const VERIFY: [&str; 5] = ["fido", "pin", "verify", "--pin-fd", "0"];
+
 #[test]
 fn a_fido_pin_is_set_shown_and_changed() {
     for profile in [Profile::Crescendo4000, Profile::CrescendoKey] {
@@ -51,6 +53,71 @@ fn a_fido_pin_is_set_shown_and_changed() {
         assert_eq!(fido["state"], "present");
         assert_eq!(fido["versions"][0], "FIDO_2_0");
         assert_eq!(fido["pin"]["tries_left"], 8);
+    }
+}
+
+#[test]
+fn a_fido_pin_is_verified_as_the_pin_is() {
+    let tool = Tool::with(Profile::CrescendoKey);
+    let ran = tool.run_with_input(&VERIFY, "Bern 22\n").code(12);
+    assert!(ran.stderr.contains("there is no FIDO PIN yet"), "{ran:#?}");
+    let _ = tool.run_with_input(&SET, "Bern 22\n").code(0);
+    let ran = tool.run_with_input(&VERIFY, "Zug 333\n").code(10);
+    assert!(ran.stderr.contains("7 tries are left"), "{ran:#?}");
+    let ran = tool.run_with_input(&VERIFY, "Bern 22\n").code(0);
+    assert!(
+        ran.stderr.contains("The FIDO PIN is right. 8 tries left"),
+        "{ran:#?}"
+    );
+    assert_eq!(ran.stdout, "");
+    let json = [&VERIFY[..], &["--json"]].concat();
+    let error = tool.run_with_input(&json, "Zug 333\n").code(10).error();
+    assert_eq!(error["kind"], "wrong");
+    assert_eq!(error["tries_left"], 7);
+    let verified = tool.run_with_input(&json, "Bern 22\n").code(0).json();
+    assert_eq!(verified["schema"], "tokenctl/fido-pin-result");
+    assert_eq!(verified["action"], "verify-fido-pin");
+    assert_eq!(verified["completed"], true);
+    assert_eq!(verified["before"]["tries_left"], 7);
+    assert_eq!(verified["after"]["tries_left"], 8);
+
+    // The last try is nobody's to take unasked.
+    for _ in 0..7 {
+        let _ = tool.run_with_input(&VERIFY, "Zug 333\n").code(10);
+    }
+    let ran = tool.run_with_input(&VERIFY, "Bern 22\n").code(12);
+    assert!(ran.stderr.contains("--last-try"), "{ran:#?}");
+    let agreed = [&VERIFY[..], &["--last-try"]].concat();
+    let _ = tool.run_with_input(&agreed, "Zug 333\n").code(11);
+    let _ = tool.run_with_input(&agreed, "Bern 22\n").code(11);
+}
+
+/// Whether the PIN is shared is not told to everybody: so nothing is asked or sent.
+#[test]
+fn on_a_contactless_reader_the_fido_pin_of_a_4000_is_left_alone() {
+    let tool = Tool::with(Profile::Crescendo4000);
+    let status = || {
+        let ran = tool.run(&["fido", "pin", "status", "--json"]).code(0);
+        ran.json()["pin"]["shared_with_piv"].clone()
+    };
+    assert_eq!(status(), false);
+    let to = ["virtual", "move", "one", "--to", "contactless"];
+    let _ = tool.run(&to).ok();
+    assert_eq!(status(), serde_json::Value::Null);
+    let shown = tool.run(&["show", "--fresh", "--json"]).code(0).json();
+    let fido = &shown["token"]["fido"];
+    assert_eq!(fido["pin"]["shared_with_piv"], serde_json::Value::Null);
+    for arguments in [
+        &SET[..],
+        &CHANGE,
+        &VERIFY,
+        &["fido", "pin", "set", "--dry-run"],
+    ] {
+        let ran = tool.run_with_input(arguments, "").code(13);
+        assert!(
+            ran.stderr.contains("only on the contact interface"),
+            "{ran:#?}"
+        );
     }
 }
 

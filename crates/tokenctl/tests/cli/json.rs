@@ -205,6 +205,7 @@ fn administering() -> Vec<Value> {
             "fido pin change --pin-fd 0 --new-pin-fd 0",
             "first\nsecond\n",
         ),
+        ("fido pin verify --pin-fd 0", "second\n"),
         ("fido pin status", ""),
         ("admin-key check --key-fd 0", &key),
         ("admin-key set --delivery --yes --pin-fd 0", pin),
