@@ -23,6 +23,7 @@ mod run;
 mod secret;
 mod signal;
 mod source;
+mod stdout;
 mod table;
 mod text;
 mod trace;

@@ -95,9 +95,14 @@ impl Output {
 
 /// Writes a document to stdout, on several lines.
 pub(crate) fn document<T: Serialize>(document: &T) -> io::Result<()> {
-    let mut stdout = io::BufWriter::new(io::stdout().lock());
-    write_json(&mut stdout, document, true)?;
-    stdout.flush()
+    document_to(io::stdout().lock(), document)
+}
+
+/// Writes a document to `out`, on several lines.
+pub(crate) fn document_to<T: Serialize>(out: impl Write, document: &T) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    write_json(&mut out, document, true)?;
+    out.flush()
 }
 
 /// Writes a document to stdout on one line, and flushes it.

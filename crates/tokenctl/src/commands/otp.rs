@@ -1,24 +1,26 @@
 //! `otp`: the slots for one-time passwords, and a code.
 
 use std::cell::Cell;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use token_manager::{Action, OathState, utc};
+use token_manager::{Action, Aftermath, OathState, utc};
+use zeroize::Zeroizing;
 
 use crate::cli::{OtpCodeArgs, OtpCommand, OtpKind};
 use crate::commands::pin;
 use crate::describe;
-use crate::error::Result;
+use crate::error::{Kind, Report, Result};
 use crate::json;
 use crate::manage::{self, RiskArgs};
 use crate::output::{self, Output};
 use crate::signal;
 use crate::source::{self, Source};
+use crate::stdout::Stdout;
 use crate::table::Table;
 use crate::text::{DIM, NAME, Text};
 
@@ -83,6 +85,7 @@ fn list(source: &Source, output: &Output) -> Result {
 fn code(arguments: &OtpCodeArgs, source: &Source, output: &Output) -> Result {
     let mut session = manage::open(source, RiskArgs::default(), Action::Otp, output)?;
     pin::ready(&session, Action::Otp)?;
+    let mut out = Stdout::open()?;
     let slot = arguments.slot;
     let kind = arguments
         .kind
@@ -108,7 +111,7 @@ fn code(arguments: &OtpCodeArgs, source: &Source, output: &Output) -> Result {
         }
     };
     output.detail(format!("{} commands to the card", session.round_trips()));
-    if output.json {
+    let written = if output.json {
         let body = json::OtpCode {
             token: source::token_name(session.token()),
             slot,
@@ -116,14 +119,28 @@ fn code(arguments: &OtpCodeArgs, source: &Source, output: &Output) -> Result {
             value: code.digits(),
             time: time.get().map(utc),
         };
-        return Ok(output::document(&json::Document::new(body))?);
+        output::document_to(&mut out, &json::Document::new(body))
+    } else {
+        let line = [code.digits().as_bytes(), b"\n"].concat();
+        out.write_all(&Zeroizing::new(line))
+    };
+    Ok(written.map_err(|error| lost(kind, &error))?)
+}
+
+/// A code that did not get out. It can't be had again, so that this is a failure also if
+/// it is the reader of the output that went away.
+fn lost(kind: OtpKind, error: &io::Error) -> Report {
+    let message = format!("the token gave a code, which could not be written and is lost: {error}");
+    let report = Report::new(Kind::Other, message);
+    match kind {
+        OtpKind::Hotp => Report {
+            aftermath: Some(Aftermath::CodeUsedOrNot.id()),
+            ..report.next(
+                "The slot's counter has moved on: ask for the next code, which servers allow for",
+            )
+        },
+        OtpKind::Totp => report.next("A TOTP moves no counter: ask again"),
     }
-    // Past the buffer that text is written through: it is not wiped.
-    let mut out = std::io::stdout().lock();
-    out.write_all(code.digits().as_bytes())?;
-    out.write_all(b"\n")?;
-    out.flush()?;
-    Ok(())
 }
 
 /// The wait for the button. It begins when the token first says that it waits, so that

@@ -4,6 +4,8 @@
 use secret_scan::{forms, occurs};
 use virtual_token::{Button, Content, CreateOptions, OathCredential, OathHash, Profile};
 
+#[cfg(unix)]
+use crate::tool::Ran;
 use crate::tool::{Tool, entries};
 
 /// That of RFC 4226, appendix D.
@@ -132,6 +134,78 @@ fn the_slots_are_listed() {
     assert_eq!(document["slots"][2]["number"], 3);
     assert_eq!(document["slots"][0]["kinds"], serde_json::json!(["hotp"]));
     assert_eq!(document["reason"], serde_json::Value::Null);
+}
+
+/// What goes nowhere is not asked for: the counter does not move.
+#[cfg(unix)]
+#[test]
+fn no_code_is_made_where_stdout_is_known_not_to_take_it() {
+    use std::fs::File;
+    use std::process::Stdio;
+
+    let tool = key(&options());
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let mut ways = vec![
+        ("null", Stdio::null()),
+        ("closed pipe", closed()),
+        ("read only", File::open("/dev/zero").unwrap().into()),
+    ];
+    if let Ok(full) = File::options().write(true).open("/dev/full") {
+        ways.push(("full", full.into()));
+    }
+    for (what, stdout) in ways {
+        let mut command = tool.command(&["--virtual", "otp", "code"]);
+        let output = command.stdout(stdout).stderr(Stdio::piped()).output();
+        let ran = Ran::of(&output.unwrap());
+        assert_eq!(ran.code, 12, "{what}: {ran:#?}");
+        assert!(ran.stderr.contains("Nothing was sent"), "{what}: {ran:#?}");
+    }
+    let shell = ["sh", "-c", "exec \"$@\" >&-", "sh"];
+    let ran = tool
+        .run_by(&shell, &["--virtual", "--json", "otp", "code"])
+        .output();
+    assert_eq!(Ran::of(&ran.unwrap()).code(12).error()["kind"], "not-sent");
+    assert_eq!(tool.run(&["otp", "code"]).code(0).stdout, "755224\n");
+}
+
+/// A code that did not get out is gone, and that is said and no success.
+#[cfg(unix)]
+#[test]
+fn a_code_that_could_not_be_written_is_told_to_be_lost() {
+    use std::io::Write as _;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::process::Stdio;
+
+    let tool = key(&options());
+    let run = |json: bool| {
+        // It is open, and there is no room in it.
+        let (mut writer, _reader) = UnixStream::pair().unwrap();
+        writer.set_nonblocking(true).unwrap();
+        while writer.write(&[0; 4096]).is_ok() {}
+        while writer.write(&[0]).is_ok() {}
+        let mut command = tool.command(&["--virtual", "otp", "code"]);
+        if json {
+            command.arg("--json");
+        }
+        let output = command
+            .stdout(Stdio::from(OwnedFd::from(writer)))
+            .stderr(Stdio::piped())
+            .output();
+        Ran::of(&output.unwrap()).code(1)
+    };
+    let ran = run(false);
+    assert!(ran.stderr.contains("is lost"), "{ran:#?}");
+    assert!(ran.stderr.contains("counter has moved on"), "{ran:#?}");
+    assert!(!ran.stderr.contains("755224"), "{ran:#?}");
+    let error = run(true).error();
+    assert_eq!(error["kind"], "other");
+    assert_eq!(error["aftermath"], "code-used-or-not");
+    assert_eq!(tool.run(&["otp", "code"]).code(0).stdout, "359152\n");
 }
 
 /// Neither the code nor the PIN is anywhere but where it was asked for.
