@@ -43,6 +43,78 @@ fn one_time_password_slots_are_shown_on_a_key() {
     assert!(shown.contains("A0000000792301"), "{shown}");
 }
 
+/// Each profile: what it has beside PIV is shown and in JSON, field by field, and what it
+/// has not is neither.
+#[test]
+fn what_a_token_has_beside_piv_is_shown_and_in_json() {
+    use Profile::{Crescendo2300, Crescendo4000, CrescendoKey, Piv};
+
+    for (profile, has_fido, slots) in [
+        (Piv, false, 0),
+        (Crescendo2300, false, 0),
+        (Crescendo4000, true, 0),
+        (CrescendoKey, true, 3),
+    ] {
+        let tool = Tool::new();
+        tool.empty_token("one", profile);
+        let look = || {
+            let text = tool.run(&["show", "--fresh"]).ok().stdout;
+            let mut document = tool.run(&["show", "--fresh", "--json"]).ok().json();
+            (text, document["token"].take())
+        };
+        let (text, token) = look();
+        let oath = token["oath_slots"].as_array().unwrap();
+        assert_eq!(oath.len(), slots, "{profile}");
+        for (slot, number) in oath.iter().zip(1..) {
+            assert_eq!(slot["number"], number);
+            assert_eq!(slot["state"], "present");
+            let aid = format!("A00000007923{:02X}", number - 1);
+            assert_eq!(slot["aid"], aid);
+            assert!(text.contains(&aid), "{text}");
+        }
+        let fido = &token["fido"];
+        assert_eq!(text.contains("\nFIDO\n"), has_fido, "{profile}: {text}");
+        if !has_fido {
+            assert_eq!(fido["state"], "not-looked-for", "{profile}");
+            for key in ["versions", "aaguid", "pin", "remaining_credentials"] {
+                assert!(fido[key].is_null(), "{profile}: {key}");
+            }
+            continue;
+        }
+        assert_eq!(fido["state"], "present");
+        assert_eq!(fido["versions"], serde_json::json!(["FIDO_2_0"]));
+        let aaguid = fido["aaguid"].as_str().unwrap();
+        let room = fido["remaining_credentials"].as_u64().unwrap();
+        let pin = &fido["pin"];
+        assert_eq!(pin["state"], "not-set");
+        assert!(pin["tries_left"].is_null());
+        assert_eq!(pin["change_wanted"], false);
+        assert_eq!(pin["shared_with_piv"], false);
+        assert_eq!(pin["minimum_characters"], 4);
+        assert_eq!(pin["maximum_bytes"], 63);
+        let room = format!("{room} more credentials");
+        let parts = [
+            "FIDO_2_0",
+            aaguid,
+            &room,
+            "no PIN is set",
+            "4 characters",
+            "63 bytes",
+        ];
+        for part in parts {
+            assert!(text.contains(part), "{profile}: no {part:?} in\n{text}");
+        }
+        let set = ["fido", "pin", "set", "--new-pin-fd", "0"];
+        let _ = tool.run_with_input(&set, "Bern 22\n").code(0);
+        let verify = ["fido", "pin", "verify", "--pin-fd", "0"];
+        let _ = tool.run_with_input(&verify, "Zug 333\n").code(10);
+        let (text, token) = look();
+        assert_eq!(token["fido"]["pin"]["state"], "tries-left");
+        assert_eq!(token["fido"]["pin"]["tries_left"], 7);
+        assert!(text.contains("7 tries left"), "{profile}: {text}");
+    }
+}
+
 #[test]
 fn all_shows_every_capability_with_its_evidence() {
     let tool = Tool::new();
