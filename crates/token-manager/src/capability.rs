@@ -259,6 +259,8 @@ pub enum Reason {
     Unverified,
     /// The card's answer that would tell could not be read.
     CouldNotRead,
+    /// It could not be read whether the FIDO PIN is the token's PIN, too.
+    SharingUnknown,
     /// Nothing tells without trying it, and loading a token does not try.
     NotProbed,
     /// On a contactless reader it takes the card's pairing code, and there is none, or a
@@ -295,6 +297,7 @@ impl Reason {
             Self::NoPairingCode => "no-pairing-code",
             Self::Unverified => "unverified",
             Self::CouldNotRead => "could-not-read",
+            Self::SharingUnknown => "sharing-unknown",
             Self::NotProbed => "not-probed",
             Self::NeedsPairingCode => "needs-pairing-code",
             Self::CardNotTrusted => "card-not-trusted",
@@ -339,6 +342,10 @@ impl Reason {
                  unverified commands"
             }
             Self::CouldNotRead => "the answer of the card that would tell could not be read",
+            Self::SharingUnknown => {
+                "it could not be read whether the FIDO PIN is the token's PIN, too, so neither its \
+                 rules nor its way out are known"
+            }
             Self::NotProbed => "it could only be told by trying, which reading a token does not do",
             Self::NeedsPairingCode => {
                 "on a contactless reader it takes the card's pairing code; give it, or use a contact \

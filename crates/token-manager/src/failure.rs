@@ -41,7 +41,7 @@ pub enum ActionError {
     #[error("{}. {}", .0, .0.what_was_not_done())]
     NotSent(#[from] NotSent),
     /// It was sent and the card says that it is wrong.
-    #[error("the {secret} is wrong; {}. {}", tries(*tries_left), secret.after_wrong())]
+    #[error("the {secret} is wrong; {}. {}", tries(*secret, *tries_left), secret.after_wrong())]
     Wrong {
         /// What was wrong.
         secret: Secret,
@@ -91,7 +91,7 @@ pub enum ActionError {
     #[error(
         "the {secret} is wrong; {}, and none before the token was without power. Take it out and \
          put it back before you try again. {}",
-        tries(*tries_left),
+        tries(*secret, *tries_left),
         secret.after_wrong()
     )]
     WrongUntilPowerCycle {
@@ -334,7 +334,21 @@ pub enum Secret {
     FidoPin,
     /// A PIN that PIV and the FIDO application share, each with tries of its own (project
     /// profile).
-    SharedPin,
+    SharedPin(Sides),
+}
+
+/// Whose tries of a PIN that PIV and the FIDO application share are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Sides {
+    /// PIV's.
+    Piv,
+    /// The FIDO application's.
+    Fido,
+    /// Those of both.
+    Both,
+    /// Those of one or of both: it is not known which.
+    NotTold,
 }
 
 impl Secret {
@@ -347,13 +361,13 @@ impl Secret {
             Self::ManagementKey => "management key",
             Self::UnlockCode => "unlock code",
             Self::FidoPin => "FIDO PIN",
-            Self::SharedPin => "PIN, which PIV and FIDO share,",
+            Self::SharedPin(_) => "PIN that PIV and FIDO share",
         }
     }
 
     fn after_wrong(self) -> &'static str {
         match self {
-            Self::Pin | Self::SharedPin => {
+            Self::Pin | Self::SharedPin(_) => {
                 "Nothing else was changed. If it is forgotten, unblock it rather than guess"
             }
             Self::Puk => {
@@ -375,10 +389,22 @@ impl Secret {
     fn after_block(self) -> &'static str {
         match self {
             Self::Pin => "Unblock it with the PUK or by challenge/response",
-            Self::SharedPin => {
-                "PIV and FIDO each have tries of their own, and those of one are used up: it works \
-                 on the other, and can't be changed. Unblock it with the PUK or by \
-                 challenge/response, which gives both a new one"
+            Self::SharedPin(Sides::Piv) => {
+                "Each side has tries of its own, and PIV's are used up: it can't be changed on either. \
+                 Unblock it with the PUK or by challenge/response, which gives both a new one"
+            }
+            Self::SharedPin(Sides::Fido) => {
+                "Each side has tries of its own, and FIDO's are used up: it can't be changed on \
+                 either. Unblock it with the PUK or by challenge/response, which gives both a new one"
+            }
+            Self::SharedPin(Sides::Both) => {
+                "Each side has tries of its own, and those of both are used up. Unblock it with the \
+                 PUK or by challenge/response, which gives both a new one"
+            }
+            Self::SharedPin(Sides::NotTold) => {
+                "Each side has tries of its own, and those of one or of both are used up: it can't be \
+                 changed on either. Unblock it with the PUK or by challenge/response, which gives \
+                 both a new one"
             }
             Self::Puk => {
                 "The PIN can't be unblocked with it any more: unblock by challenge/response where \
@@ -393,6 +419,17 @@ impl Secret {
                 "Only a reset of the FIDO application makes it usable again, which erases all FIDO \
                  credentials"
             }
+        }
+    }
+}
+
+impl Secret {
+    /// Whose the tries are, where there are several.
+    fn whose_tries(self) -> &'static str {
+        match self {
+            Self::SharedPin(Sides::Piv) => " on PIV's side",
+            Self::SharedPin(Sides::Fido) => " on FIDO's side",
+            _ => "",
         }
     }
 }
@@ -415,8 +452,8 @@ pub enum NotSent {
     },
     /// A single try is left, and its use was not agreed to.
     #[error(
-        "only one try is left for the {secret}: if it is wrong, it is blocked. Agree to use the \
-         last try, and give it again"
+        "only one try is left for the {secret}{}: if it is wrong, it is blocked. Agree to use the \
+         last try, and give it again", secret.whose_tries()
     )]
     LastTry {
         /// What has one try left.
@@ -425,9 +462,9 @@ pub enum NotSent {
     /// The card does not tell the tries left, so this may be the last one, and its
     /// use was not agreed to.
     #[error(
-        "the card does not tell how many tries are left for the {secret} ({why}): if this is the \
+        "the card does not tell how many tries are left for the {secret}{} ({why}): if this is the \
          last one and it is wrong, the {secret} is blocked. Agree to use the last try, and give it \
-         again"
+         again", secret.whose_tries()
     )]
     TriesUnknown {
         /// What has an unknown number of tries left.
@@ -486,9 +523,12 @@ pub enum NotSent {
         /// Tries left after that.
         left: u8,
     },
-    /// The token wants the PIN changed before anything else.
-    #[error("the token wants its PIN changed before anything else: change the PIN first")]
-    ForcePinChange,
+    /// The token wants this PIN changed before it is used for anything else.
+    #[error("the token wants its {secret} changed before anything else: change the {secret} first")]
+    ForcePinChange {
+        /// Which PIN.
+        secret: Secret,
+    },
     /// On a contactless reader: the card keeps its last tries for the contact interface,
     /// and did not look at the PIN.
     #[error(
@@ -568,7 +608,9 @@ impl NotSent {
     fn what_was_not_done(&self) -> &'static str {
         match self {
             // It may be the card that says so, to a PIN that it did not look at.
-            Self::ForcePinChange | Self::KeptForContact { .. } => "No try was spent",
+            Self::ForcePinChange { .. } | Self::KeptForContact { .. } | Self::PowerCycle { .. } => {
+                "No try was spent"
+            }
             // It was asked who it is.
             Self::OtherToken | Self::MayBeOtherToken => "No secret was sent to it",
             _ => "Nothing was sent and no try was spent",
@@ -637,6 +679,8 @@ pub enum Aftermath {
     FidoPinOldOrNew,
     /// The FIDO PIN is the new one, or none is set.
     FidoPinNewOrNotSet,
+    /// The PIN that PIV and FIDO share is the old one or the new one, the same for both.
+    SharedPinOldOrNew,
     /// The PUK is the old one or the new one.
     PukOldOrNew,
     /// The admin key is the old one or the new one.
@@ -661,6 +705,7 @@ impl Aftermath {
         Self::PinNewOrBlocked,
         Self::FidoPinOldOrNew,
         Self::FidoPinNewOrNotSet,
+        Self::SharedPinOldOrNew,
         Self::PukOldOrNew,
         Self::KeyOldOrNew,
         Self::ObjectOldOrNew,
@@ -678,6 +723,7 @@ impl Aftermath {
             Self::PinNewOrBlocked => "pin-new-or-blocked",
             Self::FidoPinOldOrNew => "fido-pin-old-or-new",
             Self::FidoPinNewOrNotSet => "fido-pin-new-or-not-set",
+            Self::SharedPinOldOrNew => "shared-pin-old-or-new",
             Self::PukOldOrNew => "puk-old-or-new",
             Self::KeyOldOrNew => "key-old-or-new",
             Self::ObjectOldOrNew => "object-old-or-new",
@@ -721,6 +767,12 @@ impl Aftermath {
             Self::FidoPinNewOrNotSet => {
                 "Either the FIDO PIN is the new one, or none is set. Insert the token again: if it \
                  shows that one is set, it is the new one, else set it again. Keep it until then"
+            }
+            Self::SharedPinOldOrNew => {
+                "The PIN is now either the old or the new one, and still the same one for PIV and \
+                 FIDO; a try may have been spent. Insert the token again, look at the tries left, and \
+                 verify the new PIN first, on either side; if it is wrong, which costs a try, the old \
+                 one still holds. Keep both until then"
             }
             Self::PukOldOrNew => {
                 "The PUK is now either the old or the new one. Keep both; the next change or \
@@ -767,10 +819,11 @@ fn way_round(secret: Secret, whose: PolicySource) -> &'static str {
     }
 }
 
-fn tries(left: Option<u8>) -> String {
+fn tries(secret: Secret, left: Option<u8>) -> String {
+    let side = secret.whose_tries();
     match left {
         None => "the card keeps no count of tries for it".to_owned(),
-        Some(1) => "one try is left: another wrong one blocks it".to_owned(),
-        Some(left) => format!("{left} tries are left"),
+        Some(1) => format!("one try is left{side}: another wrong one blocks it"),
+        Some(left) => format!("{left} tries are left{side}"),
     }
 }

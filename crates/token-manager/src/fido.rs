@@ -31,6 +31,9 @@ pub struct FidoApplication {
     pub info: Info,
     /// The state of its PIN.
     pub pin: FidoPinState,
+    /// Whether `info` is from memory. Which application it is does not change; that its PIN
+    /// has to be changed, and for how many credentials it has room, may have.
+    pub remembered: bool,
 }
 
 /// The state of a FIDO PIN.
@@ -71,15 +74,18 @@ pub struct FidoPinLengths {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FidoErasure {
-    /// There is no FIDO application, or none is known of.
+    /// There is no FIDO application.
     NotThere,
+    /// Nobody looked: no document says whether tokens of this family have one, and what an
+    /// erasure makes of it.
+    NotLookedFor,
     /// It still has a PIN, and maybe credentials.
     PinKept,
     /// It has no PIN, and room for more discoverable credentials than before: those that
     /// took it up are gone.
     RoomGrown,
     /// The PIN that it had of its own is gone, with which by CTAP's rule (2.1, 6.6) all
-    /// credentials go. Those were not read back.
+    /// credentials go. Those were not read back, and its room has not grown, or is not told.
     PinGone,
     /// Nothing that it tells shows whether there were credentials, and are still: it had no
     /// PIN of its own before, and tells of no more room than before. So it is after an
@@ -99,11 +105,12 @@ pub(crate) struct BeforeErasure {
 impl FidoErasure {
     pub(crate) fn of(before: BeforeErasure, after: &FidoState) -> Self {
         let application = match after {
-            FidoState::NotLookedFor | FidoState::Absent => return Self::NotThere,
+            FidoState::Absent => return Self::NotThere,
+            FidoState::NotLookedFor => return Self::NotLookedFor,
             FidoState::Unreadable(_) => return Self::NotTold,
             FidoState::Present(application) => application,
         };
-        let room = application.info.remaining_discoverable_credentials;
+        let room = application.room();
         if application.pin.is_set() {
             Self::PinKept
         } else if before.room.is_some_and(|before| room > Some(before)) {
@@ -115,11 +122,12 @@ impl FidoErasure {
         }
     }
 
-    /// A stable identifier for programs: `not-there`, `pin-kept`, `room-grown`,
-    /// `pin-gone`, `not-told`.
+    /// A stable identifier for programs: `not-there`, `not-looked-for`, `pin-kept`,
+    /// `room-grown`, `pin-gone`, `not-told`.
     pub fn id(self) -> &'static str {
         match self {
             Self::NotThere => "not-there",
+            Self::NotLookedFor => "not-looked-for",
             Self::PinKept => "pin-kept",
             Self::RoomGrown => "room-grown",
             Self::PinGone => "pin-gone",
@@ -135,6 +143,12 @@ impl FidoState {
             Self::Present(application) => Some(application),
             _ => None,
         }
+    }
+
+    /// Whether it is known to have no try left for its PIN.
+    pub(crate) fn is_blocked(&self) -> bool {
+        let application = self.application();
+        application.is_some_and(|application| application.pin == FidoPinState::Blocked)
     }
 
     /// The PIN's state as an action found it.
@@ -176,9 +190,16 @@ impl FidoState {
 }
 
 impl FidoApplication {
-    /// Whether the PIN has to be changed before it is of use.
+    /// Whether the PIN has to be changed before it is of use, as far as it was asked now.
     pub fn wants_pin_change(&self) -> bool {
-        self.info.force_pin_change == Some(true)
+        !self.remembered && self.info.force_pin_change == Some(true)
+    }
+
+    /// For how many more discoverable credentials it has room at least (CTAP 2.1, 6.4).
+    /// `None` if it does not tell, or was not asked now.
+    pub fn room(&self) -> Option<u64> {
+        let room = self.info.remaining_discoverable_credentials;
+        room.filter(|_| !self.remembered)
     }
 
     /// How long a new PIN has to be at least, in code points, as the application says it.

@@ -105,7 +105,7 @@ pub use content::{
     ObjectValue,
 };
 pub use error::{LoadError, Part, Problem, Unreadable};
-pub use failure::{ActionError, Aftermath, NotSent, PolicyRefusal, Secret};
+pub use failure::{ActionError, Aftermath, NotSent, PolicyRefusal, Secret, Sides};
 pub use fido::{FidoApplication, FidoErasure, FidoPinLengths, FidoPinState, FidoState};
 pub use load::load;
 pub use options::{Freshness, LoadOptions};

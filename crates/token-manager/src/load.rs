@@ -275,6 +275,7 @@ fn facts(
         oath: vendor.oath,
         fido: vendor.fido.said(),
         fido_pin_is_shared: None,
+        fido_pin_blocked: vendor.fido.is_blocked(),
         card_policy: vendor.pin_policy.clone(),
         project_profile: *profile != ProfileState::None,
         personalized: profile

@@ -17,13 +17,13 @@ use self::steps::Steps;
 
 use crate::capability::{Action, Capability, Reason};
 use crate::error::{LoadError, Unreadable};
-use crate::failure::{ActionError, NotSent, Secret};
+use crate::failure::{ActionError, NotSent};
 use crate::load::load;
 use crate::options::{Freshness, LoadOptions};
 use crate::pairing_codes::{MemoryPairingCodes, PairingCodeStore};
 use crate::pin::{Alphabet, PinPolicy, PinStatus};
 use crate::record::{HostRecord, HostStore, MemoryStore, TokenKey};
-use crate::secrets::SecretStore;
+use crate::secrets::{SecretStore, SecretStoreError};
 use crate::token::Token;
 use crate::vci::VciState;
 
@@ -142,11 +142,11 @@ impl Manager {
 
     /// Erases what this computer's secret store keeps for a token, if there is a
     /// store.
-    pub(crate) fn forget_secret(&self, token: Option<&TokenKey>) -> Result<(), ActionError> {
-        if let (Some(secrets), Some(token)) = (self.secrets(), token) {
-            secrets.remove(token)?;
+    pub(crate) fn forget_secret(&self, token: Option<&TokenKey>) -> Result<(), SecretStoreError> {
+        match (self.secrets(), token) {
+            (Some(secrets), Some(token)) => secrets.remove(token),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Sets the risks that were agreed to.
@@ -350,10 +350,10 @@ impl Session {
     pub fn ensure(&self, action: Action) -> Result<(), ActionError> {
         match self.token.capabilities.get(action) {
             Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => Ok(()),
-            Capability::Unavailable(Reason::PinBlocked) => Err(NotSent::Blocked {
-                secret: Secret::Pin,
+            Capability::Unavailable(Reason::PinBlocked) => {
+                let secret = self.token.blocked_pin(action);
+                Err(NotSent::Blocked { secret }.into())
             }
-            .into()),
             Capability::Unavailable(reason) | Capability::Unknown(reason) => {
                 Err(match &self.token.vci {
                     VciState::Closed(why) if self.token.vci.obstacle() == Some(reason) => {

@@ -16,10 +16,11 @@ use token_cache::{Identity, Name};
 
 use token_profile::{ChallengeType, ManagementProfile};
 
-use crate::capability::{Capabilities, Facts};
+use crate::capability::{Action, Capabilities, Facts};
 use crate::certificate::{CertificateEntry, hex};
 use crate::content::{KeyEntry, OathSlot, ObjectEntry};
 use crate::error::{Part, Problem, Unreadable};
+use crate::failure::{Secret, Sides};
 use crate::fido::{FidoPinLengths, FidoPinState, FidoState};
 use crate::options::Freshness;
 use crate::pin::{PinPolicy, PinState, PinStatus};
@@ -234,11 +235,53 @@ impl Token {
         self.capabilities = Capabilities::evaluate(&self.facts);
     }
 
+    /// The FIDO PIN's state as an action found it.
+    pub(crate) fn note_fido_pin(&mut self, state: FidoPinState) {
+        self.fido.note_pin(state);
+        self.refresh_fido_facts();
+    }
+
+    /// There is a new FIDO PIN, in this state.
+    pub(crate) fn note_new_fido_pin(&mut self, state: FidoPinState) {
+        self.fido.note_new_pin(state);
+        self.refresh_fido_facts();
+    }
+
+    fn refresh_fido_facts(&mut self) {
+        self.facts.fido_pin_blocked = self.fido.is_blocked();
+        self.capabilities = Capabilities::evaluate(&self.facts);
+    }
+
     /// The PIV side has given the FIDO application another PIN, if they share it.
     pub(crate) fn note_shared_pin_changed(&mut self) {
         if self.shares_fido_pin() {
             let why = Unreadable::NotTold("not asked since the PIN was changed");
-            self.fido.note_new_pin(FidoPinState::Unknown(why));
+            self.note_new_fido_pin(FidoPinState::Unknown(why));
+        }
+    }
+
+    /// The PIN that an action is about and that is blocked, on whichever sides are known to
+    /// be if it is about one that PIV and FIDO share.
+    pub(crate) fn blocked_pin(&self, action: Action) -> Secret {
+        match action {
+            Action::ChangePin | Action::FidoPin if self.shares_fido_pin() => {
+                Secret::SharedPin(self.blocked_sides())
+            }
+            Action::FidoPin => Secret::FidoPin,
+            _ => Secret::Pin,
+        }
+    }
+
+    /// The sides of a shared PIN that are known to be blocked.
+    pub(crate) fn blocked_sides(&self) -> Sides {
+        match (
+            self.pin.status == PinStatus::Blocked,
+            self.fido.is_blocked(),
+        ) {
+            (true, true) => Sides::Both,
+            (true, false) => Sides::Piv,
+            (false, true) => Sides::Fido,
+            (false, false) => Sides::NotTold,
         }
     }
 

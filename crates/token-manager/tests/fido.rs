@@ -13,12 +13,13 @@ use std::sync::Arc;
 use crescendo_ext::xauth::XauthKey;
 use ctap_apdu::FidoPin;
 use piv_apdu::secret::{Pin, Puk};
+use piv_apdu::status::StatusWord;
 use token_manager::token_cache::{Cache, Item};
 use token_manager::token_profile::{Policy, Rule};
 use token_manager::{
     Action, ActionError, Aftermath, Capability, FidoPinState, FidoState, Freshness, LastTry,
     LoadOptions, Manager, NotSent, PersonalizeOptions, Personalized, PinChangeEntry, PinEntry,
-    PinStatus, PresentSecrets, Reason, Secret, Session,
+    PinStatus, PresentSecrets, Reason, Secret, Session, Sides,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{Content, CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
@@ -288,25 +289,33 @@ fn what_others_change_is_seen_by_a_fresh_look_and_the_pin_is_never_from_memory()
             .with_freshness(freshness);
         let session = open_with(&card, options);
         let fido = session.token().fido.clone();
-        fido.application().unwrap().pin.clone()
+        fido.application().unwrap().clone()
     };
     let remembers = || {
         let held = cache.held();
         let snapshot = &held.first().unwrap().snapshot;
         snapshot.answer(Item::FidoInfo).is_some()
     };
-    assert_eq!(look(Freshness::Fresh), FidoPinState::NotSet);
+    let fresh = look(Freshness::Fresh);
+    assert_eq!(
+        (&fresh.pin, fresh.room()),
+        (&FidoPinState::NotSet, Some(50))
+    );
     assert!(remembers());
     // Another program, which knows nothing of this cache.
     open(&card).set_fido_pin(&pin("1234")).unwrap();
     let is_not_told = || {
         for freshness in [Freshness::Quick, Freshness::Checked] {
-            let state = look(freshness);
+            let application = look(freshness);
+            let state = &application.pin;
             assert!(matches!(state, FidoPinState::Unknown(_)), "{state:?}");
+            // What others change is not told from memory either.
+            assert!(application.remembered);
+            assert_eq!(application.room(), None);
         }
     };
     is_not_told();
-    assert_eq!(look(Freshness::Fresh), FidoPinState::TriesLeft(8));
+    assert_eq!(look(Freshness::Fresh).pin, FidoPinState::TriesLeft(8));
     is_not_told();
     // Our own.
     let options = LoadOptions::new().with_cache(cache.clone());
@@ -444,7 +453,7 @@ fn a_shared_pin_that_is_wrong_three_times_is_to_be_unblocked_and_nothing_is_to_b
         matches!(
             error,
             ActionError::WrongUntilPowerCycle {
-                secret: Secret::SharedPin,
+                secret: Secret::SharedPin(Sides::Fido),
                 tries_left: Some(5)
             }
         ),
@@ -498,8 +507,191 @@ fn what_a_change_by_fido_does_to_the_piv_side_is_known_after_it() {
     let mut session = open(&card);
     card.arm(Faults::new().at(4, Fault::VanishAfter));
     let lost = session.change_fido_pin(&pin("602214"), &pin("271828"), LastTry::Spare);
-    assert!(matches!(lost, Err(ActionError::Interrupted { .. })));
+    let text = lost.unwrap_err().to_string();
+    assert!(
+        text.contains("still the same one for PIV and FIDO"),
+        "{text}"
+    );
     assert!(matches!(session.token().pin.status, PinStatus::Unknown(_)));
+}
+
+/// As another program leaves it that has tried wrong PINs, with no try left on this side.
+fn without_tries(card: &SharedToken, side: &str, count: &str, at_end: u8) {
+    card.with(|token| {
+        let mut state = serde_json::to_value(token.to_state()).unwrap();
+        let tries = &mut state[side][count];
+        assert!(tries.is_number(), "{side} {count}");
+        *tries = at_end.into();
+        *token = VirtualToken::from_state(serde_json::from_value(state).unwrap()).unwrap();
+        token.power_on();
+    });
+    card.reset();
+}
+
+fn block_fido_side(card: &SharedToken) {
+    without_tries(card, "fido", "tries_used", 8);
+}
+
+fn block_piv_side(card: &SharedToken) {
+    without_tries(card, "pin", "tries_left", 0);
+}
+
+/// What comes of a change on either side, and what its message says.
+fn changes(session: &mut Session) -> [ActionError; 2] {
+    let (old, new) = (Pin::new(b"602214").unwrap(), Pin::new(b"271828").unwrap());
+    let entry = PinChangeEntry::Typed {
+        old: &old,
+        new: &new,
+    };
+    let by_piv = session.change_pin(entry, LastTry::Spare).unwrap_err();
+    let by_fido = session.change_fido_pin(&pin("602214"), &pin("271828"), LastTry::Spare);
+    [by_piv, by_fido.unwrap_err()]
+}
+
+#[test]
+fn the_side_of_a_shared_pin_that_another_program_has_blocked_is_found_by_a_change() {
+    let card = shared("602214");
+    let mut session = open(&card);
+    block_fido_side(&card);
+    let [by_piv, _] = changes(&mut session);
+    assert!(
+        matches!(
+            by_piv,
+            ActionError::Blocked {
+                secret: Secret::SharedPin(Sides::Fido)
+            }
+        ),
+        "{by_piv}"
+    );
+    let text = by_piv.to_string();
+    assert!(text.contains("FIDO's are used up"), "{text}");
+    assert!(text.contains("Unblock it with the PUK"), "{text}");
+    assert_eq!(session.token().pin.status, PinStatus::TriesLeft(6));
+    assert_eq!(state(&session), FidoPinState::Blocked);
+
+    // PIV's side is a no of its own, before anything is sent.
+    let card = shared("602214");
+    let mut session = open(&card);
+    block_piv_side(&card);
+    let [by_piv, by_fido] = changes(&mut session);
+    let secret = Secret::Pin;
+    assert!(
+        matches!(by_piv, ActionError::NotSent(NotSent::Blocked { secret: it }) if it == secret),
+        "{by_piv}"
+    );
+    let is_piv = matches!(
+        by_fido,
+        ActionError::NotSent(NotSent::Blocked {
+            secret: Secret::SharedPin(Sides::Piv)
+        })
+    );
+    assert!(is_piv, "{by_fido}");
+    assert_eq!(session.token().pin.status, PinStatus::Blocked);
+    assert_eq!(state(&session), FidoPinState::TriesLeft(8));
+}
+
+#[test]
+fn a_shared_pin_that_is_known_to_be_blocked_is_not_planned_to_be_changed_and_the_sides_are_told() {
+    type Block = fn(&SharedToken);
+    let both: Block = |card| {
+        block_fido_side(card);
+        block_piv_side(card);
+    };
+    let cases: [(Block, Sides, &str); 3] = [
+        (block_piv_side, Sides::Piv, "PIV's are used up"),
+        (block_fido_side, Sides::Fido, "FIDO's are used up"),
+        (both, Sides::Both, "those of both are used up"),
+    ];
+    for (block, sides, says) in cases {
+        let card = shared("602214");
+        block(&card);
+        let mut session = open(&card);
+        let capabilities = &session.token().capabilities;
+        for action in [Action::ChangePin, Action::FidoPin] {
+            let blocked = Capability::Unavailable(Reason::PinBlocked);
+            assert_eq!(capabilities.get(action), blocked, "{sides:?} {action}");
+        }
+        let plans = [
+            session.plan_change_pin().unwrap_err(),
+            session.plan_change_fido_pin().unwrap_err(),
+        ];
+        for error in plans.into_iter().chain(changes(&mut session)) {
+            let is_it = matches!(
+                error,
+                ActionError::NotSent(NotSent::Blocked { secret: Secret::SharedPin(it) })
+                    if it == sides
+            );
+            assert!(is_it, "{sides:?}: {error}");
+            let text = error.to_string();
+            assert!(text.contains(says), "{text}");
+            assert!(!text.contains("works"), "{text}");
+        }
+        assert_eq!(sent(&card).1, 0);
+    }
+}
+
+#[test]
+fn whose_tries_of_a_shared_pin_are_left_is_told() {
+    let card = shared("602214");
+    let mut session = open(&card);
+    let wrong = session.change_fido_pin(&pin("111111"), &pin("271828"), LastTry::Spare);
+    let text = wrong.unwrap_err().to_string();
+    assert!(
+        text.starts_with(
+            "the PIN that PIV and FIDO share is wrong; 7 tries are left on FIDO's side."
+        ),
+        "{text}"
+    );
+}
+
+/// Without what would tell, neither the PIN's rules nor its way out are known.
+#[test]
+fn on_contact_too_the_fido_pin_is_left_alone_where_it_is_not_known_to_be_shared_or_not() {
+    let made = shared("602214");
+    let mut seen = 0;
+    for k in 1..40 {
+        let card = copy(&made);
+        card.arm(Faults::new().at(k, Fault::Status(StatusWord::new(0x6581))));
+        let readers = MemoryBackend::new();
+        readers.insert("Desk", &card).unwrap();
+        let Ok(mut session) = Manager::new(Arc::new(readers)).open("Desk") else {
+            continue;
+        };
+        card.disarm();
+        if session.token().fido_pin_is_shared().is_some()
+            || session.token().fido.application().is_none()
+        {
+            continue;
+        }
+        seen += 1;
+        card.clear_log();
+        let unknown = Capability::Unknown(Reason::SharingUnknown);
+        assert_eq!(session.token().capabilities.get(Action::FidoPin), unknown);
+        let errors = [
+            session.set_fido_pin(&pin("1234")).unwrap_err(),
+            session
+                .change_fido_pin(&pin("602214"), &pin("271828"), LastTry::Spare)
+                .unwrap_err(),
+            session
+                .verify_fido_pin(&pin("602214"), LastTry::Spare)
+                .unwrap_err(),
+        ];
+        for error in errors {
+            assert!(
+                matches!(
+                    error,
+                    ActionError::Unavailable {
+                        reason: Reason::SharingUnknown,
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("erases"), "{error}");
+        }
+        assert_eq!(sent(&card).1, 0);
+    }
+    assert!(seen >= 2, "the list of containers, and the profile: {seen}");
 }
 
 #[test]
@@ -578,7 +770,7 @@ fn a_shared_pin_is_one_wherever_the_token_is_pulled_out() {
                     Ok(()) if k > 15 => break,
                     Ok(()) => assert_eq!(holds, (NEITHER, BOTH), "{what}"),
                     Err(ActionError::Interrupted {
-                        aftermath: Aftermath::PinOldOrNew | Aftermath::FidoPinOldOrNew,
+                        aftermath: Aftermath::SharedPinOldOrNew,
                         ..
                     }) => {
                         unknown += 1;

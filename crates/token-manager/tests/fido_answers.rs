@@ -271,9 +271,20 @@ fn a_pin_that_can_not_be_verified_is_not_sent() {
     assert!(error.may_have_spent_a_try());
     let (error, _) = struck(&none_with_change_forced(), verify, 1, Fault::VanishBefore);
     assert!(
-        matches!(error, ActionError::NotSent(NotSent::ForcePinChange)),
+        matches!(error, ActionError::NotSent(NotSent::ForcePinChange { .. })),
         "{error}"
     );
+    assert!(
+        error.to_string().contains("change the PIN first"),
+        "{error}"
+    );
+
+    // A FIDO PIN of its own: it is right, and has to be changed.
+    let card = with_pin();
+    let k = command_of(&card, verify, 3);
+    let (error, _) = struck(&card, verify, k, answers(&[0x37, 0x90, 0x00]));
+    let text = error.to_string();
+    assert!(text.contains("change the FIDO PIN first"), "{text}");
 }
 
 /// A token whose shared PIN has to be changed before it is of use (project profile).
@@ -384,6 +395,8 @@ fn a_token_that_does_not_tell_that_it_takes_none_is_understood_all_the_same() {
             error.to_string().contains("take it out and put it back"),
             "{error}"
         );
+        // It got the PIN, and only did not look at it.
+        assert!(!error.to_string().contains("Nothing was sent"), "{error}");
         // From now on it is known, and nothing is sent.
         let needed = FidoPinState::PowerCycleNeeded { tries_left: 5 };
         assert_eq!(state(&session), needed);

@@ -369,12 +369,12 @@ fn a_card_enforces_its_policy_itself() {
         .map(drop)
         .unwrap_err();
     assert!(
-        matches!(error, ActionError::NotSent(NotSent::ForcePinChange)),
+        matches!(error, ActionError::NotSent(NotSent::ForcePinChange { .. })),
         "{error}"
     );
     let error = set(&mut session, &right, &Policy::DELIVERY).unwrap_err();
     assert!(
-        matches!(error, ActionError::NotSent(NotSent::ForcePinChange)),
+        matches!(error, ActionError::NotSent(NotSent::ForcePinChange { .. })),
         "{error}"
     );
     assert_eq!(desk.tries(), PinStatus::TriesLeft(limit(profile)));

@@ -114,14 +114,7 @@ fn a_store_that_does_not_answer_matters_only_if_a_secret_is_in_it() {
             let note = &mut |record: &mut HostRecord| record.recovery = Some(RecoveryPlace::Host);
             desk.store.update(&key, note).unwrap();
         }
-        let readers = MemoryBackend::new();
-        readers.insert("Desk", &desk.card).unwrap();
-        let mut session = Manager::new(Arc::new(readers))
-            .with_store(desk.store.clone())
-            .with_secrets(Arc::new(Silent))
-            .with_overrides(desk.overrides)
-            .open("Desk")
-            .unwrap();
+        let mut session = open_silent(&desk);
         let old = factory(profile);
         let result = recycle(&mut session, by(&old));
         drop(session);
@@ -134,6 +127,55 @@ fn a_store_that_does_not_answer_matters_only_if_a_secret_is_in_it() {
         }
         assert_as_delivered(&desk, profile);
     }
+}
+
+/// Where a secret is kept on the token or nowhere, nobody has asked for a store: that it does
+/// not answer keeps no token from being set up, and what may be left in it is told.
+#[test]
+fn a_store_that_does_not_answer_and_is_not_asked_for_keeps_nothing_from_being_done() {
+    for place in [RecoveryPlace::Token, RecoveryPlace::Nowhere] {
+        for kept in [false, true] {
+            let profile = Profile::Crescendo2300;
+            let desk = Desk::new(profile, Content::Empty).daring();
+            let key = desk.open().key().unwrap().clone();
+            if kept {
+                let note =
+                    &mut |record: &mut HostRecord| record.recovery = Some(RecoveryPlace::Host);
+                desk.store.update(&key, note).unwrap();
+            }
+            let mut session = open_silent(&desk);
+            let mut options = PersonalizeOptions::new(PresentSecrets::Delivery);
+            options.recovery = place;
+            let new = pin("271828");
+            let done = session.personalize(
+                &options,
+                &new,
+                None,
+                &mut |_| true,
+                LastTry::Spare,
+                &mut |_| {},
+            );
+            assert_eq!(done.unwrap().left_on_host, kept.then(silent));
+            assert!(session.record().journal.is_none());
+            assert_eq!(session.record().recovery, Some(place));
+            if place == RecoveryPlace::Token {
+                let pin = PinEntry::Typed(&new);
+                session.forget_recovery(pin, LastTry::Spare).unwrap();
+                assert_eq!(session.record().recovery, Some(RecoveryPlace::Nowhere));
+            }
+        }
+    }
+}
+
+fn open_silent(desk: &Desk) -> Session {
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", &desk.card).unwrap();
+    Manager::new(Arc::new(readers))
+        .with_store(desk.store.clone())
+        .with_secrets(Arc::new(Silent))
+        .with_overrides(desk.overrides)
+        .open("Desk")
+        .unwrap()
 }
 
 #[test]
@@ -313,9 +355,11 @@ fn what_fido_tells_of_its_erasure_is_told_and_what_it_does_not_tell_is_not_claim
     assert_eq!(fido(erase(&desk, key)), FidoErasure::NotTold);
     set_pin(&desk);
     assert_eq!(fido(erase(&desk, key)), FidoErasure::PinKept);
+    // Nobody looks whether a 2300 has one, so that nothing is known of it.
     let plain = Desk::new(Profile::Crescendo2300, Content::Empty).daring();
     let done = erase(&plain, Profile::Crescendo2300);
-    assert_eq!(done.fido_erasure, FidoErasure::NotThere);
+    assert_eq!(done.fido_erasure, FidoErasure::NotLookedFor);
+    assert_eq!(done.fido_erasure.id(), "not-looked-for");
 }
 
 #[test]

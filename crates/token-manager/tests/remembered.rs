@@ -94,10 +94,11 @@ fn read_through(card: &SharedToken, link: LinkOptions, options: &LoadOptions) ->
 
 type Look = fn(&SharedToken, &Cache, Freshness) -> Token;
 
-/// The same token, however it was read: only a fresh look tells of the FIDO PIN.
+/// The same token, however it was read: only a fresh look asks for what FIDO tells.
 fn same(mut one: Token, other: &Token) -> bool {
     if let (FidoState::Present(one), FidoState::Present(other)) = (&mut one.fido, &other.fido) {
         one.pin.clone_from(&other.pin);
+        one.remembered = other.remembered;
     }
     one.round_trips = other.round_trips;
     one.remembered = other.remembered;

@@ -9,9 +9,9 @@ use piv_apdu::key::KeyReference;
 use piv_apdu::object::ObjectTag;
 use token_manager::{
     AlgorithmSource, Alphabet, CapabilityEntry, CertificateConcern, CertificateEntry,
-    CertificateInfo, CertificateState, FidoPinState, FidoState, KeyEntry, KeyOrigin, OathSlot,
-    OathState, ObjectEntry, ObjectState, PinPolicy, PinStatus, PolicySource, Token, TokenFamily,
-    TokenIdentity, Validity, VciState, date, utc,
+    CertificateInfo, CertificateState, FidoApplication, FidoPinState, FidoState, KeyEntry,
+    KeyOrigin, OathSlot, OathState, ObjectEntry, ObjectState, PinPolicy, PinStatus, PolicySource,
+    Token, TokenFamily, TokenIdentity, Validity, VciState, date, utc,
 };
 
 use crate::json;
@@ -312,7 +312,7 @@ pub(crate) fn fido(token: &Token) -> json::Fido {
         versions: info.map(|info| info.versions.clone()),
         aaguid: info.map(|info| info.aaguid.to_string()),
         pin: fido_pin(token),
-        remaining_credentials: info.and_then(|info| info.remaining_discoverable_credentials),
+        remaining_credentials: state.application().and_then(FidoApplication::room),
     }
 }
 
@@ -323,7 +323,8 @@ pub(crate) fn fido_pin(token: &Token) -> Option<json::FidoPin> {
     Some(json::FidoPin {
         shared_with_piv: token.fido_pin_is_shared(),
         state: fido_pin_state(&application.pin),
-        change_wanted: application.wants_pin_change(),
+        change_wanted: (!application.remembered).then(|| application.wants_pin_change()),
+        piv: token.shares_fido_pin().then(|| pin(&token.pin.status)),
         minimum_characters: lengths.minimum_characters,
         maximum_bytes: lengths.maximum_bytes,
     })
@@ -353,13 +354,17 @@ pub(crate) fn fido_pin_fields(fields: &mut Fields, label: &'static str, token: &
         return;
     };
     let shared = token.fido_pin_is_shared();
-    fields.add(
-        label,
-        fido_pin_text(&application.pin, token.shares_fido_pin()),
-    );
+    if application.remembered && matches!(application.pin, FidoPinState::Unknown(_)) {
+        let text = "not asked now; `tokenctl fido pin status` or `show --fresh` asks";
+        fields.add(label, Text::styled(text, DIM));
+    } else {
+        let text = fido_pin_text(&application.pin, shared);
+        fields.add(label, text);
+    }
     match shared {
         Some(true) => {
             let text = "with PIV: changed on either side, it is changed on both";
+            fields.add("For PIV", shared_pin_text(&token.pin.status));
             fields.add("Shared", Text::from(text));
         }
         None => {
@@ -400,14 +405,25 @@ pub(crate) fn fido_pin_rule(token: &Token) -> Option<String> {
     ))
 }
 
+/// The state on PIV's side of a PIN that FIDO shares, for people.
+pub(crate) fn shared_pin_text(status: &PinStatus) -> Text {
+    match status {
+        PinStatus::Blocked => Text::styled(SHARED_AND_BLOCKED, BAD),
+        other => pin_text(other),
+    }
+}
+
+const SHARED_AND_BLOCKED: &str =
+    "blocked here; `tokenctl pin unblock` sets a new PIN for PIV and FIDO";
+
 /// A FIDO PIN's state for people. One that PIV shares is the token's, and FIDO's reset
-/// leaves it.
-pub(crate) fn fido_pin_text(state: &FidoPinState, shared: bool) -> Text {
+/// leaves it; where it is not known whether it is, no way out is.
+pub(crate) fn fido_pin_text(state: &FidoPinState, shared: Option<bool>) -> Text {
     let style = match state {
-        FidoPinState::Blocked if shared => {
-            let text = "blocked here; `tokenctl pin unblock` sets a new PIN for PIV and FIDO";
-            return Text::styled(text, BAD);
+        FidoPinState::Blocked if shared == Some(true) => {
+            return Text::styled(SHARED_AND_BLOCKED, BAD);
         }
+        FidoPinState::Blocked if shared.is_none() => return Text::styled("blocked", BAD),
         FidoPinState::TriesLeft(1) | FidoPinState::Blocked => BAD,
         FidoPinState::TriesLeft(2) | FidoPinState::PowerCycleNeeded { .. } => WARNING,
         FidoPinState::TriesLeft(_) => GOOD,
@@ -495,6 +511,19 @@ mod tests {
         );
         assert_eq!(pin(&PinStatus::Blocked).tries_left, Some(0));
         assert_eq!(pin(&PinStatus::TriesLeft(3)).tries_left, Some(3));
+    }
+
+    #[test]
+    fn no_reset_is_advised_for_a_blocked_fido_pin_that_may_be_the_token_s() {
+        let text = |shared| fido_pin_text(&FidoPinState::Blocked, shared).to_string();
+        assert!(text(Some(false)).contains("erases"));
+        for shared in [None, Some(true)] {
+            let text = text(shared);
+            assert!(
+                text.contains("blocked") && !text.contains("erases"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -355,7 +355,8 @@ pub(crate) struct FidoPin {
     #[serde(flatten)]
     pub(crate) state: FidoPinState,
     pub(crate) shared_with_piv: Option<bool>,
-    pub(crate) change_wanted: bool,
+    pub(crate) piv: Option<Pin>,
+    pub(crate) change_wanted: Option<bool>,
     pub(crate) minimum_characters: usize,
     pub(crate) maximum_bytes: usize,
 }

@@ -171,7 +171,7 @@ pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
         ActionError::Vci { source, .. } => contactless::vci_failed(source),
         other => {
             let mut report = Report::new(kind(other), message);
-            report.next = consent(other).map(str::to_owned).or(next);
+            report.next = next_step(other).map(str::to_owned).or(next);
             report
         }
     };
@@ -181,9 +181,19 @@ pub(crate) fn action_failed(error: &ActionError, reader: &str) -> Report {
     report.in_reader(reader)
 }
 
-/// The option that agrees to what an action waits for, and what it risks.
-fn consent(error: &ActionError) -> Option<&'static str> {
+/// What to do next, where that is a matter of this program: mostly the option that agrees
+/// to what an action waits for, and what it risks.
+fn next_step(error: &ActionError) -> Option<&'static str> {
     let reason = match error {
+        ActionError::Unavailable {
+            action: Action::Fido | Action::FidoPin,
+            reason: Reason::NotProbed,
+        } => {
+            return Some(
+                "No document says whether a token of this kind has a FIDO application, so none was \
+                 looked for. A browser, or other FIDO software, shows whether it has",
+            );
+        }
         ActionError::Unavailable { reason, .. } => reason,
         ActionError::NotSent(NotSent::CannotBe {
             secret: Secret::Pin,
@@ -207,6 +217,10 @@ fn consent(error: &ActionError) -> Option<&'static str> {
         Reason::DeviceManaged | Reason::ManagementUnknown => Some(
             "--allow-managed does it all the same. The issuer's system may then no longer be able \
              to administer the token, and what it put there may be lost",
+        ),
+        Reason::SharingUnknown => Some(
+            "Nothing was sent. `tokenctl show --fresh` says what could not be read, which may be a \
+             policy of a newer version of this program",
         ),
         Reason::Unverified => Some(
             "--allow-unverified does it all the same. If the description is wrong, the token may \

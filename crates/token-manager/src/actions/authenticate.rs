@@ -211,7 +211,8 @@ pub(crate) fn refused_pin(job: &mut Job<'_>, status: StatusWord) -> ActionError 
         StatusWord::AUTHENTICATION_METHOD_BLOCKED if job.is_through_air() => kept_for_contact(job),
         // No try was spent. Of the families only the C4000 enforces a forced change.
         StatusWord::CONDITIONS_NOT_SATISFIED if job.family() == Some(Family::C4000) => {
-            NotSent::ForcePinChange.into()
+            let secret = Secret::Pin;
+            NotSent::ForcePinChange { secret }.into()
         }
         _ => job.refused_secret(Secret::Pin, status),
     }

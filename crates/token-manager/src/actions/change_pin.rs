@@ -7,8 +7,7 @@ use piv_apdu::status::StatusWord;
 use super::authenticate::{refused_pin, tries};
 use super::entry::{PinChangeEntry, PinEntry, may_become_pin};
 use crate::capability::Action;
-use crate::failure::{ActionError, Aftermath, NotSent, Secret};
-use crate::fido::FidoPinState;
+use crate::failure::{ActionError, Aftermath, NotSent, Secret, Sides};
 use crate::pin::PinStatus;
 use crate::plan::Plan;
 use crate::session::{Job, LastTry, Session};
@@ -40,7 +39,11 @@ impl Session {
     /// [`ActionError::Blocked`], [`ActionError::Refused`] (`6A80`: the card
     /// does not accept the new PIN; no try was spent),
     /// [`ActionError::Interrupted`] with [`Aftermath::PinOldOrNew`] if the
-    /// card was lost with the command on its way. The token is locked after.
+    /// card was lost with the command on its way, or [`Aftermath::SharedPinOldOrNew`] if
+    /// FIDO shares the PIN. The token is locked after. Of a PIN that FIDO shares and that is
+    /// said to be blocked (`6983`), the tries of both sides are asked for, as
+    /// [`refresh_pin_status`](Self::refresh_pin_status) does and with getPINRetries in the
+    /// FIDO application.
     pub fn change_pin(
         &mut self,
         entry: PinChangeEntry<'_>,
@@ -55,7 +58,7 @@ impl Session {
     ///
     /// # Errors
     /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] if the PIN is known
-    /// to be blocked.
+    /// to be blocked, on either side if FIDO shares it.
     pub fn plan_change_pin(&self) -> Result<Plan, ActionError> {
         self.ensure(Action::ChangePin)?;
         let change: &[_] = match self.aca() {
@@ -72,11 +75,12 @@ impl Session {
         entry: PinChangeEntry<'_>,
         last_try: LastTry,
     ) -> Result<PinChanged, ActionError> {
+        let shared = self.token.shares_fido_pin();
         let mut job = self.job(Action::ChangePin)?;
-        let result = change(&mut job, entry, last_try);
+        let result = change(&mut job, shared, entry, last_try);
         job.end();
         self.note_verification(&result);
-        let before = result?;
+        let before = result.map_err(|error| self.note_shared_block(error))?;
         let was_forced = self.token.pin_policy.force_change;
         self.note_locked();
         self.token.note_shared_pin_changed();
@@ -95,13 +99,6 @@ impl Session {
 
     /// What can be told before anything is sent.
     fn check_change(&self, entry: PinChangeEntry<'_>) -> Result<(), ActionError> {
-        let fido = self.token.fido.application();
-        if self.token.shares_fido_pin()
-            && fido.is_some_and(|fido| fido.pin == FidoPinState::Blocked)
-        {
-            let secret = Secret::SharedPin;
-            return Err(NotSent::Blocked { secret }.into());
-        }
         let PinChangeEntry::Typed { old, new } = entry else {
             return self.check_presented(PinEntry::PinPad);
         };
@@ -130,6 +127,7 @@ impl Session {
 
 fn change(
     job: &mut Job<'_>,
+    shared: bool,
     entry: PinChangeEntry<'_>,
     last_try: LastTry,
 ) -> Result<PinStatus, ActionError> {
@@ -137,8 +135,18 @@ fn change(
     if job.aca().is_some() {
         job.select_aca()?;
     }
-    match send_change(job, entry)? {
+    let aftermath = if shared {
+        Aftermath::SharedPinOldOrNew
+    } else {
+        Aftermath::PinOldOrNew
+    };
+    match send_change(job.risking(CHANGE, aftermath), entry)? {
         Ok(()) => Ok(before),
+        // Either side may be the one that is: PIV's had tries left a moment ago.
+        Err(StatusWord::AUTHENTICATION_METHOD_BLOCKED) if shared && !job.is_through_air() => {
+            let secret = Secret::SharedPin(Sides::NotTold);
+            Err(ActionError::Blocked { secret })
+        }
         // Not a word about the old PIN: the card refused the new one's form,
         // or is not in a state to change it.
         Err(status @ (StatusWord::WRONG_DATA | StatusWord::CONDITIONS_NOT_SATISFIED)) => {
@@ -154,7 +162,6 @@ pub(crate) fn send_change(
     job: &mut Job<'_>,
     entry: PinChangeEntry<'_>,
 ) -> Result<Result<(), StatusWord>, ActionError> {
-    job.risking(CHANGE, Aftermath::PinOldOrNew);
     match (entry, job.aca()) {
         (PinChangeEntry::Typed { old, new }, Some(_)) => job.send(&ChangePin {
             old: old.padded(),

@@ -10,7 +10,7 @@ use token_profile::Rule;
 use super::entry::{may_be_pin, may_become_pin};
 use crate::capability::{Action, Reason};
 use crate::error::Unreadable;
-use crate::failure::{ActionError, Aftermath, NotSent, Secret};
+use crate::failure::{ActionError, Aftermath, NotSent, Secret, Sides};
 use crate::fido::{FidoApplication, FidoPinState};
 use crate::pin::PinStatus;
 use crate::plan::{Plan, Step};
@@ -67,10 +67,9 @@ impl Session {
             let mut job = session.job(Action::FidoPin)?;
             let result = set(&mut job, protocol, new);
             job.end();
-            session.note_fido_pin(&result);
             Ok(FidoPinChanged {
                 before: FidoPinState::NotSet,
-                after: result?,
+                after: session.note_fido_pin(result)?,
                 was_forced: false,
             })
         })
@@ -99,7 +98,8 @@ impl Session {
     /// it, or if the new one is shorter than the token takes or is the present one.
     ///
     /// A PIN that PIV shares is changed there, too: its state is asked for after, as
-    /// [`refresh_pin_status`](Self::refresh_pin_status) does. Of a new one that was typed in
+    /// [`refresh_pin_status`](Self::refresh_pin_status) does, and that of both sides if the
+    /// FIDO application says that it is blocked. Of a new one that was typed in
     /// another form than Unicode's Normalization Form C nothing is sent: PIV would have
     /// another PIN than the one that was typed.
     ///
@@ -107,7 +107,8 @@ impl Session {
     /// [`ActionError::Unavailable`], [`ActionError::NotSent`], [`ActionError::Wrong`],
     /// [`ActionError::WrongUntilPowerCycle`], [`ActionError::Blocked`],
     /// [`ActionError::Refused`], [`ActionError::RefusedByFido`]. With
-    /// [`Aftermath::FidoPinOldOrNew`] ([`ActionError::aftermath`]) where changePIN was sent
+    /// [`Aftermath::FidoPinOldOrNew`], or [`Aftermath::SharedPinOldOrNew`] of a PIN that PIV
+    /// shares ([`ActionError::aftermath`]), where changePIN was sent
     /// and nothing tells what came of it: [`ActionError::Interrupted`] if the card was
     /// lost, [`ActionError::Malformed`], and the two refusals with a status that is no
     /// check that failed.
@@ -134,13 +135,9 @@ impl Session {
                 change(&mut job, (protocol, secret), &state, present, new)
             });
             job.end();
-            session.note_fido_pin(&result);
-            if secret == Secret::SharedPin {
-                session.note_piv_side(&result);
-            }
             Ok(FidoPinChanged {
                 before,
-                after: result?,
+                after: session.note_fido_pin(result)?,
                 was_forced,
             })
         })
@@ -153,10 +150,6 @@ impl Session {
     /// known to be blocked, or if the token was not without power since the third wrong
     /// one.
     pub fn plan_change_fido_pin(&self) -> Result<Plan, ActionError> {
-        let secret = self.fido_secret();
-        if secret == Secret::SharedPin && self.token.pin.status == PinStatus::Blocked {
-            return Err(NotSent::Blocked { secret }.into());
-        }
         self.may_present_fido_pin()?;
         let tries = Step::new(TRIES, "ask for the tries left").sends(&[
             "SELECT of the FIDO application",
@@ -202,11 +195,9 @@ impl Session {
             Ok(FidoPinVerified { before, after })
         });
         job.end();
-        match &verified {
-            Ok(verified) => self.token.fido.note_pin(verified.after.clone()),
-            Err(error) => self.note_fido_failure(error),
-        }
-        verified
+        let verified = verified.map_err(|error| self.note_fido_failure(error))?;
+        self.token.note_fido_pin(verified.after.clone());
+        Ok(verified)
     }
 
     /// Whether the token would look at a FIDO PIN that is to be verified, as far as that is
@@ -219,7 +210,7 @@ impl Session {
     pub fn may_verify_fido_pin(&self) -> Result<(), ActionError> {
         self.may_present_fido_pin()?;
         if self.fido()?.wants_pin_change() {
-            return Err(NotSent::ForcePinChange.into());
+            return Err(forced_change(self.fido_secret()));
         }
         Ok(())
     }
@@ -256,10 +247,10 @@ impl Session {
         })
     }
 
-    /// What the PIN that the FIDO application takes is.
+    /// What the PIN that the FIDO application takes is, with the tries that it has there.
     fn fido_secret(&self) -> Secret {
         if self.token.shares_fido_pin() {
-            Secret::SharedPin
+            Secret::SharedPin(Sides::Fido)
         } else {
             Secret::FidoPin
         }
@@ -272,7 +263,7 @@ impl Session {
         }
         let shared = self.as_shared(present);
         let shared = shared.map_err(|rule| NotSent::CannotBe {
-            secret: Secret::SharedPin,
+            secret: Secret::SharedPin(Sides::Both),
             rule,
             whose: self.token.pin_policy.decided_by,
         })?;
@@ -305,40 +296,57 @@ impl Session {
         Ok(())
     }
 
-    /// The FIDO PIN's state as an action found or left it.
-    fn note_fido_pin(&mut self, result: &Result<FidoPinState, ActionError>) {
-        match result {
-            Ok(state) => self.token.fido.note_new_pin(state.clone()),
-            Err(error) => self.note_fido_failure(error),
+    /// The FIDO PIN's state as an action found or left it, and what that means for the PIV
+    /// side of one that both share.
+    fn note_fido_pin(
+        &mut self,
+        result: Result<FidoPinState, ActionError>,
+    ) -> Result<FidoPinState, ActionError> {
+        let state = result.map_err(|error| self.note_fido_failure(error))?;
+        self.token.note_new_fido_pin(state.clone());
+        if self.token.shares_fido_pin() {
+            self.note_pin_changed();
+            self.ask_piv_side();
+        }
+        Ok(state)
+    }
+
+    /// Notes what a failure tells of the PIN. Gives the failure, with the sides that are
+    /// blocked if it is one that PIV shares.
+    fn note_fido_failure(&mut self, error: ActionError) -> ActionError {
+        if matches!(error, ActionError::Blocked { .. }) && self.token.shares_fido_pin() {
+            return self.note_shared_block(error);
+        }
+        if let Some(state) = state_after(&error) {
+            self.token.note_fido_pin(state);
+        }
+        if error.aftermath() == Some(Aftermath::SharedPinOldOrNew) {
+            self.note_pin(PinStatus::Unknown(Unreadable::NotTold(UNANSWERED)));
+        }
+        match error {
+            ActionError::NotSent(NotSent::Blocked {
+                secret: Secret::SharedPin(_),
+            }) => {
+                let secret = Secret::SharedPin(self.token.blocked_sides());
+                NotSent::Blocked { secret }.into()
+            }
+            error => error,
         }
     }
 
-    fn note_fido_failure(&mut self, error: &ActionError) {
-        if let Some(state) = state_after(error) {
-            self.token.fido.note_pin(state);
-        }
-    }
-
-    /// What the FIDO side's answer to a PIN that both share means for the PIV side.
-    fn note_piv_side(&mut self, result: &Result<FidoPinState, ActionError>) {
-        match result {
-            Ok(_) => {
-                self.note_pin_changed();
-                self.ask_piv_side();
-            }
-            // It says so if either side is, since whoever knows the PIN can't change it then.
-            Err(ActionError::Blocked { .. }) => {
-                self.ask_piv_side();
-                if self.token.pin.status == PinStatus::Blocked {
-                    let why = Unreadable::NotTold("not asked since PIV's side was found blocked");
-                    self.token.fido.note_pin(FidoPinState::Unknown(why));
-                }
-            }
-            Err(error) if leaves_doubt(error) => {
-                self.note_pin(PinStatus::Unknown(Unreadable::NotTold(UNANSWERED)));
-            }
-            Err(_) => {}
-        }
+    /// A token says that a shared PIN is blocked if either side is, since whoever knows the
+    /// PIN can't change it then: both are asked. Other failures are left as they are.
+    pub(super) fn note_shared_block(&mut self, error: ActionError) -> ActionError {
+        let ActionError::Blocked {
+            secret: Secret::SharedPin(_),
+        } = error
+        else {
+            return error;
+        };
+        self.ask_piv_side();
+        self.ask_fido_side();
+        let secret = Secret::SharedPin(self.token.blocked_sides());
+        ActionError::Blocked { secret }
     }
 
     /// Asks for the PIV PIN's state. That it can't be told is no failure of what was done.
@@ -347,6 +355,23 @@ impl Session {
             let why = Unreadable::GivenUp(error.to_string());
             self.note_pin(PinStatus::Unknown(why));
         }
+    }
+
+    /// The same of the FIDO PIN.
+    fn ask_fido_side(&mut self) {
+        let application = self.token.fido.application();
+        let Some(protocol) = application.and_then(|fido| fido.info.pin_protocol()) else {
+            return;
+        };
+        let state = match self.job(Action::Fido) {
+            Ok(mut job) => {
+                let state = state_now(&mut job, protocol);
+                job.end();
+                state
+            }
+            Err(error) => FidoPinState::Unknown(Unreadable::GivenUp(error.to_string())),
+        };
+        self.token.note_fido_pin(state);
     }
 }
 
@@ -415,7 +440,7 @@ fn verify(
     match answer.map(drop) {
         Ok(()) => Ok(state_now(job, protocol)),
         // It is right, and of no use before it is changed.
-        Err(CtapStatus::PIN_POLICY_VIOLATION) => Err(NotSent::ForcePinChange.into()),
+        Err(CtapStatus::PIN_POLICY_VIOLATION) => Err(forced_change(secret)),
         Err(status) => Err(refused(job, (protocol, secret), before, status)),
     }
 }
@@ -431,9 +456,11 @@ fn change(
     let key = agree(job, protocol)?;
     let command = ChangePin::new(&key, present, new, &mut SysRng).map_err(no_random)?;
     job.forget_fido();
-    let answer = job
-        .risking(CHANGE, Aftermath::FidoPinOldOrNew)
-        .send_ctap(&command)?;
+    let aftermath = match secret {
+        Secret::SharedPin(_) => Aftermath::SharedPinOldOrNew,
+        _ => Aftermath::FidoPinOldOrNew,
+    };
+    let answer = job.risking(CHANGE, aftermath).send_ctap(&command)?;
     match answer {
         Ok(()) => Ok(state_now(job, protocol)),
         Err(status) => Err(refused(job, (protocol, secret), before, status)),
@@ -504,6 +531,15 @@ fn state_after(error: &ActionError) -> Option<FidoPinState> {
         error if leaves_doubt(error) => FidoPinState::Unknown(Unreadable::NotTold(UNANSWERED)),
         _ => return None,
     })
+}
+
+/// Whoever is asked for a PIN that both share knows it as the PIN.
+fn forced_change(secret: Secret) -> ActionError {
+    let secret = match secret {
+        Secret::SharedPin(_) => Secret::Pin,
+        other => other,
+    };
+    NotSent::ForcePinChange { secret }.into()
 }
 
 fn no_random(error: impl std::fmt::Display) -> ActionError {

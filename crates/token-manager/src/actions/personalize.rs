@@ -18,6 +18,7 @@ use crate::failure::{ActionError, NotSent, PolicyRefusal, Secret};
 use crate::fido::FidoErasure;
 use crate::pin::{PinPolicy, PinStatus};
 use crate::record::RecoveryPlace;
+use crate::secrets::SecretStoreError;
 use crate::session::{LastTry, Session};
 
 const WRITE_CHALLENGE: &str = "write-challenge";
@@ -100,6 +101,9 @@ pub struct Personalized {
     pub pin: PinStatus,
     /// What the FIDO application told of its erasure, where the token was erased first.
     pub fido_erasure: Option<FidoErasure>,
+    /// Why what this host's secret store has kept so far could not be erased. It unblocks
+    /// the token no more.
+    pub left_on_host: Option<SecretStoreError>,
 }
 
 impl Session {
@@ -188,13 +192,14 @@ impl Session {
             last_try,
         };
         let recovery = self.set_up(&setup, take, &mut progress)?;
-        self.finish_personalize(options, progress)?;
+        let left_on_host = self.finish_personalize(options, progress)?;
         Ok(Personalized {
             finished_earlier_run,
             recovery,
             place: options.recovery,
             pin: self.token.pin.status.clone(),
             fido_erasure,
+            left_on_host,
         })
     }
 

@@ -308,10 +308,17 @@ impl Session {
         self.note_recovery(RecoveryPlace::Nowhere)
     }
 
-    /// Erases what this computer's store keeps for the token, if there is a store.
-    pub(super) fn forget_on_host(&mut self) -> Result<(), ActionError> {
+    /// Erases what this computer's store keeps for the token, if there is a store. Where
+    /// nothing says that there is anything, a store that does not answer is no failure.
+    fn forget_on_host(&mut self) -> Result<(), ActionError> {
         self.steps.come_to(FORGET_ON_HOST);
-        self.manager.forget_secret(self.key.as_ref())
+        match self.manager.forget_secret(self.key.as_ref()) {
+            Err(error) if self.record.recovery != Some(RecoveryPlace::Host) => {
+                self.steps.skip(FORGET_ON_HOST, &error.to_string());
+                Ok(())
+            }
+            forgotten => Ok(forgotten?),
+        }
     }
 
     /// Notes where the recovery secret is kept.

@@ -245,7 +245,7 @@ impl Session {
         };
         BeforeErasure {
             had_own_pin: application.pin.is_set() && !self.token.shares_fido_pin(),
-            room: application.info.remaining_discoverable_credentials,
+            room: application.room(),
         }
     }
 
@@ -394,7 +394,7 @@ impl Session {
                 tracing::warn!(%error, "whether a secret was kept for the erased token is not known");
                 Ok(())
             }
-            removed => removed,
+            removed => Ok(removed?),
         }
     }
 

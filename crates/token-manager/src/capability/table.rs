@@ -57,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) fido: Said,
     /// Whether the FIDO PIN is the PIV PIN, too.
     pub(crate) fido_pin_is_shared: Option<bool>,
+    /// Whether the FIDO application is known to have no try left for its PIN.
+    pub(crate) fido_pin_blocked: bool,
     /// The card's own rule for its PIN, or else the standard's.
     pub(crate) card_policy: PinPolicy,
     /// The card lists a place for the token management profile: it is a
@@ -84,6 +86,12 @@ impl Facts {
     /// there is nothing on it that an issuer could have put there.
     fn is_standalone(&self) -> bool {
         self.personalized || self.personalized_here || self.empty
+    }
+
+    /// A shared PIN is changed on neither side while one of them has no try left.
+    fn is_shared_pin_blocked(&self) -> bool {
+        self.fido_pin_is_shared == Some(true)
+            && (self.pin == PinStatus::Blocked || self.fido_pin_blocked)
     }
 }
 
@@ -217,12 +225,14 @@ enum Need {
     Contact,
     /// The contact interface, or the virtual one.
     ContactOrVci,
-    /// The contact interface, unless it is known that the FIDO PIN is not the PIV PIN, too:
-    /// a shared one is changed on contact only, and whether it is shared is not told to
-    /// everybody.
+    /// That it is known whether the FIDO PIN is the PIV PIN, too; the contact interface,
+    /// unless it is known that it is not: a shared one is changed on contact only, and
+    /// whether it is shared is not told to everybody.
     ContactIfShared,
     /// A PIN that is not blocked.
     PinNotBlocked,
+    /// A PIN that is blocked on neither side, if PIV and FIDO share it.
+    SharedPinNotBlocked,
     /// A token that nobody else administers.
     Standalone,
     /// The PIN verified.
@@ -258,7 +268,7 @@ const fn row(
 #[rustfmt::skip]
 const TABLE: &[Row] = {
     use Action as A;
-    use Need::{Contact, ContactIfShared, ContactOrVci, Pin, PinNotBlocked, Standalone};
+    use Need::{Contact, ContactIfShared, ContactOrVci, Pin, PinNotBlocked, SharedPinNotBlocked, Standalone};
     const PROPERTIES_C2300: Support = by(&["GET PIV PROPERTIES (C2300)"]);
     const PROPERTIES_C4000: Support = by(&["GET PIV PROPERTIES (C4000)"]);
     const VERIFY: Support = by(&["VERIFY PIN"]);
@@ -274,7 +284,7 @@ const TABLE: &[Row] = {
         row(A::ReadContent,                  STANDARD,      PROPERTIES_C2300, PROPERTIES_C4000, &[]),
         row(A::ExportCertificate,            STANDARD,      STANDARD,         STANDARD,         &[]),
         row(A::Authenticate,                 STANDARD,      VERIFY,           VERIFY,           &[ContactOrVci, PinNotBlocked]),
-        row(A::ChangePin,                    STANDARD,      CHANGE,           CHANGE,           &[ContactOrVci, PinNotBlocked]),
+        row(A::ChangePin,                    STANDARD,      CHANGE,           CHANGE,           &[ContactOrVci, PinNotBlocked, SharedPinNotBlocked]),
         row(A::UnblockWithPuk,                 STANDARD,      MAYBE,            PROFILE_PUK,      &[Contact]),
         row(A::UnblockWithChallengeResponse, NOT_IN_FAMILY, UNLOCK_C2300,     UNLOCK_C4000,     &[Contact]),
         row(A::ViewPuk,                        RECOVERY,      RECOVERY,         RECOVERY,         &[Contact, PinNotBlocked, Pin]),
@@ -294,7 +304,7 @@ const TABLE: &[Row] = {
         row(A::Recycle,                      NOT_IN_FAMILY, RESET,            RESET,            UPDATE),
         row(A::Personalize,                    STANDARD,      PERSONALIZE,      PERSONALIZE,      &[Contact, Standalone]),
         row(A::Fido,                         NOT_PROBED,    FIDO,             FIDO,             &[]),
-        row(A::FidoPin,                      NOT_PROBED,    FIDO,             FIDO,             &[ContactIfShared]),
+        row(A::FidoPin,                      NOT_PROBED,    FIDO,             FIDO,             &[ContactIfShared, SharedPinNotBlocked]),
         row(A::Otp,                          NOT_IN_FAMILY, OATH,             OATH_C4000,       &[Contact]),
     ]
 };
@@ -409,14 +419,21 @@ fn weakest_evidence(names: &[&str], family: Option<Family>) -> Option<Evidence> 
 impl Need {
     fn unmet(self, facts: &Facts) -> Option<Capability> {
         match self {
-            Self::ContactIfShared if facts.fido_pin_is_shared == Some(false) => None,
-            Self::Contact | Self::ContactIfShared => (facts.interface == Interface::Contactless)
+            Self::ContactIfShared => match (facts.interface, facts.fido_pin_is_shared) {
+                (_, Some(false)) | (Interface::Contact, Some(true)) => None,
+                (Interface::Contactless, _) => Some(Capability::Unavailable(Reason::OnlyOnContact)),
+                (Interface::Contact, None) => Some(Capability::Unknown(Reason::SharingUnknown)),
+            },
+            Self::Contact => (facts.interface == Interface::Contactless)
                 .then_some(Capability::Unavailable(Reason::OnlyOnContact)),
             Self::ContactOrVci => facts.no_vci.map(|reason| match reason {
                 Reason::NotProbed => Capability::Unknown(reason),
                 _ => Capability::Unavailable(reason),
             }),
             Self::PinNotBlocked => (facts.pin == PinStatus::Blocked)
+                .then_some(Capability::Unavailable(Reason::PinBlocked)),
+            Self::SharedPinNotBlocked => facts
+                .is_shared_pin_blocked()
                 .then_some(Capability::Unavailable(Reason::PinBlocked)),
             Self::Standalone if facts.overrides.allow_managed => None,
             Self::Standalone if facts.issuer_signed => {
@@ -456,7 +473,8 @@ mod tests {
             management_key: Said::No(Reason::NotAnnounced),
             oath: Said::No(Reason::NotSupportedByFamily),
             fido: Said::No(Reason::NotAnnounced),
-            fido_pin_is_shared: None,
+            fido_pin_is_shared: Some(false),
+            fido_pin_blocked: false,
             card_policy: PinPolicy::standard(),
             project_profile: false,
             personalized: false,
@@ -617,24 +635,50 @@ mod tests {
         assert_eq!(otp(Some(Family::C2300), blocked).0, Capability::Available);
     }
 
-    /// Through the air a shared PIN is not changed, and whether it is shared is not told.
+    /// Through the air a shared PIN is not changed, and whether it is shared is not told. On
+    /// contact that is told, and without it nothing is known of the PIN's rules.
     #[test]
-    fn the_fido_pin_goes_through_the_air_only_where_it_is_known_not_to_be_shared() {
+    fn the_fido_pin_is_left_alone_unless_it_is_known_to_be_shared_or_not() {
         let mut facts = facts(Some(Family::C4000));
         facts.fido = Said::Yes;
         for interface in [Interface::Contact, Interface::Contactless] {
             for shared in [None, Some(true), Some(false)] {
                 facts.interface = interface;
                 facts.fido_pin_is_shared = shared;
-                let expected = if interface == Interface::Contact || shared == Some(false) {
-                    Capability::Available
-                } else {
-                    Capability::Unavailable(Reason::OnlyOnContact)
+                let expected = match (interface, shared) {
+                    (_, Some(false)) | (Interface::Contact, Some(true)) => Capability::Available,
+                    (Interface::Contact, None) => Capability::Unknown(Reason::SharingUnknown),
+                    (Interface::Contactless, _) => Capability::Unavailable(Reason::OnlyOnContact),
                 };
                 assert_eq!(entry(&facts, Action::FidoPin).capability, expected);
                 assert!(entry(&facts, Action::Fido).capability.is_available());
             }
         }
+    }
+
+    /// Blocked on one side, a shared PIN is changed on neither; others are each their own.
+    #[test]
+    fn a_pin_that_is_shared_and_blocked_on_one_side_is_changed_on_neither() {
+        let blocked = Capability::Unavailable(Reason::PinBlocked);
+        let either = |shared, (piv, fido): (bool, bool)| {
+            let mut facts = facts(Some(Family::C4000));
+            facts.overrides.allow_unverified = true;
+            facts.fido = Said::Yes;
+            facts.fido_pin_is_shared = Some(shared);
+            if piv {
+                facts.pin = PinStatus::Blocked;
+            }
+            facts.fido_pin_blocked = fido;
+            let of = |action| entry(&facts, action).capability;
+            (of(Action::ChangePin), of(Action::FidoPin))
+        };
+        for sides in [(true, false), (false, true), (true, true)] {
+            assert_eq!(either(true, sides), (blocked, blocked), "{sides:?}");
+        }
+        let free = Capability::Available;
+        assert_eq!(either(true, (false, false)), (free, free));
+        assert_eq!(either(false, (true, false)), (blocked, free));
+        assert_eq!(either(false, (false, true)), (free, free));
     }
 
     #[test]

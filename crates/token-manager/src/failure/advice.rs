@@ -32,7 +32,9 @@ pub(super) fn sentences(step: &str, status: Sw, aftermath: Aftermath) -> String 
     });
     // Reading the token again does not tell which of two FIDO PINs it has.
     let advice = match aftermath {
-        Aftermath::FidoPinOldOrNew | Aftermath::FidoPinNewOrNotSet
+        Aftermath::FidoPinOldOrNew
+        | Aftermath::FidoPinNewOrNotSet
+        | Aftermath::SharedPinOldOrNew
             if !certainly_not_done(status) =>
         {
             aftermath.sentence()

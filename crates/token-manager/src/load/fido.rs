@@ -29,7 +29,11 @@ pub(super) fn read_fido(asking: &mut Asking<'_>, identity: &Identity) -> Result<
     match asking.ask_fido(Some(Item::FidoInfo), &GetInfo)? {
         Ok(info) => {
             let pin = read_pin_state(asking, &info)?;
-            Ok(FidoState::Present(Box::new(FidoApplication { info, pin })))
+            Ok(FidoState::Present(Box::new(FidoApplication {
+                info,
+                pin,
+                remembered: asking.memory.is_known_enough(),
+            })))
         }
         Err(why) => {
             asking.problems.push(Problem::new(Part::Fido, why.clone()));

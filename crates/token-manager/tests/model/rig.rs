@@ -35,7 +35,7 @@ fn end<T>(result: Result<T, ActionError>) -> End {
             NotSent::CannotBe { secret, .. } => format!("! cannot be {secret:?}"),
             NotSent::SameAsOld { secret } => format!("! same {secret:?}"),
             NotSent::NewPin { .. } => "! new PIN".to_owned(),
-            NotSent::ForcePinChange => "! change first".to_owned(),
+            NotSent::ForcePinChange { .. } => "! change first".to_owned(),
             NotSent::DeliveryKey => "! delivery key".to_owned(),
             NotSent::ChallengeLost => "! challenge lost".to_owned(),
             NotSent::Unconfirmed { .. } => "! unconfirmed".to_owned(),

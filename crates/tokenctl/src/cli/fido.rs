@@ -7,7 +7,7 @@ use crate::secret::Descriptor;
 /// What `fido` does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FidoCommand {
-    /// Look after the FIDO PIN, which is another one than the PIN of the token.
+    /// Look after the FIDO PIN: one of its own, or the PIN of the token where they share one.
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Pin {
         #[command(subcommand)]

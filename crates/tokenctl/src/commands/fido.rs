@@ -179,13 +179,13 @@ fn tell(session: &Session, went: Went<'_>, output: &Output) -> Result {
 }
 
 fn say_done(done: &str, after: &FidoPinState, session: &Session, output: &Output) {
-    let after = describe::fido_pin_text(after, session.token().shares_fido_pin());
+    let after = describe::fido_pin_text(after, session.token().fido_pin_is_shared());
     output.remark(&Text::styled(done, GOOD).plain(" ").and(after));
 }
 
 /// The tries left, before a try is used.
 fn say_tries(session: &Session, output: &Output) -> Result {
-    let shared = session.token().shares_fido_pin();
+    let shared = session.token().fido_pin_is_shared();
     let tries = describe::fido_pin_text(&application(session)?.pin, shared);
     output.remark(&Text::from("FIDO PIN: ").and(tries));
     Ok(())
@@ -231,8 +231,11 @@ fn rules(typed: &[u8], lengths: FidoPinLengths, policy: Option<&PinPolicy>) -> V
         ..
     } = lengths;
     let text = std::str::from_utf8(typed).ok();
-    let pin = text.and_then(|text| FidoPin::new(text).ok());
-    let characters = pin.as_ref().map_or(0, FidoPin::code_points);
+    // One that is too long, or no FIDO PIN for another reason, has characters all the same.
+    let characters = text.map_or(0, |text| match FidoPin::new(text) {
+        Ok(pin) => pin.code_points(),
+        Err(_) => text.chars().count(),
+    });
     let mut rules = vec![
         (format!("at least {least} characters"), characters >= least),
         (

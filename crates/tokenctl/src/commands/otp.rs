@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::cli::{OtpCodeArgs, OtpCommand, OtpKind};
 use crate::commands::pin;
 use crate::describe;
-use crate::error::{Kind, Report, Result};
+use crate::error::{Failure, Kind, Report, Result};
 use crate::json;
 use crate::manage::{self, RiskArgs};
 use crate::output::{self, Output};
@@ -96,7 +96,7 @@ fn code(arguments: &OtpCodeArgs, source: &Source, output: &Output) -> Result {
     let code = match kind {
         OtpKind::Hotp => {
             let code = session.hotp(slot, || wait.ask_again());
-            code.map_err(|error| manage::action_failed(&error, &session.token().reader))?
+            code.map_err(|error| manage::action_failed(&error, &session.token().reader).into())
         }
         OtpKind::Totp => {
             let pin = arguments.pin.read(&mut session, output)?;
@@ -107,9 +107,10 @@ fn code(arguments: &OtpCodeArgs, source: &Source, output: &Output) -> Result {
             };
             pin.attempt(&mut session, output, |session, pin, last_try| {
                 session.totp(slot, pin, last_try, clock, || wait.ask_again())
-            })?
+            })
         }
     };
+    let code = code.map_err(|failure| wait.explain(failure))?;
     output.detail(format!("{} commands to the card", session.round_trips()));
     let written = if output.json {
         let body = json::OtpCode {
@@ -176,6 +177,18 @@ impl<'a> Wait<'a> {
         }
         thread::sleep(BETWEEN_LOOKS.min(until - now));
         ControlFlow::Continue(())
+    }
+
+    /// That the wait was stopped is another thing than that its time was over.
+    fn explain(&self, mut failure: Failure) -> Failure {
+        if let Failure::Failed(report) = &mut failure
+            && report.kind == Kind::NotPressed
+            && self.stopped.load(Ordering::Relaxed)
+        {
+            "stopped: the button was not pressed yet".clone_into(&mut report.message);
+            report.next = Some("The token gave no code and used none up".to_owned());
+        }
+        failure
     }
 
     fn begin(&mut self, now: Instant) -> Instant {

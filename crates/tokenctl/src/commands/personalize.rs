@@ -82,6 +82,12 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
     if let Some(erasure) = result.fido_erasure {
         recycle::say_what_fido_tells(erasure, &session, output);
     }
+    if let Some(error) = result.left_on_host {
+        output.warning(format!(
+            "what was kept for the token so far could not be erased: {error}. It unblocks the token \
+             no more"
+        ));
+    }
     recycle::say_new_id(before.as_deref(), &session, output);
     Ok(())
 }

@@ -56,9 +56,12 @@ fn status(source: &Source, output: &Output) -> Result {
     }
     let mut out = output.stdout();
     let mut fields = Fields::new();
-    fields.add("PIN", describe::pin_text(&token.pin.status));
-    if let Some(state) = describe::shared_fido_side(token) {
-        fields.add("For FIDO", describe::fido_pin_text(state, true));
+    match describe::shared_fido_side(token) {
+        Some(fido) => {
+            fields.add("PIN", describe::shared_pin_text(&token.pin.status));
+            fields.add("For FIDO", describe::fido_pin_text(fido, Some(true)));
+        }
+        None => fields.add("PIN", describe::pin_text(&token.pin.status)),
     }
     fields.add("Takes", token.pin_policy.to_string());
     if token.wants_pin_change() {
@@ -295,7 +298,9 @@ pub(crate) fn may_be_asked(session: &Session) -> std::result::Result<(), Report>
             secret: token_manager::Secret::Pin,
         },
         PinStatus::NotSet if token.identity.family == TokenFamily::Piv => NotSent::NoPin,
-        _ if enforces && token.wants_pin_change() => NotSent::ForcePinChange,
+        _ if enforces && token.wants_pin_change() => NotSent::ForcePinChange {
+            secret: token_manager::Secret::Pin,
+        },
         _ => return Ok(()),
     };
     Err(manage::action_failed(&refused.into(), &token.reader))

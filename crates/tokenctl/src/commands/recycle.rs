@@ -1,6 +1,6 @@
 //! `recycle`: erase a token.
 
-use token_manager::{Action, FidoErasure, Session};
+use token_manager::{Action, FidoApplication, FidoErasure, Session};
 
 use crate::cli::RecycleArgs;
 use crate::commands::puk;
@@ -95,7 +95,13 @@ pub(crate) fn confirmation(given: Option<&String>, session: &Session) -> Result<
 /// not read back.
 pub(crate) fn say_what_fido_tells(erasure: FidoErasure, session: &Session, output: &Output) {
     let application = session.token().fido.application();
-    let room = application.and_then(|it| it.info.remaining_discoverable_credentials);
+    let family = session.token().identity.family.name();
+    let room = application.and_then(FidoApplication::room);
+    // It has grown, or it is said that it has not.
+    let no_more = match (erasure, room) {
+        (FidoErasure::PinGone, Some(_)) => ", which is not more than before",
+        _ => "",
+    };
     let room = match room {
         Some(room) => format!("has room for {room} more credentials"),
         None => "does not tell for how many credentials it has room".to_owned(),
@@ -112,13 +118,18 @@ pub(crate) fn say_what_fido_tells(erasure: FidoErasure, session: &Session, outpu
              forgotten some."
         ),
         FidoErasure::PinGone => format!(
-            "Its FIDO application has no PIN any more, and {room}. That the credentials went with \
-             the PIN is FIDO's rule; it was not read back."
+            "Its FIDO application has no PIN any more, and {room}{no_more}. That credentials, if it \
+             had any, went with the PIN is FIDO's rule; it was not read back."
         ),
         FidoErasure::NotTold => format!(
             "Its FIDO application has no PIN, and {room}. Nothing that it tells shows whether \
              credentials that were made without a PIN are gone: if there may have been any, a FIDO \
              reset by other software makes sure."
+        ),
+        FidoErasure::NotLookedFor => format!(
+            "Whether a {family} has a FIDO application no document says, and none was looked for: if \
+             it has one, nothing tells what became of its credentials. A browser, or other FIDO \
+             software, shows whether it has."
         ),
         _ => return,
     };

@@ -115,7 +115,14 @@ impl View<'_> {
         heading(out, "PIN")?;
         let policy = &self.token.pin_policy;
         let mut fields = Fields::new();
-        fields.add("State", describe::pin_text(&self.token.pin.status));
+        let status = &self.token.pin.status;
+        match describe::shared_fido_side(self.token) {
+            Some(fido) => {
+                fields.add("State", describe::shared_pin_text(status));
+                fields.add("For FIDO", describe::fido_pin_text(fido, Some(true)));
+            }
+            None => fields.add("State", describe::pin_text(status)),
+        }
         if self.token.wants_pin_change() {
             let text = "the PIN has to be changed: `tokenctl pin change`";
             fields.add("Wanted", Text::styled(text, WARNING));
@@ -338,7 +345,8 @@ impl View<'_> {
         describe::fido_pin_fields(&mut fields, "PIN", self.token);
         fields.add_some(
             "Room for",
-            info.remaining_discoverable_credentials
+            application
+                .room()
                 .map(|count| format!("{count} more credentials")),
         );
         fields.write(out, 2, LABEL)

@@ -56,6 +56,31 @@ fn a_fido_pin_is_set_shown_and_changed() {
     }
 }
 
+/// As it reads on a terminal of any width.
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What others may have changed is not told as if it had been looked at, and it is said what
+/// looks.
+#[test]
+fn a_look_that_remembers_does_not_tell_fido_s_state_and_says_what_does() {
+    let tool = Tool::with(Profile::Crescendo4000);
+    let _ = tool.run_with_input(&SET, "Bern 22\n").code(0);
+    let fresh = tool.run(&["show", "--fresh"]).ok().stdout;
+    assert!(fresh.contains("more credentials"), "{fresh}");
+    let shown = in_one_line(&tool.run(&["show"]).ok().stdout);
+    assert!(!shown.contains("more credentials"), "{shown}");
+    let how = "`tokenctl fido pin status` or `show --fresh` asks";
+    assert!(shown.contains(how), "{shown}");
+    let shown = tool.run(&["show", "--json"]).ok().json();
+    let fido = &shown["token"]["fido"];
+    assert_eq!(fido["state"], "present");
+    assert_eq!(fido["pin"]["state"], "unknown");
+    assert!(fido["pin"]["change_wanted"].is_null());
+    assert!(fido["remaining_credentials"].is_null());
+}
+
 #[test]
 fn a_fido_pin_is_verified_as_the_pin_is() {
     let tool = Tool::with(Profile::CrescendoKey);
@@ -130,6 +155,7 @@ fn each_way_to_fail_has_its_exit_code_and_says_what_to_do() {
     assert!(ran.stderr.contains("at least 4 characters"), "{ran:#?}");
     let ran = tool.run_with_input(&SET, &("x".repeat(64) + "\n")).code(12);
     assert!(ran.stderr.contains("at most 63 bytes"), "{ran:#?}");
+    assert!(!ran.stderr.contains("at least 4"), "{ran:#?}");
     tool.run_with_input(&SET, "1234\n").code(0);
     let ran = tool.run_with_input(&SET, "5678\n").code(12);
     assert!(ran.stderr.contains("change it"), "{ran:#?}");
@@ -141,7 +167,9 @@ fn each_way_to_fail_has_its_exit_code_and_says_what_to_do() {
 
     let tool = Tool::with(Profile::Crescendo2300);
     for arguments in [&SET[..], &["fido", "pin", "status"]] {
-        tool.run_with_input(arguments, "1234\n").code(13);
+        let ran = tool.run_with_input(arguments, "1234\n").code(13);
+        let told = in_one_line(&ran.stderr);
+        assert!(told.contains("other FIDO software, shows"), "{told}");
     }
     let shown = tool.run(&["show"]).code(0).stdout;
     assert!(!shown.contains("\nFIDO\n"), "{shown}");
@@ -175,7 +203,8 @@ fn what_fido_says_after_the_token_was_erased_is_told() {
             "000000",
             "not-set",
             "pin-gone",
-            "no PIN any more, and has room for 50 more credentials. That",
+            "no PIN any more, and has room for 50 more credentials, which is not more than \
+             before. That credentials, if it had any, went with the PIN is FIDO's rule",
         ),
         (
             c4000,
@@ -192,6 +221,14 @@ fn what_fido_says_after_the_token_was_erased_is_told() {
             "tries-left",
             "pin-kept",
             "still has a PIN",
+        ),
+        (
+            Profile::Crescendo2300,
+            false,
+            "00000000",
+            "",
+            "not-looked-for",
+            "no document says, and none was looked for",
         ),
     ] {
         let what = format!("{profile} {erasure}");
@@ -214,10 +251,11 @@ fn what_fido_says_after_the_token_was_erased_is_told() {
             let ran = tool.run_with_input(&[&recycle[..], more].concat(), pin);
             let ran = ran.code(0);
             if json {
-                assert_eq!(ran.json()["fido"]["pin"]["state"], state, "{what}");
+                let found = ran.json()["fido"]["pin"]["state"].clone();
+                assert_eq!(found.as_str().unwrap_or(""), state, "{what}");
                 assert_eq!(ran.json()["fido_erasure"], erasure, "{what}");
             } else {
-                let told = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+                let told = in_one_line(&ran.stderr);
                 assert!(told.contains(says), "{what}: {told}");
             }
         }
@@ -321,14 +359,37 @@ fn a_shared_pin_is_shown_as_one_and_a_blocked_side_with_its_way_out() {
     assert_eq!(of_pin["fido"]["state"], "blocked");
     let of_pin = tool.run(&["pin", "status"]).ok().stdout;
     assert!(of_pin.contains("tokenctl pin unblock"), "{of_pin}");
-    // What is said of it is not to erase everything.
-    for arguments in [&CHANGE[..], &change_piv] {
+    // What is said of it is not to erase everything. Nor is it planned, or offered.
+    let dry = ["pin", "change", "--dry-run"];
+    for arguments in [&CHANGE[..], &change_piv, &dry] {
         let ran = tool.run_with_input(arguments, "271828\n602214\n").code(11);
         assert!(ran.stderr.contains("Unblock it with the PUK"), "{ran:#?}");
         assert!(!ran.stderr.contains("erases"), "{ran:#?}");
     }
     // PIV still takes it.
     let _ = tool.run_with_input(&verify, "271828\n").code(0);
+
+    // And where PIV's side is blocked, it is shown wherever FIDO's is.
+    assert_eq!(status()["piv"]["state"], "tries-left");
+    let wrong = [&verify[..], &["--last-try"]].concat();
+    for _ in 0..6 {
+        tool.run_with_input(&wrong, "111111\n");
+    }
+    assert_eq!(status()["piv"]["state"], "blocked");
+    let way_out = "`tokenctl pin unblock` sets a new PIN for PIV and FIDO";
+    for arguments in [
+        &["fido", "pin", "status"][..],
+        &["pin", "status"],
+        &["show", "--fresh"],
+    ] {
+        let shown = in_one_line(&tool.run(arguments).ok().stdout);
+        let sides = shown.matches(way_out).count();
+        let expected = if arguments[0] == "show" { 4 } else { 2 };
+        assert_eq!(sides, expected, "{shown}");
+    }
+    let ran = tool.run_with_input(&CHANGE, "271828\n602214\n").code(11);
+    let told = in_one_line(&ran.stderr);
+    assert!(told.contains("those of both are used up"), "{told}");
 }
 
 /// Whoever types it sees what both sides want of it, when it is set up and when it is changed.

@@ -21,6 +21,7 @@ use crate::actions::{change_pin, change_puk};
 use crate::capability::Action;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret};
 use crate::record::RecoveryPlace;
+use crate::secrets::SecretStoreError;
 use crate::session::{Job, LastTry, Session};
 use crate::token::ProfileState;
 
@@ -181,12 +182,13 @@ impl Session {
     }
 
     /// Reads the token back, and closes the journal along with what this host
-    /// keeps from now on.
+    /// keeps from now on. Gives why it could not forget what it has kept so far: the token
+    /// is set up all the same, and what is left unblocks it no more.
     pub(super) fn finish_personalize(
         &mut self,
         options: &PersonalizeOptions<'_>,
         mut progress: Progress<'_>,
-    ) -> Result<(), ActionError> {
+    ) -> Result<Option<SecretStoreError>, ActionError> {
         self.reload_changed(Action::Personalize)?;
         let wanted = wanted(&options.policy);
         let on_token = self.keeps_profile_on_token();
@@ -202,15 +204,19 @@ impl Session {
         }
         progress.done(READ_BACK);
         let place = options.recovery;
+        let mut left_on_host = None;
         if place != RecoveryPlace::Host {
-            self.forget_on_host()?;
+            let was_kept = progress.may_be_kept_on_host()?;
+            let forgotten = self.manager.forget_secret(self.key.as_ref());
+            left_on_host = forgotten.err().filter(|_| was_kept);
         }
         progress.finish(|record| {
             record.profile = (!on_token).then(|| wanted.clone());
             record.recovery = Some(place);
             record.kept_puk = None;
         })?;
-        self.consult_record()
+        self.consult_record()?;
+        Ok(left_on_host)
     }
 }
 
