@@ -9,6 +9,7 @@ use std::fmt;
 use crescendo_ext::Evidence;
 
 pub(crate) use self::table::{Facts, Said};
+use crate::session::Risk;
 
 /// Something a person may want to do with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -360,6 +361,18 @@ impl Reason {
                  contact reader"
             }
             Self::NotBuiltYet => "this version of the software does not have it yet",
+        }
+    }
+}
+
+impl Reason {
+    /// The risk that a person can agree to, so that this is no reason any more; `None` if
+    /// no consent changes it.
+    pub fn lifted_by(self) -> Option<Risk> {
+        match self {
+            Self::Unverified => Some(Risk::Unverified),
+            Self::DeviceManaged | Self::ManagementUnknown => Some(Risk::Managed),
+            _ => None,
         }
     }
 }

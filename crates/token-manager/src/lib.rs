@@ -119,7 +119,7 @@ pub use record::{
     StoreError, TokenKey, recovery_name,
 };
 pub use secrets::{MemorySecretStore, SecretStore, SecretStoreError};
-pub use session::{LastTry, Manager, Overrides, Session, about_to_send};
+pub use session::{LastTry, Manager, Overrides, Risk, Session, about_to_send};
 pub use token::{ProfileState, Remembered, Token, TokenFamily, TokenIdentity};
 #[doc(no_inline)]
 pub use token_cache;

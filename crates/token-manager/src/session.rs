@@ -68,6 +68,74 @@ impl Overrides {
     }
 }
 
+/// A risk that a person may agree to take, one by one; what [`Overrides`] is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Risk {
+    /// [`Overrides::allow_unverified`].
+    Unverified,
+    /// [`Overrides::allow_managed`].
+    Managed,
+    /// [`Overrides::allow_any_pin`].
+    AnyPin,
+}
+
+impl Risk {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Unverified, Self::Managed, Self::AnyPin];
+
+    /// What a person agrees to, as the name of a choice.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unverified => "Send unverified commands",
+            Self::Managed => "Administer tokens that an issuer may manage",
+            Self::AnyPin => "Take a PIN of any kind",
+        }
+    }
+
+    /// What is at risk, as sentences.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Unverified => {
+                "Some commands that change a token of the C4000 family are described by third \
+                 parties only. If a description is wrong, the token may refuse, or end up in a \
+                 state that nobody can name."
+            }
+            Self::Managed => {
+                "An issuer manages some tokens, and of others it can't be told. If you administer \
+                 such a token, the issuer's system may no longer be able to, and what it put on \
+                 the token may be lost."
+            }
+            Self::AnyPin => {
+                "Where a token tells no rule, PINs are held against the standard's: 6 to 8 digits. \
+                 Cards exist with PINs of another kind. Without the rule, a PIN that can't be \
+                 right is sent all the same, and costs a try."
+            }
+        }
+    }
+}
+
+impl Overrides {
+    /// Whether this risk was agreed to.
+    pub fn allows(self, risk: Risk) -> bool {
+        match risk {
+            Risk::Unverified => self.allow_unverified,
+            Risk::Managed => self.allow_managed,
+            Risk::AnyPin => self.allow_any_pin,
+        }
+    }
+
+    /// Sets whether this risk is agreed to.
+    #[must_use]
+    pub fn with(self, risk: Risk, allow: bool) -> Self {
+        match risk {
+            Risk::Unverified => self.allow_unverified(allow),
+            Risk::Managed => self.allow_managed(allow),
+            Risk::AnyPin => self.allow_any_pin(allow),
+        }
+    }
+}
+
 /// Whether the last try may be used, or one of which the card does not tell whether
 /// it is the last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -156,12 +224,22 @@ impl Manager {
         self
     }
 
+    /// The risks that were agreed to.
+    pub fn overrides(&self) -> Overrides {
+        self.overrides
+    }
+
     /// Sets how tokens are read. Pairing codes are those of
     /// [`with_pairing_codes`](Self::with_pairing_codes), whatever the options say.
     #[must_use]
     pub fn with_options(mut self, options: LoadOptions) -> Self {
         self.options = options.with_pairing_codes(Arc::clone(&self.pairing_codes));
         self
+    }
+
+    /// How tokens are read.
+    pub fn options(&self) -> &LoadOptions {
+        &self.options
     }
 
     /// Connects to the token in a reader, shared with other programs, and

@@ -14,7 +14,7 @@ use piv_apdu::object::{Guid, ObjectTag};
 use sha2::{Digest, Sha256};
 use token_cache::{Identity, Name};
 
-use token_profile::{ChallengeType, ManagementProfile};
+use token_profile::{ChallengeType, ManagementProfile, Policy};
 
 use crate::capability::{Action, Capabilities, Facts};
 use crate::certificate::{CertificateEntry, hex};
@@ -189,6 +189,15 @@ impl Token {
         self.facts.personalized_here = record.profile.as_ref().is_some_and(|p| p.personalized);
         self.facts.has_key = crate::record::TokenKey::of(&self.identity).is_some();
         self.capabilities = Capabilities::evaluate(&self.facts);
+    }
+
+    /// The rule that a PIN has to keep once the token has this policy: the policy's where
+    /// the token keeps and enforces it, else within what the card takes. Sends nothing.
+    pub fn pin_policy_under(&self, policy: &Policy) -> PinPolicy {
+        match self.profile {
+            ProfileState::OnToken(_) => PinPolicy::of_enforced(policy, None),
+            _ => self.facts.card_policy.clone().narrowed_by(policy),
+        }
     }
 
     /// Whether the PIN is the FIDO application's too, as the token's own profile says

@@ -45,6 +45,7 @@ impl RecoveryKind {
 }
 
 /// A secret that unblocks a token. Wiped when dropped; `Debug` shows its kind.
+#[derive(Clone)]
 pub struct RecoveryRecord {
     kind: RecoveryKind,
     value: Zeroizing<Vec<u8>>,

@@ -16,7 +16,7 @@ use super::recycle::{READ_AGAIN, RESET_CARD, delivery_pin};
 use crate::capability::{Action, Reason};
 use crate::failure::{ActionError, NotSent, PolicyRefusal, Secret};
 use crate::fido::FidoErasure;
-use crate::pin::{PinPolicy, PinStatus};
+use crate::pin::PinStatus;
 use crate::record::RecoveryPlace;
 use crate::secrets::SecretStoreError;
 use crate::session::{LastTry, Session};
@@ -203,8 +203,9 @@ impl Session {
         })
     }
 
-    /// Whether the token has a PUK on its wire, as far as is public.
-    fn has_puk(&self) -> bool {
+    /// Whether the token has a PUK on its wire, as far as is public: one that is asked for
+    /// as [`PresentSecrets::Typed`], and replaced. Sends nothing.
+    pub fn has_puk(&self) -> bool {
         self.family().is_none() || self.token.facts.project_profile
     }
 
@@ -274,6 +275,13 @@ impl Session {
         Ok(())
     }
 
+    /// Whether [`PresentSecrets::Delivery`] may be said of the token as it is, without
+    /// erasing it first: a Crescendo that shows no sign of use, or one that a run which
+    /// was not finished has erased. Sends nothing.
+    pub fn may_have_delivery_secrets(&self) -> bool {
+        self.family().is_some() && self.may_be_as_delivered()
+    }
+
     /// The new PIN has to keep the new policy, and, if the card keeps to one of
     /// its own until then, that one too.
     fn check_new_pin(
@@ -282,14 +290,9 @@ impl Session {
         new: &Pin,
     ) -> Result<(), ActionError> {
         let erase = options.recycle_first.is_some();
-        if self.keeps_profile_on_token() {
-            may_become_pin(&PinPolicy::of_enforced(&options.policy, None), new)?;
-            if !erase {
-                may_become_pin(&self.token.pin_policy, new)?;
-            }
-        } else {
-            let card = self.token.facts.card_policy.clone();
-            may_become_pin(&card.narrowed_by(&options.policy), new)?;
+        may_become_pin(&self.token.pin_policy_under(&options.policy), new)?;
+        if self.keeps_profile_on_token() && !erase {
+            may_become_pin(&self.token.pin_policy, new)?;
         }
         if self.present_pin(options, erase)? == *new {
             let secret = Secret::Pin;

@@ -33,6 +33,11 @@ impl PolicyRule {
         &self.meaning
     }
 
+    /// What it means under another policy, in the same way.
+    pub fn meaning_under(&self, policy: &Policy) -> String {
+        words(self.action, policy).meaning
+    }
+
     /// Why it can't be set; `None` if it can. That it takes the PIN is no reason: whoever
     /// sets it gives that.
     pub fn refusal(&self) -> Option<Reason> {

@@ -16,6 +16,7 @@ const PADDING: u8 = 0xFF;
 /// kind, and only [`reveal`](Self::reveal) makes text of it.
 ///
 /// Two are equal if the secret is the same, whatever speaks against it.
+#[derive(Clone)]
 pub struct RecoverySecret {
     pub(super) record: RecoveryRecord,
     doubt: Option<RecoveryDoubt>,
