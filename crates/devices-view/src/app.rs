@@ -1,0 +1,349 @@
+//! The window as a whole: title bar, pages, the dialog that is open.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Align, CentralPanel, Layout, Margin, Panel, RichText, ScrollArea, Ui};
+use egui_material_icons::icons;
+use pcsc_transport::Backend;
+use token_desktop::PairingCodes;
+use token_manager::{Action, Manager};
+
+use crate::appearance;
+use crate::content::Content;
+use crate::devices::{Device, Devices};
+use crate::dialogs::{self, Dialog, EnterPairingCode, Flow, Open, Tools};
+use crate::lending::{Lender, Lending};
+use crate::preferences::{Choice, Made, Preferences};
+use crate::suspend::{Suspend, Told};
+use crate::theme::{self, Palette, UNIT};
+use crate::tiles::{self, Chosen};
+use crate::watch::Watch;
+use crate::widgets::icon_button;
+use crate::work::Window;
+
+/// What the window is opened with.
+pub struct Config {
+    /// Where tokens come from.
+    pub backend: Arc<dyn Backend>,
+    /// What opens them; of the same backend.
+    pub manager: Manager,
+    /// Whether they are software tokens.
+    pub is_virtual: bool,
+    /// The pairing codes in which `manager` looks.
+    pub pairing_codes: Arc<PairingCodes>,
+    /// Which clipboard secrets are copied to.
+    pub lending: Lending,
+    /// After how long without a key or the mouse an open token is locked.
+    pub lock_after: Duration,
+    /// Light, dark, or as the system has it.
+    pub theme: egui::ThemePreference,
+    /// Close again as soon as a token is shown: to time the start.
+    pub close_at_first_tile: bool,
+}
+
+/// The window.
+pub struct DevicesView {
+    config: Config,
+    /// Before the devices, whose threads are waited for when the window closes: a secret is
+    /// out of the clipboard by then.
+    tools: Tools,
+    devices: Devices,
+    watch: Watch,
+    suspend: Suspend,
+    /// Kept until all is locked.
+    going_to_sleep: Vec<Told>,
+    /// The token that the title bar is about.
+    selected: Option<(String, u64)>,
+    /// Whether its content is shown.
+    shows_content: bool,
+    content: Content,
+    dialog: Option<Open>,
+    preferences: Option<Preferences>,
+    last_used: Instant,
+}
+
+impl DevicesView {
+    /// Begins to watch for tokens. Nothing is sent to any before it is seen.
+    pub fn new(context: &egui::Context, config: Config) -> Self {
+        theme::set_up(context, config.theme);
+        appearance::follow(context);
+        let (window, news) = Window::new(context.clone());
+        let devices = Devices::new(config.manager.clone(), window, news);
+        let watch = Watch::start(&config.backend, context);
+        let tools = Tools {
+            lender: Lender::new(config.lending.clone(), context),
+            codes: Arc::clone(&config.pairing_codes),
+        };
+        Self {
+            config,
+            devices,
+            watch,
+            suspend: Suspend::listen(context),
+            going_to_sleep: Vec::new(),
+            selected: None,
+            shows_content: false,
+            content: Content::default(),
+            dialog: None,
+            tools,
+            preferences: None,
+            last_used: Instant::now(),
+        }
+    }
+
+    fn selected(&self) -> Option<&Device> {
+        let (reader, stay) = self.selected.as_ref()?;
+        self.devices.get(reader, *stay)
+    }
+
+    /// What happened since the last frame.
+    fn catch_up(&mut self) {
+        while let Some(event) = self.watch.next() {
+            self.devices.note(event);
+        }
+        self.devices.listen();
+        while let Some(told) = self.suspend.next() {
+            self.lock_all();
+            self.tools.lender.stop();
+            self.going_to_sleep.push(told);
+        }
+        if !self.devices.iter().any(|device| device.is_open) {
+            self.going_to_sleep.clear();
+        }
+        if self.selected().is_none() {
+            self.shows_content = false;
+            let first = self.devices.iter().next();
+            self.selected = first.map(|device| (device.reader.clone(), device.stay));
+        }
+    }
+
+    /// Locks what is open if nobody has used the window for a while. Woken once, when that
+    /// would be.
+    fn lock_when_idle(&mut self, context: &egui::Context) {
+        if context.input(|input| !input.events.is_empty()) {
+            self.last_used = Instant::now();
+        }
+        if !self.devices.iter().any(|device| device.is_open) && self.dialog.is_none() {
+            return;
+        }
+        let left = self
+            .config
+            .lock_after
+            .saturating_sub(self.last_used.elapsed());
+        if left.is_zero() {
+            self.lock_all();
+        } else {
+            context.request_repaint_after(left);
+        }
+    }
+
+    /// Locks what is open, and forgets what was typed or is shown.
+    fn lock_all(&mut self) {
+        for device in self.devices.iter().filter(|device| device.is_open) {
+            device.worker.lock();
+        }
+        if self.dialog.as_ref().is_some_and(Open::may_be_left) {
+            self.close_dialog();
+        }
+    }
+
+    fn close_dialog(&mut self) {
+        if let Some(open) = self.dialog.take() {
+            open.release(&self.devices);
+        }
+    }
+
+    /// The window stays while something is under way that has to come to an end first.
+    fn keep_open_while_busy(&self, context: &egui::Context) {
+        let closes = context.input(|input| input.viewport().close_requested());
+        if closes && self.dialog.as_ref().is_some_and(Open::is_busy) {
+            context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+        }
+    }
+
+    fn title_bar(&mut self, ui: &mut Ui) {
+        let palette = Palette::of(ui.ctx());
+        ui.horizontal(|ui| {
+            if self.shows_content {
+                let back = icon_button(
+                    ui,
+                    icons::ICON_ARROW_BACK,
+                    "Back to all tokens",
+                    palette.text,
+                );
+                if back.clicked() {
+                    self.shows_content = false;
+                }
+            }
+            ui.heading("Devices");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let gear = icon_button(ui, icons::ICON_SETTINGS, "Preferences", palette.text);
+                if gear.clicked() {
+                    let overrides = self.config.manager.overrides();
+                    self.preferences = Some(Preferences::new(overrides, self.config.lock_after));
+                }
+                self.lock_button(ui);
+                self.selector(ui);
+            });
+        });
+    }
+
+    fn selector(&mut self, ui: &mut Ui) {
+        let text = self.selected().map_or("No token".to_owned(), Device::name);
+        let width = (ui.available_width() - 2.0 * UNIT).clamp(80.0, 260.0);
+        let mut selected = self.selected.clone();
+        let combo = egui::ComboBox::from_id_salt("token")
+            .selected_text(RichText::new(&text))
+            .width(width)
+            .truncate()
+            .show_ui(ui, |ui| {
+                for device in self.devices.iter() {
+                    let value = Some((device.reader.clone(), device.stay));
+                    let name = format!("{} in {}", device.name(), device.reader);
+                    ui.selectable_value(&mut selected, value, name);
+                }
+            });
+        combo.response.widget_info(|| {
+            let kind = egui::Role::ComboBox;
+            egui::WidgetInfo::labeled(kind, true, format!("Token: {text}"))
+        });
+        self.selected = selected;
+    }
+
+    fn lock_button(&mut self, ui: &mut Ui) {
+        let palette = Palette::of(ui.ctx());
+        let Some(device) = self.selected() else {
+            return;
+        };
+        if device.is_open {
+            let name = format!("Authenticated: lock {}", device.name());
+            if icon_button(ui, icons::ICON_LOCK_OPEN, &name, palette.accent).clicked() {
+                device.worker.lock();
+            }
+        } else {
+            let name = format!("Locked: authenticate to {}", device.name());
+            if icon_button(ui, icons::ICON_LOCK, &name, palette.bad).clicked() {
+                let (reader, stay) = (device.reader.clone(), device.stay);
+                self.open(ui.ctx(), &reader, stay, Action::Authenticate);
+            }
+        }
+    }
+
+    fn open(&mut self, context: &egui::Context, reader: &str, stay: u64, action: Action) {
+        if action == Action::ClearCache {
+            self.devices.clear_cache(reader, stay);
+        } else if let Some(dialog) = dialogs::of(action) {
+            self.show(context, reader, stay, dialog);
+        }
+    }
+
+    fn show(&mut self, context: &egui::Context, reader: &str, stay: u64, dialog: Box<dyn Dialog>) {
+        if let Some(device) = self.devices.get(reader, stay) {
+            self.dialog = Open::new(dialog, device, context);
+        }
+    }
+
+    fn choose(&mut self, context: &egui::Context, chosen: Chosen) {
+        match chosen {
+            Chosen::Content { reader, stay } => {
+                self.selected = Some((reader, stay));
+                self.shows_content = true;
+            }
+            Chosen::Action {
+                reader,
+                stay,
+                action,
+            } => {
+                self.open(context, &reader, stay, action);
+                self.selected = Some((reader, stay));
+            }
+            Chosen::PairingCode { reader, stay } => {
+                let dialog = Box::<EnterPairingCode>::default();
+                self.show(context, &reader, stay, dialog);
+                self.selected = Some((reader, stay));
+            }
+            Chosen::ReadAgain { reader, stay } => {
+                if let Some(device) = self.devices.get(&reader, stay) {
+                    device.worker.read_again();
+                }
+            }
+        }
+    }
+
+    fn dialogs(&mut self, context: &egui::Context) {
+        if let Some(open) = &mut self.dialog {
+            let (reader, stay) = open.place();
+            match open.show(context, &self.devices, &self.tools) {
+                Flow::Stay => {}
+                Flow::Close => self.close_dialog(),
+                Flow::Open(action) => {
+                    self.close_dialog();
+                    self.open(context, &reader, stay, action);
+                }
+            }
+        }
+        if let Some(preferences) = &mut self.preferences {
+            match preferences.show(context) {
+                Choice::Open => {}
+                Choice::Cancelled => self.preferences = None,
+                Choice::Made(made) => {
+                    self.preferences = None;
+                    self.apply(&made);
+                }
+            }
+        }
+    }
+
+    /// Consents hold for what is read from now on, so all tokens are locked and read again.
+    fn apply(&mut self, made: &Made) {
+        self.config.lock_after = made.lock_after;
+        if self.config.manager.overrides() != made.overrides {
+            let manager = self.config.manager.clone().with_overrides(made.overrides);
+            self.config.manager = manager.clone();
+            self.devices.use_manager(manager);
+        }
+    }
+
+    fn page(&mut self, ui: &mut Ui) {
+        let selected = self.selected.as_ref().filter(|_| self.shows_content);
+        let device = selected.and_then(|(reader, stay)| self.devices.get(reader, *stay));
+        if let Some(snapshot) = device.and_then(|device| device.snapshot.as_ref()) {
+            self.content.ui(ui, snapshot);
+        } else if let Some(chosen) = tiles::ui(ui, &self.devices, self.config.is_virtual) {
+            self.choose(ui.ctx(), chosen);
+        }
+    }
+}
+
+impl eframe::App for DevicesView {
+    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
+        self.catch_up();
+        let context = ui.ctx().clone();
+        if self.config.close_at_first_tile && self.devices.iter().any(|it| it.snapshot.is_some()) {
+            context.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+        self.lock_when_idle(&context);
+        self.keep_open_while_busy(&context);
+        let bar = egui::Frame::new()
+            .fill(Palette::of(&context).surface)
+            .inner_margin(Margin::symmetric(16, 10));
+        Panel::top("title")
+            .frame(bar)
+            .show(ui, |ui| self.title_bar(ui));
+        // A dialog shows it itself, where it is open.
+        if self.dialog.is_none() && self.tools.lender.is_lending() {
+            Panel::bottom("clipboard")
+                .frame(bar)
+                .show(ui, |ui| self.tools.lender.ui(ui));
+        }
+        let page = egui::Frame::new()
+            .fill(Palette::of(&context).page)
+            .inner_margin(Margin::same(16));
+        CentralPanel::default().frame(page).show(ui, |ui| {
+            ScrollArea::vertical()
+                .auto_shrink(false)
+                .show(ui, |ui| self.page(ui));
+        });
+        self.dialogs(&context);
+    }
+}

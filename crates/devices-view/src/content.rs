@@ -1,0 +1,89 @@
+//! The content of one token, as far as it can be read without the PIN.
+
+mod certificates;
+mod details;
+mod export;
+
+use std::time::SystemTime;
+
+use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, Ui};
+use token_manager::Token;
+
+use self::export::Export;
+use crate::theme::{Palette, UNIT};
+use crate::widgets::{Notice, notice};
+use crate::work::Snapshot;
+
+/// What the page remembers from one frame to the next.
+#[derive(Default)]
+pub(crate) struct Content {
+    export: Option<Export>,
+}
+
+impl Content {
+    /// Draws the page.
+    pub(crate) fn ui(&mut self, ui: &mut Ui, snapshot: &Snapshot) {
+        let token = &snapshot.token;
+        let now = SystemTime::now();
+        ui.spacing_mut().item_spacing.y = 1.5 * UNIT;
+        details::token(ui, token);
+        problems(ui, token);
+        if let Some(export) = certificates::ui(ui, token, now) {
+            self.export = Some(export);
+        }
+        details::keys(ui, token);
+        details::objects(ui, token);
+        details::fido(ui, token);
+        details::one_time_passwords(ui, token);
+        details::abilities(ui, token);
+        if let Some(export) = &mut self.export
+            && export.show(ui.ctx()).is_break()
+        {
+            self.export = None;
+        }
+    }
+}
+
+fn problems(ui: &mut Ui, token: &Token) {
+    for problem in &token.problems {
+        notice(ui, Notice::Warning, &problem.to_string(), None);
+    }
+}
+
+/// A part of the page, with its name above.
+fn section(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui)) {
+    let palette = Palette::of(ui.ctx());
+    let title = ui.label(RichText::new(name).size(16.0).strong());
+    ui.ctx().accesskit_node_builder(title.id, |node| {
+        node.set_role(egui::accesskit::Role::Heading);
+        node.set_label(name);
+    });
+    Frame::new()
+        .fill(palette.surface)
+        .stroke(Stroke::new(1.0, palette.line))
+        .corner_radius(CornerRadius::same(12))
+        .inner_margin(Margin::same(16))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = 6.0;
+            add(ui);
+        });
+}
+
+/// A name and its value; the value wraps.
+fn field(ui: &mut Ui, name: &str, value: impl Into<RichText>) {
+    let palette = Palette::of(ui.ctx());
+    let value = value.into();
+    ui.horizontal_top(|ui| {
+        let width = 130.0_f32.min(ui.available_width() * 0.4);
+        let label = egui::Label::new(RichText::new(name).color(palette.quiet)).wrap();
+        let label = ui
+            .allocate_ui(egui::vec2(width, 0.0), |ui| {
+                ui.set_min_width(width);
+                ui.add(label)
+            })
+            .inner;
+        let value = egui::Label::new(value).wrap().selectable(true);
+        ui.add(value).labelled_by(label.id);
+    });
+}

@@ -1,0 +1,223 @@
+//! A new secret on its way to a token: the person has it before the token gets it.
+
+use std::path::PathBuf;
+
+use eframe::egui::{RichText, TextEdit, Ui};
+use token_desktop::SecretFile;
+use token_manager::token_profile::RecoveryKind;
+use token_manager::{RecoverySecret, Token};
+
+use super::{Reach, parts};
+use crate::theme::UNIT;
+use crate::widgets::{Notice, ShownSecret, destructive, notice, quiet, sentence};
+
+/// The page, for one secret after the other. They go into one file.
+#[derive(Default)]
+pub(super) struct HandOver {
+    path: Option<String>,
+    file: Option<SecretFile>,
+    page: Option<Page>,
+    /// What the person has from runs that did not come to their end.
+    outdated: Vec<RecoveryKind>,
+    taken: Vec<RecoveryKind>,
+}
+
+/// What was done with the secret that is shown.
+struct Page {
+    shown: ShownSecret,
+    is_saved: bool,
+    is_safe: bool,
+    failure: Option<String>,
+    stops: bool,
+}
+
+/// What the person has decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing yet.
+    Open,
+    /// They have it.
+    Taken,
+    /// The token is not to get it.
+    Stop,
+}
+
+impl HandOver {
+    /// Draws the page for this secret.
+    pub(super) fn ui(
+        &mut self,
+        ui: &mut Ui,
+        reach: &Reach<'_>,
+        secret: &RecoverySecret,
+    ) -> Decision {
+        let token = &reach.snapshot.token;
+        let page = self.page.get_or_insert_with(|| Page::new(secret));
+        if page.stops {
+            return self.confirm_stop(ui);
+        }
+        ui.label(
+            RichText::new(format!("New {}", secret.name()))
+                .size(16.0)
+                .strong(),
+        );
+        let next = "The token gets it when you go on. Take it over first: nobody else has it, and \
+                    it is not shown again.";
+        notice(ui, Notice::Info, what_for(secret.kind()), Some(next));
+        if self.outdated.contains(&secret.kind()) {
+            let what = "It takes the place of the one that you got before the interruption.";
+            notice(
+                ui,
+                Notice::Warning,
+                what,
+                Some("That one is of no use: throw it away."),
+            );
+        }
+        let show = page.shown.ui(ui, &reach.tools.lender);
+        parts::focus_first(ui, &show);
+        ui.add_space(UNIT);
+        self.save(ui, token, secret);
+        self.buttons(ui)
+    }
+
+    /// A new run, whose secrets go into another file.
+    pub(super) fn begin(&mut self) {
+        (self.path, self.file, self.page) = (None, None, None);
+        self.outdated.append(&mut self.taken);
+    }
+
+    /// The person has decided about this one: the next one is another.
+    pub(super) fn turn(&mut self, secret: &RecoverySecret) {
+        self.page = None;
+        self.taken.push(secret.kind());
+    }
+
+    fn save(&mut self, ui: &mut Ui, token: &Token, secret: &RecoverySecret) {
+        let Some(page) = &mut self.page else {
+            return;
+        };
+        let path = self.path.get_or_insert_with(|| proposal(token));
+        let label = ui.label("File");
+        let is_new = self.file.is_none();
+        let field = TextEdit::singleline(path).desired_width(f32::INFINITY);
+        let field = ui.add_enabled(is_new, field).labelled_by(label.id);
+        if !is_new {
+            quiet(
+                ui,
+                "It is added to the file that the secret before it is in.",
+            );
+        }
+        let may = !page.is_saved && !path.trim().is_empty();
+        let pressed = ui.add_enabled(may, parts::button("Save to file")).clicked();
+        if may && (pressed || parts::entered(ui, &field)) {
+            match written(&mut self.file, path.trim(), token, secret) {
+                Ok(()) => (page.is_saved, page.failure) = (true, None),
+                Err(why) => page.failure = Some(why),
+            }
+        }
+        if let Some(why) = &page.failure {
+            notice(ui, Notice::Bad, &sentence(why), None);
+        }
+        if let (true, Some(file)) = (page.is_saved, &self.file) {
+            let what = format!("It is in {}.", file.path().display());
+            let next = "Only you can read that file. Move it to where it is safe.";
+            notice(ui, Notice::Good, &what, Some(next));
+        }
+    }
+
+    fn buttons(&mut self, ui: &mut Ui) -> Decision {
+        let Some(page) = &mut self.page else {
+            return Decision::Open;
+        };
+        let is_taken = page.is_saved || page.shown.was_copied();
+        ui.add_enabled_ui(is_taken, |ui| {
+            ui.checkbox(&mut page.is_safe, "I have it in safe keeping");
+        });
+        if !is_taken {
+            quiet(ui, "Copy it or save it first.");
+        }
+        let mut decision = Decision::Open;
+        parts::buttons(ui, |ui| {
+            if parts::primary(ui, "Go on", is_taken && page.is_safe).clicked() {
+                decision = Decision::Taken;
+            }
+            if ui.add(parts::button("Stop…")).clicked() {
+                page.stops = true;
+            }
+        });
+        decision
+    }
+
+    fn confirm_stop(&mut self, ui: &mut Ui) -> Decision {
+        let what = "Stop, so that the token does not get it?";
+        let next = "The set-up does not come to its end then. What was done before stays done, and \
+                    what was shown just now is of no use: throw it away.";
+        notice(ui, Notice::Warning, what, Some(next));
+        let mut decision = Decision::Open;
+        parts::buttons(ui, |ui| {
+            if destructive(ui, "Stop: the token does not get it", true).clicked() {
+                decision = Decision::Stop;
+            }
+            if ui.add(parts::button("Back to the secret")).clicked()
+                && let Some(page) = &mut self.page
+            {
+                page.stops = false;
+            }
+        });
+        decision
+    }
+}
+
+impl Page {
+    fn new(secret: &RecoverySecret) -> Self {
+        Self {
+            shown: ShownSecret::new(secret.name(), secret.reveal()),
+            is_saved: false,
+            is_safe: false,
+            failure: None,
+            stops: false,
+        }
+    }
+}
+
+fn what_for(kind: RecoveryKind) -> &'static str {
+    match kind {
+        RecoveryKind::Puk => "It unblocks the PIN.",
+        RecoveryKind::XauthKey => {
+            "It unblocks the PIN by challenge and response. Whoever has it and the token can also \
+             erase the token."
+        }
+        RecoveryKind::UnlockCode => "It unblocks the PIN, as the response to the static challenge.",
+    }
+}
+
+/// A file that is not there yet, in the person's own directory.
+fn proposal(token: &Token) -> String {
+    let directory = etcetera::home_dir().unwrap_or_default();
+    let id = token.identity.id().unwrap_or_else(|| "token".to_owned());
+    let names = (1..100).map(|number| match number {
+        1 => format!("secrets-{id}.txt"),
+        _ => format!("secrets-{id}-{number}.txt"),
+    });
+    let mut paths = names.map(|name| directory.join(name));
+    let free = paths.find(|path| path.symlink_metadata().is_err());
+    free.unwrap_or_else(|| PathBuf::from("secrets.txt"))
+        .display()
+        .to_string()
+}
+
+/// Adds the secret to the file, which is made for the first one.
+fn written(
+    file: &mut Option<SecretFile>,
+    path: &str,
+    token: &Token,
+    secret: &RecoverySecret,
+) -> Result<(), String> {
+    if let Some(file) = file {
+        return file.save(secret).map_err(|error| error.to_string());
+    }
+    let mut new = SecretFile::new(path, "Devices").map_err(|error| error.to_string())?;
+    new.name(token);
+    new.save(secret).map_err(|error| error.to_string())?;
+    *file = Some(new);
+    Ok(())
+}

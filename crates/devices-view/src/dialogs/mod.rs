@@ -1,0 +1,231 @@
+//! What is asked of a person, one dialog an action.
+
+mod authenticate;
+mod authority;
+mod change_pin;
+mod enter_pairing_code;
+mod erasure;
+mod forget_recovery;
+mod hand_over;
+mod keep_pairing_code;
+mod management_key;
+mod new_pin;
+mod pairing_code;
+pub(crate) mod parts;
+mod personalize;
+mod policy_form;
+mod recycle;
+mod steps;
+mod unblock;
+mod view_puk;
+
+use std::sync::Arc;
+mod update_policies;
+
+use eframe::egui::{self, Ui};
+use token_desktop::PairingCodes;
+use token_manager::{Action, Capability, Reason, Token, TokenIdentity};
+
+pub(crate) use self::enter_pairing_code::{EnterPairingCode, wanted_code};
+use crate::devices::{Device, Devices};
+use crate::lending::Lender;
+use crate::widgets::{Notice, notice};
+use crate::work::{Snapshot, Worker};
+
+/// What a dialog can reach.
+pub(crate) struct Reach<'a> {
+    /// The token.
+    pub(crate) device: &'a Device,
+    /// What was read of it.
+    pub(crate) snapshot: &'a Snapshot,
+    /// What there is besides tokens.
+    pub(crate) tools: &'a Tools,
+}
+
+/// What a dialog has besides a token.
+pub(crate) struct Tools {
+    /// The clipboard for secrets.
+    pub(crate) lender: Lender,
+    /// The pairing codes that are known.
+    pub(crate) codes: Arc<PairingCodes>,
+}
+
+impl Reach<'_> {
+    /// What talks to the token.
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.device.worker
+    }
+}
+
+/// Whether a dialog goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// It does.
+    Stay,
+    /// It is over.
+    Close,
+    /// It is over, and this goes on with the same token.
+    Open(Action),
+}
+
+/// One dialog.
+pub(crate) trait Dialog {
+    /// What stands above it.
+    fn title(&self) -> &'static str;
+
+    /// Draws it, and does what is pressed.
+    fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow;
+
+    /// Whether something is under way that has to come to an end first.
+    fn is_busy(&self) -> bool;
+
+    /// Whether Escape closes it.
+    fn may_be_left(&self) -> bool {
+        !self.is_busy()
+    }
+
+    /// The token was taken out and is back: what was under way is known to be over.
+    fn resume(&mut self) {}
+}
+
+/// The dialog for an action.
+pub(crate) fn of(action: Action) -> Option<Box<dyn Dialog>> {
+    Some(match action {
+        Action::Authenticate => Box::<authenticate::Authenticate>::default(),
+        Action::ChangePin => Box::<change_pin::ChangePin>::default(),
+        Action::UnblockWithPuk | Action::UnblockWithChallengeResponse => {
+            Box::<unblock::Unblock>::default()
+        }
+        Action::ViewPuk => Box::<view_puk::ViewPuk>::default(),
+        Action::RetrievePairingCode => Box::<pairing_code::RetrievePairingCode>::default(),
+        Action::UpdatePinLength
+        | Action::UpdatePinAlphabet
+        | Action::UpdateForcePinChange
+        | Action::UpdateChallengeType
+        | Action::UpdateWeakPinControl
+        | Action::UpdateFidoSharedPin => Box::<update_policies::UpdatePolicies>::default(),
+        Action::Recycle => Box::<recycle::Recycle>::default(),
+        Action::Personalize => Box::<personalize::Personalize>::default(),
+        _ => return None,
+    })
+}
+
+/// Whether a token can do it, and if not, why. That it takes the PIN is no reason: the dialog
+/// asks for it.
+pub(crate) fn possible(token: &Token, action: Action) -> Result<(), Reason> {
+    match token.capabilities.get(action) {
+        Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => Ok(()),
+        Capability::Unavailable(reason) | Capability::Unknown(reason) => Err(reason),
+    }
+}
+
+/// A dialog that is open, and the token it is about.
+pub(crate) struct Open {
+    dialog: Box<dyn Dialog>,
+    reader: String,
+    stay: u64,
+    identity: TokenIdentity,
+}
+
+impl Open {
+    /// Opens it. `None` for a token of which nothing was read yet.
+    pub(crate) fn new(
+        dialog: Box<dyn Dialog>,
+        device: &Device,
+        context: &egui::Context,
+    ) -> Option<Self> {
+        let identity = device.token()?.identity.clone();
+        device.worker.prepare();
+        // What has the focus lies behind the dialog, which gives it to its first field.
+        context.memory_mut(|memory| {
+            if let Some(behind) = memory.focused() {
+                memory.surrender_focus(behind);
+            }
+        });
+        Some(Self {
+            dialog,
+            reader: device.reader.clone(),
+            stay: device.stay,
+            identity,
+        })
+    }
+
+    /// The token that it is about, and the stay that this is.
+    pub(crate) fn place(&self) -> (String, u64) {
+        (self.reader.clone(), self.stay)
+    }
+
+    /// Draws it over everything else. Whether it goes on.
+    pub(crate) fn show(
+        &mut self,
+        context: &egui::Context,
+        devices: &Devices,
+        tools: &Tools,
+    ) -> Flow {
+        let title = self.dialog.title();
+        let shown = parts::modal(context, title, |ui| self.content(ui, devices, tools));
+        // A click beside it is more often one that missed than one that was meant, and what
+        // was typed, or a token gave, would be lost.
+        let missed = shown.backdrop_response.clicked();
+        let left = !missed && shown.should_close() && self.dialog.may_be_left();
+        if left { Flow::Close } else { shown.inner }
+    }
+
+    /// Whether something is under way that has to come to an end first.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.dialog.is_busy()
+    }
+
+    /// Whether it may be closed as it stands.
+    pub(crate) fn may_be_left(&self) -> bool {
+        self.dialog.may_be_left()
+    }
+
+    /// Leaves the token to others.
+    pub(crate) fn release(self, devices: &Devices) {
+        if let Some(device) = devices.get(&self.reader, self.stay) {
+            device.worker.release();
+        }
+    }
+
+    fn content(&mut self, ui: &mut Ui, devices: &Devices, tools: &Tools) -> Flow {
+        if let Some(device) = devices.get(&self.reader, self.stay)
+            && let Some(snapshot) = &device.snapshot
+        {
+            let reach = Reach {
+                device,
+                snapshot,
+                tools,
+            };
+            parts::whose(ui, &reach);
+            return self.dialog.ui(ui, &reach);
+        }
+        self.gone(ui, devices)
+    }
+
+    /// The token is not there any more.
+    fn gone(&mut self, ui: &mut Ui, devices: &Devices) -> Flow {
+        notice(
+            ui,
+            Notice::Warning,
+            "The token was taken out.",
+            Some("Put it back in to see how it stands, and to go on."),
+        );
+        let back = devices.iter().find(|device| device.is(&self.identity));
+        let mut flow = Flow::Stay;
+        parts::buttons(ui, |ui| {
+            if parts::primary(ui, "Resume", back.is_some()).clicked()
+                && let Some(device) = back
+            {
+                self.reader.clone_from(&device.reader);
+                self.stay = device.stay;
+                device.worker.prepare();
+                self.dialog.resume();
+            }
+            if ui.button("Close").clicked() {
+                flow = Flow::Close;
+            }
+        });
+        flow
+    }
+}

@@ -1,0 +1,90 @@
+//! What a person has filled in, as the action takes it.
+
+use piv_apdu::secret::{Pin, Puk};
+use token_manager::token_profile::Policy;
+use token_manager::{Authority, PersonalizeOptions, PresentSecrets, RecoveryPlace};
+
+use super::super::authority::Given;
+use super::Personalize;
+use crate::work::Snapshot;
+
+/// All of it.
+pub(super) struct Order {
+    policy: Policy,
+    confirmation: Option<String>,
+    /// `None`: those that the token is delivered with.
+    present: Option<(Pin, Option<Puk>)>,
+    place: RecoveryPlace,
+    interrupted_puk: Option<Puk>,
+    given: Option<Given>,
+    /// The PIN that the token is to have.
+    pub(super) new_pin: Pin,
+}
+
+impl Order {
+    /// As it is filled in.
+    ///
+    /// # Errors
+    /// What can't be right, as a sentence.
+    pub(super) fn of(form: &Personalize, snapshot: &Snapshot) -> Result<Self, String> {
+        let pin = |bytes: &[u8], name: &str| {
+            Pin::new(bytes).map_err(|error| format!("this can't be the {name}: {error}"))
+        };
+        let puk = |bytes: &[u8]| {
+            Puk::new(bytes).map_err(|error| format!("this can't be the PUK: {error}"))
+        };
+        let present = if form.takes_delivery(snapshot) {
+            None
+        } else {
+            let has_puk = snapshot.has_puk;
+            let present_puk = has_puk.then(|| puk(form.present_puk.bytes())).transpose()?;
+            Some((pin(form.present_pin.bytes(), "present PIN")?, present_puk))
+        };
+        let interrupted_puk = match &form.handed_puk {
+            _ if !form.interrupted_puk.is_empty() => Some(puk(form.interrupted_puk.bytes())?),
+            Some(handed) => handed.puk(),
+            None => None,
+        };
+        let place = form.place(snapshot);
+        let given = if form.erases {
+            Some(form.authority.given()?)
+        } else if form.wants_management(snapshot) {
+            let key = form.management.key().map_err(|error| error.to_string())?;
+            Some(Given::ManagementKey(key))
+        } else {
+            None
+        };
+        let new_pin = form.new_pin.pin();
+        Ok(Self {
+            policy: form.policy(snapshot),
+            confirmation: form.erases.then(|| form.confirmation.typed().to_owned()),
+            present,
+            place,
+            interrupted_puk,
+            given,
+            new_pin: new_pin.map_err(|error| format!("this can't be the new PIN: {error}"))?,
+        })
+    }
+
+    /// The options.
+    pub(super) fn options(&self) -> PersonalizeOptions<'_> {
+        let present = match &self.present {
+            Some((pin, puk)) => PresentSecrets::Typed {
+                pin,
+                puk: puk.as_ref(),
+            },
+            None => PresentSecrets::Delivery,
+        };
+        let mut options = PersonalizeOptions::new(present);
+        options.policy = self.policy.clone();
+        options.recycle_first = self.confirmation.as_deref();
+        options.recovery = self.place;
+        options.interrupted_puk = self.interrupted_puk.as_ref();
+        options
+    }
+
+    /// What allows it.
+    pub(super) fn authority(&self) -> Option<Authority<'_>> {
+        self.given.as_ref().map(Given::authority)
+    }
+}

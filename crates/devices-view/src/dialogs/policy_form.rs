@@ -1,0 +1,97 @@
+//! The rules of a PIN policy, each with its control, what it means, and who enforces it.
+
+use eframe::egui::{RichText, Ui};
+use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
+use token_manager::{Action, PolicyRule, Reason};
+
+use super::parts;
+use crate::theme::{Palette, UNIT};
+use crate::widgets::{describe, quiet, segments, sentence};
+use crate::work::Snapshot;
+
+/// What the policy is chosen for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The token, as it is.
+    Update,
+    /// A token that is set up anew, after it was erased or not.
+    Personalize {
+        /// Whether it is erased first.
+        erase: bool,
+    },
+}
+
+const LENGTHS: [(u8, &str); 5] = [(4, "4"), (5, "5"), (6, "6"), (7, "7"), (8, "8")];
+
+/// Draws the rules. Whether the policy makes sense.
+pub(super) fn ui(ui: &mut Ui, snapshot: &Snapshot, policy: &mut Policy, purpose: Purpose) -> bool {
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 4.0;
+        for rule in &snapshot.rules {
+            let obstacle = obstacle(snapshot, rule, purpose);
+            let control = |ui: &mut Ui| control(ui, rule, policy);
+            let shown = ui.add_enabled_ui(obstacle.is_none(), control).response;
+            quiet(ui, format!("{}.", rule.meaning_under(policy)));
+            if let Some(reason) = obstacle {
+                let why = format!("It can't be set here: {reason}.");
+                describe(&shown, &why);
+                let color = Palette::of(ui.ctx()).warning;
+                ui.label(RichText::new(why).color(color));
+            } else {
+                quiet(ui, sentence(rule.enforcer.sentence()));
+            }
+            ui.add_space(UNIT);
+        }
+        match policy.check() {
+            Ok(()) => true,
+            Err(error) => {
+                parts::remark(ui, &sentence(&error.to_string()));
+                false
+            }
+        }
+    })
+    .inner
+}
+
+/// What sets the rule, by the rule's name.
+fn control(ui: &mut Ui, rule: &PolicyRule, policy: &mut Policy) {
+    match rule.action {
+        Action::UpdatePinLength => {
+            segments(ui, "Least length", &LENGTHS, &mut policy.minimum);
+            segments(ui, "Greatest length", &LENGTHS, &mut policy.maximum);
+        }
+        Action::UpdatePinAlphabet => {
+            let choices = [(Alphabet::Any, "any"), (Alphabet::Digits, "digits only")];
+            segments(ui, rule.name, &choices, &mut policy.alphabet);
+        }
+        Action::UpdateChallengeType => {
+            let choices = [
+                (ChallengeType::Dynamic, "dynamic"),
+                (ChallengeType::Static, "static"),
+            ];
+            segments(ui, rule.name, &choices, &mut policy.challenge);
+        }
+        Action::UpdateForcePinChange => {
+            ui.checkbox(&mut policy.force_change, rule.name);
+        }
+        Action::UpdateWeakPinControl => {
+            ui.checkbox(&mut policy.refuse_weak, rule.name);
+        }
+        Action::UpdateFidoSharedPin => {
+            ui.checkbox(&mut policy.fido_shared_pin, rule.name);
+        }
+        _ => {}
+    }
+}
+
+/// Why this rule can't be set.
+fn obstacle(snapshot: &Snapshot, rule: &PolicyRule, purpose: Purpose) -> Option<Reason> {
+    let reason = rule.refusal()?;
+    let profile = snapshot.token.profile.profile();
+    let is_decided = profile.is_some_and(|profile| profile.personalized);
+    match (purpose, reason) {
+        (Purpose::Personalize { erase }, Reason::OnlyAtPersonalize) if erase || !is_decided => None,
+        (Purpose::Personalize { erase: true }, Reason::PinBlocked) => None,
+        _ => Some(reason),
+    }
+}

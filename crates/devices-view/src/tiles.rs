@@ -1,0 +1,335 @@
+//! The page of all tokens: a tile each, with its menu.
+
+use std::time::SystemTime;
+
+use eframe::egui::{
+    self, Align, CornerRadius, Frame, Layout, Margin, RichText, Role, Stroke, Ui, WidgetInfo,
+};
+use egui_material_icons::{MaterialIcon, icons};
+use pcsc_transport::Interface;
+use token_manager::{Action, Reason, Token};
+
+use crate::devices::{Device, Devices, Trouble};
+use crate::dialogs::{parts, possible, wanted_code};
+use crate::theme::{Palette, UNIT};
+use crate::widgets::{
+    Notice, capital, describe, icon_button, notice, picture, primary, progress, quiet, remark,
+    sentence,
+};
+
+/// What a person has chosen.
+pub(crate) enum Chosen {
+    /// To see the token's content.
+    Content { reader: String, stay: u64 },
+    /// To do something with it.
+    Action {
+        reader: String,
+        stay: u64,
+        action: Action,
+    },
+    /// To enter its pairing code.
+    PairingCode { reader: String, stay: u64 },
+    /// To read it again.
+    ReadAgain { reader: String, stay: u64 },
+}
+
+/// What stands in the menu, in this order, with its name there.
+const MENU: &[(&[Action], &str)] = &[
+    (&[Action::ChangePin], "Change PIN…"),
+    (
+        &[Action::UnblockWithPuk, Action::UnblockWithChallengeResponse],
+        "Unblock PIN…",
+    ),
+    (&[Action::ViewPuk], "View PUK…"),
+    (&[Action::RetrievePairingCode], "Retrieve pairing code…"),
+    (
+        &[
+            Action::UpdatePinLength,
+            Action::UpdatePinAlphabet,
+            Action::UpdateForcePinChange,
+            Action::UpdateChallengeType,
+            Action::UpdateWeakPinControl,
+            Action::UpdateFidoSharedPin,
+        ],
+        "Update PIN policies…",
+    ),
+    (&[Action::ClearCache], "Clear cache"),
+    (&[Action::Recycle], "Recycle device…"),
+    (&[Action::Personalize], "Personalize…"),
+];
+
+/// Draws the page.
+pub(crate) fn ui(ui: &mut Ui, devices: &Devices, is_virtual: bool) -> Option<Chosen> {
+    if let Some(trouble) = &devices.trouble {
+        let (what, next) = trouble_text(trouble);
+        empty(ui, icons::ICON_ERROR, what, &next);
+        return None;
+    }
+    if devices.iter().next().is_none() {
+        let (what, next) = match (devices.has_reader(), is_virtual) {
+            (true, _) => (
+                "No token",
+                "Insert one, chip first, or lay it on the reader. It appears here by itself.",
+            ),
+            (false, true) => (
+                "No software token",
+                "Make one at a terminal, and it appears here by itself:\n\
+                 tokenctl virtual create --profile crescendo-4000 my-token",
+            ),
+            (false, false) => (
+                "No reader",
+                "Plug in a card reader or a USB token. It appears here by itself. To try this \
+                 program without hardware, start it with --virtual.",
+            ),
+        };
+        empty(ui, icons::ICON_CREDIT_CARD, what, next);
+        return None;
+    }
+    let mut chosen = None;
+    let width = ui.available_width();
+    let columns = if width < 700.0 { 1 } else { 2 };
+    #[allow(clippy::cast_precision_loss, reason = "one or two")]
+    let tile_width = (width - UNIT * (columns as f32 - 1.0)) / columns as f32;
+    let all: Vec<_> = devices.iter().collect();
+    for row in all.chunks(columns) {
+        ui.horizontal_top(|ui| {
+            for device in row {
+                ui.allocate_ui(egui::vec2(tile_width, 0.0), |ui| {
+                    ui.vertical(|ui| {
+                        chosen = tile(ui, device).or(chosen.take());
+                    });
+                });
+            }
+        });
+    }
+    chosen
+}
+
+fn trouble_text(trouble: &Trouble) -> (&'static str, String) {
+    match trouble {
+        Trouble::NoService => (
+            "The smart card service is not running",
+            "Start it (on Linux: pcscd). This page goes on by itself as soon as it is there. To \
+             try this program without it, start it with --virtual."
+                .to_owned(),
+        ),
+        Trouble::Failed(error) => ("Readers can't be seen", error.to_string()),
+    }
+}
+
+fn empty(ui: &mut Ui, what_icon: MaterialIcon, what: &str, next: &str) {
+    let palette = Palette::of(ui.ctx());
+    ui.add_space(ui.available_height() * 0.25);
+    ui.vertical_centered(|ui| {
+        picture(ui, what_icon, 56.0, palette.quiet);
+        ui.heading(what);
+        ui.set_max_width(460.0);
+        for line in next.lines() {
+            let text = RichText::new(line).color(palette.quiet);
+            let is_command = line.starts_with("tokenctl ");
+            let text = if is_command { text.monospace() } else { text };
+            ui.add(egui::Label::new(text).selectable(is_command));
+        }
+    });
+}
+
+fn tile(ui: &mut Ui, device: &Device) -> Option<Chosen> {
+    let palette = Palette::of(ui.ctx());
+    let mut chosen = None;
+    let at = || (device.reader.clone(), device.stay);
+    Frame::new()
+        .fill(palette.surface)
+        .stroke(Stroke::new(1.0, palette.line))
+        .corner_radius(CornerRadius::same(12))
+        .inner_margin(Margin::same(16))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.horizontal_top(|ui| {
+                picture(ui, face(device), 32.0, palette.accent);
+                ui.vertical(|ui| {
+                    ui.spacing_mut().item_spacing.y = 2.0;
+                    ui.label(RichText::new(device.name()).size(16.0).strong());
+                    quiet(ui, place(device));
+                });
+                ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+                    if let Some(action) = menu(ui, device) {
+                        let (reader, stay) = at();
+                        chosen = Some(Chosen::Action {
+                            reader,
+                            stay,
+                            action,
+                        });
+                    }
+                });
+            });
+            state(ui, device);
+            if let Some(token) = device.token() {
+                warnings(ui, token);
+                if token.wants_pin_change() && ui.button("Change PIN now…").clicked() {
+                    let ((reader, stay), action) = (at(), Action::ChangePin);
+                    chosen = Some(Chosen::Action {
+                        reader,
+                        stay,
+                        action,
+                    });
+                }
+            }
+            device.clearing.ui(ui);
+            ui.horizontal(|ui| {
+                let name = format!("Content of {} in {}", device.name(), device.reader);
+                let is_there = device.snapshot.is_some();
+                let shows = ui.add_enabled(is_there, egui::Button::new("Content"));
+                shows.widget_info(|| WidgetInfo::labeled(Role::Button, is_there, &name));
+                if shows.clicked() {
+                    let (reader, stay) = at();
+                    chosen = Some(Chosen::Content { reader, stay });
+                }
+                let wants_code = device.token().and_then(wanted_code).is_some();
+                if wants_code && ui.button("Enter pairing code…").clicked() {
+                    let (reader, stay) = at();
+                    chosen = Some(Chosen::PairingCode { reader, stay });
+                }
+                if let Some(action) = device.token().and_then(unfinished) {
+                    let name = format!("Resume {action}");
+                    let may = device
+                        .token()
+                        .is_some_and(|token| possible(token, action).is_ok());
+                    if primary(ui, &name, may && !device.is_read).clicked() {
+                        let (reader, stay) = at();
+                        chosen = Some(Chosen::Action {
+                            reader,
+                            stay,
+                            action,
+                        });
+                    }
+                }
+                if device.error.is_some() && ui.button("Read again").clicked() {
+                    let (reader, stay) = at();
+                    chosen = Some(Chosen::ReadAgain { reader, stay });
+                }
+            });
+        });
+    chosen
+}
+
+fn face(device: &Device) -> MaterialIcon {
+    match device.token().map(|token| token.interface) {
+        Some(Interface::Contactless) => icons::ICON_CONTACTLESS,
+        _ => icons::ICON_CREDIT_CARD,
+    }
+}
+
+/// Family, interface, reader.
+fn place(device: &Device) -> String {
+    let Some(token) = device.token() else {
+        return device.reader.clone();
+    };
+    let interface = match token.interface {
+        Interface::Contact => "contact",
+        Interface::Contactless => "contactless",
+    };
+    format!(
+        "{} · {interface} · {}",
+        token.identity.family, device.reader
+    )
+}
+
+/// The ID, or what keeps it from being shown.
+fn state(ui: &mut Ui, device: &Device) {
+    if let Some(error) = &device.error {
+        let (what, next) = error.parts();
+        let next = next.as_deref().map(sentence);
+        notice(ui, Notice::Bad, &sentence(&what), next.as_deref());
+    } else if device.is_read {
+        let remembered = device.token().and_then(|token| token.remembered);
+        let what =
+            remembered.map(|it| format!("Being checked; {}", it.age_text(SystemTime::now())));
+        ui.horizontal(|ui| {
+            progress(ui, what.as_deref().unwrap_or("Reading…"));
+            if ui.small_button("Cancel").clicked() {
+                device.worker.cancel_reading();
+            }
+        });
+    } else if let Some(id) = device.id() {
+        let text = RichText::new(format!("ID {id}")).monospace();
+        ui.label(text);
+    } else {
+        quiet(ui, "It has no ID: neither a GUID nor a serial number.");
+    }
+}
+
+/// What the person should see to.
+fn warnings(ui: &mut Ui, token: &Token) {
+    if token.wants_pin_change() {
+        let what = "The PIN has to be changed before the token is of use.";
+        notice(ui, Notice::Warning, what, None);
+    }
+    parts::stands(ui, token);
+    if let Some(why) = wanted_code(token) {
+        remark(ui, Notice::Info, &why.to_string());
+    }
+    let others: Vec<_> = token
+        .warnings(SystemTime::now())
+        .into_iter()
+        .filter(|warning| !is_shown_already(token, warning))
+        .collect();
+    if !others.is_empty() {
+        let text = RichText::new(capital(&others.join(", "))).color(Palette::of(ui.ctx()).warning);
+        ui.add(egui::Label::new(text).wrap());
+    }
+}
+
+/// The two that have a notice of their own.
+fn is_shown_already(token: &Token, warning: &str) -> bool {
+    token.wants_pin_change() && warning == "the PIN has to be changed"
+        || token.unfinished.is_some() && warning.ends_with("not finished")
+}
+
+/// The action of several steps that did not come to its end.
+fn unfinished(token: &Token) -> Option<Action> {
+    let journal = token.unfinished.as_ref()?;
+    let mut actions = [Action::Recycle, Action::Personalize].into_iter();
+    actions.find(|action| action.id() == journal.action)
+}
+
+/// The menu of what can be done with the token.
+fn menu(ui: &mut Ui, device: &Device) -> Option<Action> {
+    let palette = Palette::of(ui.ctx());
+    let name = format!("Menu of {} in {}", device.name(), device.reader);
+    let button = icon_button(ui, icons::ICON_MORE_VERT, &name, palette.text);
+    let mut chosen = None;
+    egui::Popup::menu(&button).show(|ui| {
+        ui.set_min_width(220.0);
+        let Some(token) = device.token() else {
+            quiet(ui, "The token is being read.");
+            return;
+        };
+        for (actions, name) in MENU {
+            let (action, reason) = best(token, actions);
+            let item = ui.add_enabled(reason.is_none(), egui::Button::new(*name));
+            if let Some(reason) = reason {
+                let why = match reason.lifted_by() {
+                    Some(_) => format!("Not possible: {reason}. Allow it in Preferences."),
+                    None => format!("Not possible: {reason}."),
+                };
+                describe(&item, &why);
+                item.on_disabled_hover_text(why);
+            } else if item.clicked() {
+                chosen = Some(action);
+                ui.close();
+            }
+        }
+    });
+    chosen
+}
+
+/// The first of these that can be done, or why the first can't.
+fn best(token: &Token, actions: &[Action]) -> (Action, Option<Reason>) {
+    let why = |action: Action| possible(token, action).err();
+    let can = actions.iter().find(|action| why(**action).is_none());
+    let action = can
+        .or(actions.first())
+        .copied()
+        .unwrap_or(Action::ReadContent);
+    (action, why(action))
+}

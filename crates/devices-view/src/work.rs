@@ -1,0 +1,478 @@
+//! What talks to tokens: a thread a reader, so that a slow card keeps nobody waiting, least
+//! of all the window.
+//!
+//! The window hands over closures, each of which does something with a
+//! [`Session`], and looks at each frame whether an answer is there ([`Task`]). A session is opened
+//! for the first of them and closed when the window says that it is done with the token: a
+//! token that nobody works with is left to other programs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use eframe::egui;
+use piv_apdu::secret::Pin;
+use token_manager::{
+    ActionError, Authenticated, Freshness, LastTry, Manager, PinEntry, Plan, RecoverySecret,
+    Session, StepReport, Token,
+};
+
+/// A token as a thread last saw it, with what only a session tells of it.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// The token.
+    pub(crate) token: Token,
+    /// What a person types to have it erased.
+    pub(crate) confirmation: String,
+    /// Where a recovery secret can be kept.
+    pub(crate) places: Vec<token_manager::RecoveryPlace>,
+    /// The rules for its PIN, one by one.
+    pub(crate) rules: Vec<token_manager::PolicyRule>,
+    /// The same as one value, to be changed.
+    pub(crate) policy: token_manager::token_profile::Policy,
+    /// What erasing it would do; `None` if it can't be erased.
+    pub(crate) erasure: Option<Plan>,
+    /// Whether it has a PUK that is changed when it is set up.
+    pub(crate) has_puk: bool,
+    /// Whether it may have the secrets that it is delivered with.
+    pub(crate) as_delivered: bool,
+}
+
+impl Snapshot {
+    fn of(session: &Session) -> Box<Self> {
+        Box::new(Self {
+            token: session.token().clone(),
+            confirmation: session.confirmation(),
+            places: session.recovery_places(),
+            rules: session.rules(),
+            policy: session.managed_policy(),
+            erasure: session.plan_recycle().ok(),
+            has_puk: session.has_puk(),
+            as_delivered: session.may_have_delivery_secrets(),
+        })
+    }
+}
+
+/// What a thread tells the window without being asked.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// It begins to read the token.
+    Reading,
+    /// The token as it stands now.
+    Seen(Box<Snapshot>),
+    /// The token could not be read.
+    Unreadable(ActionError),
+    /// The PIN is in, and the token is held open.
+    Unlocked,
+    /// The token is locked.
+    Locked,
+}
+
+/// How a thread reaches the window.
+#[derive(Clone)]
+pub(crate) struct Window {
+    context: egui::Context,
+    news: Sender<(String, u64, News)>,
+}
+
+impl Window {
+    pub(crate) fn new(context: egui::Context) -> (Self, Receiver<(String, u64, News)>) {
+        let (news, receiver) = mpsc::channel();
+        (Self { context, news }, receiver)
+    }
+
+    pub(crate) fn context(&self) -> &egui::Context {
+        &self.context
+    }
+}
+
+/// Waits until the threads are gone that had this receiver's senders, and have locked their
+/// tokens; not for longer than a person would.
+pub(crate) fn wait_for_threads(news: &Receiver<(String, u64, News)>) {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match news.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(_) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!("a token has not answered in time to be locked");
+                return;
+            }
+        }
+    }
+}
+
+/// What comes of something that a thread does, as far as it has come.
+pub(crate) struct Task<T> {
+    answers: Receiver<Message<T>>,
+    /// The steps that are over.
+    pub(crate) steps: Vec<StepReport>,
+    asked: Option<Question>,
+}
+
+enum Message<T> {
+    Step(StepReport),
+    Ask(Question),
+    Done(Result<T, ActionError>),
+}
+
+/// A secret that a token is about to get, and waits for the person's word that it was taken
+/// over.
+pub(crate) struct Question {
+    /// The secret.
+    pub(crate) secret: RecoverySecret,
+    answer: Sender<bool>,
+}
+
+impl Question {
+    /// Lets the thread go on, or stops it before the token gets the secret.
+    pub(crate) fn answer(self, taken: bool) {
+        // A thread that is gone has stopped already.
+        let _ = self.answer.send(taken);
+    }
+}
+
+impl<T> Task<T> {
+    /// The result, once it is there.
+    pub(crate) fn poll(&mut self) -> Option<Result<T, ActionError>> {
+        loop {
+            match self.answers.try_recv() {
+                Ok(Message::Step(report)) => self.steps.push(report),
+                Ok(Message::Ask(question)) => self.asked = Some(question),
+                Ok(Message::Done(result)) => return Some(result),
+                Err(TryRecvError::Empty) => return None,
+                // The thread ends with its token, and has not come to this.
+                Err(TryRecvError::Disconnected) => {
+                    return Some(Err(ActionError::AuthenticationLost));
+                }
+            }
+        }
+    }
+
+    /// The secret that waits to be taken over.
+    pub(crate) fn question(&self) -> Option<&Question> {
+        self.asked.as_ref()
+    }
+
+    /// The same, to be answered.
+    pub(crate) fn take_question(&mut self) -> Option<Question> {
+        self.asked.take()
+    }
+}
+
+/// How something that is being done tells of itself.
+pub(crate) struct Teller<T> {
+    answers: Sender<Message<T>>,
+    context: egui::Context,
+}
+
+impl<T> Clone for Teller<T> {
+    fn clone(&self) -> Self {
+        Self {
+            answers: self.answers.clone(),
+            context: self.context.clone(),
+        }
+    }
+}
+
+impl<T> Teller<T> {
+    fn tell(&self, message: Message<T>) -> bool {
+        let told = self.answers.send(message).is_ok();
+        self.context.request_repaint();
+        told
+    }
+
+    /// Tells that a step is over.
+    pub(crate) fn step(&self, report: &StepReport) {
+        self.tell(Message::Step(report.clone()));
+    }
+
+    /// Shows a new secret and waits until it was taken over; `false` if it was not, or if
+    /// nobody is there any more.
+    pub(crate) fn hand_over(&self, secret: &RecoverySecret) -> bool {
+        let (answer, answered) = mpsc::channel();
+        let question = Question {
+            secret: secret.clone(),
+            answer,
+        };
+        self.tell(Message::Ask(question)) && answered.recv().unwrap_or(false)
+    }
+}
+
+type Work = Box<dyn FnOnce(Result<&mut Session, ActionError>) + Send>;
+
+enum Order {
+    Look(Freshness),
+    Work(Work),
+    Unlock(Unlock),
+    Lock,
+    Release,
+}
+
+struct Unlock {
+    pin: Box<Pin>,
+    last_try: LastTry,
+    teller: Teller<()>,
+}
+
+/// The thread of one reader, from the window's side. Dropping it locks the token and ends the
+/// thread, once what is under way is done.
+pub(crate) struct Worker {
+    orders: Sender<Order>,
+    /// Stops what is being read.
+    cancel: Arc<AtomicBool>,
+    context: egui::Context,
+}
+
+impl Worker {
+    /// A thread for the token in a reader. It begins by reading the token: as it is
+    /// remembered, and then held against that.
+    pub(crate) fn start(manager: Manager, reader: &str, stay: u64, window: &Window) -> Self {
+        let (orders, received) = mpsc::channel();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let desk = Desk {
+            cancel: Arc::clone(&cancel),
+            manager,
+            reader: reader.to_owned(),
+            stay,
+            window: window.clone(),
+        };
+        let started = thread::Builder::new()
+            .name(format!("token in {reader}"))
+            .spawn(move || desk.serve(&received));
+        if let Err(error) = started {
+            tracing::error!(%error, "no thread for a token");
+        }
+        let worker = Self {
+            orders,
+            cancel,
+            context: window.context.clone(),
+        };
+        worker.order(Order::Look(Freshness::Quick));
+        worker
+    }
+
+    /// That nobody is there to take it is told by whoever waits for the answer.
+    fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+
+    /// Reads the token again, past all that is remembered.
+    pub(crate) fn read_again(&self) {
+        self.cancel.store(false, Ordering::Relaxed);
+        self.order(Order::Look(Freshness::Fresh));
+    }
+
+    /// Stops reading the token, before the next command.
+    pub(crate) fn cancel_reading(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+
+    /// Has something done in a session with the token.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Session, &Teller<T>) -> Result<T, ActionError> + Send + 'static,
+    ) -> Task<T> {
+        let (teller, task) = self.channel();
+        self.order(Order::Work(Box::new(move |session| {
+            let result = session.and_then(|session| {
+                let steps = teller.clone();
+                let steps = Mutex::new(steps);
+                session.watch_steps(move |report| {
+                    steps
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .step(report);
+                });
+                act(session, &teller)
+            });
+            teller.tell(Message::Done(result));
+        })));
+        task
+    }
+
+    /// Verifies the PIN and holds the token open until it is locked.
+    pub(crate) fn unlock(&self, pin: Box<Pin>, last_try: LastTry) -> Task<()> {
+        let (teller, task) = self.channel();
+        self.order(Order::Unlock(Unlock {
+            pin,
+            last_try,
+            teller,
+        }));
+        task
+    }
+
+    /// Locks the token.
+    pub(crate) fn lock(&self) {
+        self.order(Order::Lock);
+    }
+
+    /// Opens a session, so that what is asked next has it already.
+    pub(crate) fn prepare(&self) {
+        self.order(Order::Work(Box::new(|_| ())));
+    }
+
+    /// Nothing more is asked for now: the session is closed, unless the token is held open.
+    pub(crate) fn release(&self) {
+        self.order(Order::Release);
+    }
+
+    fn channel<T>(&self) -> (Teller<T>, Task<T>) {
+        let (answers, received) = mpsc::channel();
+        let context = self.context.clone();
+        let task = Task {
+            answers: received,
+            steps: Vec::new(),
+            asked: None,
+        };
+        (Teller { answers, context }, task)
+    }
+}
+
+/// What the thread has.
+struct Desk {
+    manager: Manager,
+    cancel: Arc<AtomicBool>,
+    reader: String,
+    /// Which stay of a token in the reader this is: news of one that is gone are dropped.
+    stay: u64,
+    window: Window,
+}
+
+impl Desk {
+    fn serve(&self, orders: &Receiver<Order>) {
+        let mut held = None;
+        while let Ok(order) = orders.recv() {
+            match order {
+                Order::Look(freshness) => self.look(freshness, held.as_mut()),
+                Order::Work(work) => self.work(work, &mut held),
+                Order::Unlock(unlock) => {
+                    let again = self.unlock(unlock, &mut held, orders);
+                    if !again {
+                        return;
+                    }
+                }
+                Order::Lock => self.tell(News::Locked),
+                Order::Release => held = None,
+            }
+        }
+    }
+
+    fn tell(&self, news: News) {
+        // Without a window the orders end, too.
+        let _ = self
+            .window
+            .news
+            .send((self.reader.clone(), self.stay, news));
+        self.window.context.request_repaint();
+    }
+
+    /// A manager that reads tokens so.
+    fn reading(&self, freshness: Freshness) -> Manager {
+        let options = self.manager.options().clone().with_freshness(freshness);
+        self.manager.clone().with_options(options)
+    }
+
+    fn look(&self, freshness: Freshness, held: Option<&mut Session>) {
+        self.tell(News::Reading);
+        if let Some(session) = held {
+            return match session.reload() {
+                Ok(()) => self.tell(News::Seen(Snapshot::of(session))),
+                Err(error) => self.tell(News::Unreadable(error)),
+            };
+        }
+        let manager = self.reading(freshness);
+        let options = manager
+            .options()
+            .clone()
+            .with_cancel(Arc::clone(&self.cancel));
+        match manager.with_options(options).open(&self.reader) {
+            Ok(session) => {
+                let is_remembered = session.token().remembered.is_some();
+                self.tell(News::Seen(Snapshot::of(&session)));
+                drop(session);
+                if is_remembered && freshness == Freshness::Quick {
+                    self.look(Freshness::Checked, None);
+                }
+            }
+            Err(error) => self.tell(News::Unreadable(error)),
+        }
+    }
+
+    /// The session, opened if there is none.
+    fn session<'a>(&self, held: &'a mut Option<Session>) -> Result<&'a mut Session, ActionError> {
+        if held.is_none() {
+            let session = self.reading(Freshness::Fresh).open(&self.reader)?;
+            self.tell(News::Seen(Snapshot::of(&session)));
+            *held = Some(session);
+        }
+        held.as_mut().ok_or(ActionError::AuthenticationLost)
+    }
+
+    fn work(&self, work: Work, held: &mut Option<Session>) {
+        match self.session(held) {
+            Ok(session) => {
+                work(Ok(session));
+                self.tell(News::Seen(Snapshot::of(session)));
+            }
+            Err(error) => work(Err(error)),
+        }
+    }
+
+    /// `false` if the window is gone.
+    fn unlock(&self, unlock: Unlock, held: &mut Option<Session>, orders: &Receiver<Order>) -> bool {
+        let Unlock {
+            pin,
+            last_try,
+            teller,
+        } = unlock;
+        let session = match self.session(held) {
+            Ok(session) => session,
+            Err(error) => {
+                teller.tell(Message::Done(Err(error)));
+                return true;
+            }
+        };
+        let goes_on = match session.authenticate(PinEntry::Typed(&pin), last_try) {
+            Ok(mut guard) => {
+                drop(pin);
+                self.tell(News::Seen(Snapshot::of(guard.session())));
+                self.tell(News::Unlocked);
+                teller.tell(Message::Done(Ok(())));
+                let goes_on = self.serve_open(&mut guard, orders);
+                if let Err(error) = guard.lock() {
+                    tracing::warn!(%error, "the token could not be locked");
+                }
+                goes_on
+            }
+            Err(error) => {
+                teller.tell(Message::Done(Err(error)));
+                true
+            }
+        };
+        self.tell(News::Seen(Snapshot::of(session)));
+        self.tell(News::Locked);
+        goes_on
+    }
+
+    /// Serves while the token is held open. `false` if the window is gone.
+    fn serve_open(&self, guard: &mut Authenticated<'_>, orders: &Receiver<Order>) -> bool {
+        loop {
+            match orders.recv() {
+                Ok(Order::Look(_)) => self.look(Freshness::Fresh, Some(guard.session())),
+                Ok(Order::Work(work)) => work(Ok(guard.session())),
+                // The window does not ask for what it has; a PIN is not verified unasked.
+                Ok(Order::Release | Order::Unlock(_)) => continue,
+                Ok(Order::Lock) => return true,
+                Err(_) => return false,
+            }
+            self.tell(News::Seen(Snapshot::of(guard.session())));
+            // Actions that lock, a reset by another program, a card that is gone.
+            if !guard.is_still_verified().unwrap_or(false) {
+                return true;
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The window, used as a person uses it: by the names of what is on the screen; with the
+//! results looked at on the software token itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure is a failed test"
+)]
+
+mod change_pin;
+mod clear_cache;
+mod clipboard;
+mod content;
+mod desk;
+mod fits;
+mod keyboard;
+mod lock;
+mod misfortune;
+mod pairing_code;
+mod personalize;
+mod policies;
+mod preferences;
+mod recycle;
+mod tiles;
+mod unblock;
+mod view_puk;

@@ -1,0 +1,72 @@
+//! Cards that are slow, and cards that are pulled out.
+
+use std::time::{Duration, Instant};
+
+use virtual_token::{CreateOptions, Profile};
+
+use crate::desk::{Desk, pin, takes, token};
+
+/// The longest that a frame may take while a card takes half a second a command. A frame
+/// takes some milliseconds; this is for a busy machine.
+const FRAME: Duration = Duration::from_millis(400);
+
+#[test]
+fn a_slow_card_never_holds_the_window_up() {
+    let mut desk = Desk::new();
+    let slow = token(Profile::Piv, &CreateOptions::default());
+    slow.set_latency(Duration::from_millis(500));
+    desk.readers.insert("Slow", &slow).unwrap();
+    let quick = token(Profile::Crescendo4000, &CreateOptions::default());
+    desk.readers.insert("Quick", &quick).unwrap();
+    let mut longest = Duration::ZERO;
+    desk.until("ID ", |desk| {
+        let began = Instant::now();
+        desk.window.step();
+        longest = longest.max(began.elapsed());
+        desk.shows("ID ")
+    });
+    assert!(desk.shows("Reading…"), "the slow one is being read yet");
+    assert!(longest < FRAME, "a frame took {longest:?}");
+    slow.set_latency(Duration::ZERO);
+    desk.until("both", |desk| {
+        desk.words()
+            .iter()
+            .filter(|word| word.starts_with("ID "))
+            .count()
+            == 2
+    });
+}
+
+#[test]
+fn a_token_that_is_pulled_out_and_put_back_goes_on() {
+    let (mut desk, token) = Desk::holding(Profile::Crescendo2300);
+    let menu = desk.word("Menu of");
+    desk.press(&menu);
+    desk.press("Change PIN…");
+    desk.type_secret("Present PIN", &pin(Profile::Crescendo2300));
+    desk.readers.eject("Desk");
+    desk.sees("The token was taken out");
+    assert!(!desk.can("Resume"));
+    desk.readers.insert("Desk", &token).unwrap();
+    desk.press("Resume");
+    desk.type_secret("New PIN", "583914");
+    desk.type_secret("New PIN again", "583914");
+    desk.press("Change PIN");
+    desk.sees("The PIN is changed.");
+    assert!(takes(&desk, "Desk", "583914"));
+}
+
+#[test]
+fn another_token_is_not_taken_for_it() {
+    let (mut desk, _) = Desk::holding(Profile::Crescendo2300);
+    let menu = desk.word("Menu of");
+    desk.press(&menu);
+    desk.press("Change PIN…");
+    desk.readers.eject("Desk");
+    desk.sees("The token was taken out");
+    let other = token(Profile::Crescendo2300, &CreateOptions::default());
+    desk.readers.insert("Desk", &other).unwrap();
+    desk.sees("ID ");
+    assert!(!desk.can("Resume"));
+    desk.press("Close");
+}

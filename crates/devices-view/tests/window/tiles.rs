@@ -1,0 +1,135 @@
+//! The page of all tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use piv_apdu::secret::Pin;
+use token_manager::{LastTry, Manager, PinEntry, token_cache};
+use virtual_token::{CreateOptions, MemoryBackend, Profile, SharedToken};
+
+use crate::desk::{Desk, FIVE_MINUTES, empty, pin, token};
+
+#[test]
+fn a_tile_comes_and_goes_with_its_token() {
+    let mut desk = Desk::new();
+    desk.sees("No software token");
+    let token = token(Profile::Crescendo4000, &CreateOptions::default());
+    desk.readers.insert("Desk", &token).unwrap();
+    desk.sees("ID ");
+    desk.readers.eject("Desk");
+    desk.sees("No token");
+}
+
+#[test]
+fn a_token_that_is_known_is_there_at_once_and_marked_until_it_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = token_cache::Cache::off().with_disk(folder.path());
+    let with_cache = |cache: token_cache::Cache| {
+        move |manager: Manager| {
+            let options = manager.options().clone().with_cache(cache);
+            manager.with_options(options)
+        }
+    };
+    let card = token(Profile::Crescendo2300, &CreateOptions::default());
+    let mut first = Desk::with(with_cache(cache.clone()), FIVE_MINUTES);
+    first.readers.insert("Desk", &card).unwrap();
+    first.sees("ID ");
+    drop(first);
+
+    card.set_latency(Duration::from_millis(100));
+    let mut second = Desk::with(with_cache(cache), FIVE_MINUTES);
+    second.readers.insert("Desk", &card).unwrap();
+    second.sees("Being checked; as it was");
+    assert!(second.shows("HID Crescendo C2300") && !second.shows("ID "));
+    assert!(second.can("Content of HID Crescendo C2300 in Desk"));
+    second.sees("ID ");
+    assert!(!second.shows("Being checked"));
+}
+
+#[test]
+fn reading_is_cancelled_and_begun_again() {
+    let mut desk = Desk::new();
+    let card = token(Profile::Piv, &CreateOptions::default());
+    card.set_latency(Duration::from_millis(300));
+    desk.readers.insert("Desk", &card).unwrap();
+    desk.press("Cancel");
+    desk.until("a stop", |desk| desk.can("Read again"));
+    let commands = card.commands();
+    assert!(commands < 18, "it was stopped before it had read all");
+    card.set_latency(Duration::ZERO);
+    desk.press("Read again");
+    desk.sees("ID ");
+}
+
+#[test]
+fn a_forced_change_of_the_pin_is_told_when_the_token_appears() {
+    let card = token(Profile::Crescendo4000, &empty());
+    force_pin_change(&card);
+    let mut desk = Desk::new();
+    desk.readers.insert("Desk", &card).unwrap();
+    desk.sees("The PIN has to be changed");
+    desk.press("Change PIN now…");
+    desk.type_secret("Present PIN", &pin(Profile::Crescendo4000));
+    desk.type_secret("New PIN", "583914");
+    desk.type_secret("New PIN again", "583914");
+    desk.press("Change PIN");
+    desk.sees("The PIN is changed.");
+    desk.press("Close");
+    desk.until("no more of it", |desk| {
+        !desk.shows("The PIN has to be changed")
+    });
+}
+
+fn force_pin_change(card: &SharedToken) {
+    let readers = MemoryBackend::new();
+    readers.insert("Aside", card).unwrap();
+    let mut session = Manager::new(Arc::new(readers.clone()))
+        .open("Aside")
+        .unwrap();
+    let mut policy = session.managed_policy();
+    policy.force_change = true;
+    let now = Pin::new(Profile::Crescendo4000.factory_pin()).unwrap();
+    session
+        .set_policy(PinEntry::Typed(&now), LastTry::Spare, &policy)
+        .unwrap();
+    drop(session);
+    readers.eject("Aside");
+}
+
+#[test]
+fn what_a_token_cannot_do_is_there_with_its_reason() {
+    let (mut desk, _) = Desk::holding(Profile::Piv);
+    let menu = desk.word("Menu of");
+    desk.press(&menu);
+    let item = desk
+        .window
+        .get_by_role_and_label(Role::Button, "Recycle device…");
+    let item = item.accesskit_node();
+    assert!(item.is_disabled());
+    let reason = item.description().unwrap();
+    assert!(reason.starts_with("Not possible: "), "{reason}");
+}
+
+#[test]
+fn nothing_happens_while_nothing_happens() {
+    let (mut desk, token) = Desk::holding(Profile::Crescendo4000);
+    // Fades come to their end.
+    for _ in 0..60 {
+        desk.window.step();
+    }
+    let commands = token.commands();
+    for _ in 0..5 {
+        desk.window.step();
+        let output = &desk.window.output().viewport_output;
+        let next = output.values().map(|viewport| viewport.repaint_delay).min();
+        assert_eq!(next, Some(Duration::MAX), "a frame is asked for");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(
+        token.commands(),
+        commands,
+        "the card was asked for something"
+    );
+}
