@@ -4,6 +4,7 @@
 
 mod count;
 mod demo;
+mod first_tile;
 mod opensc;
 mod packages;
 mod page;
@@ -12,6 +13,7 @@ mod stage;
 mod start;
 mod steps;
 mod testing;
+mod tour;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,11 @@ cargo xtask COMMAND
   start           Time how long tokenctl takes to start, beside yubico-piv-tool,
                   in one run of hyperfine, and write the table of
                   docs/performance.md anew.
+  first-tile      Time how long the window takes until it shows a token, beside
+                  `tokenctl list`, and write the table of docs/performance.md
+                  anew.
+  tour [FOLDER]   Show the window around on a screen of its own, and save a picture
+                  of each state, light and dark, in FOLDER (target/tour).
   packages        Install the Debian packages that demo, test and count need.
   help            This text.
 
@@ -51,6 +58,8 @@ fn main() -> ExitCode {
         "test" => testing::run(rest),
         "count" => count::run(rest),
         "start" => start::run(rest),
+        "first-tile" => first_tile::run(rest),
+        "tour" => tour::run(rest),
         "packages" => packages::install(packages::ALL),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -40,6 +40,25 @@ pub(crate) const END_TO_END: &[&str] = &[
 /// Timing programs against each other.
 pub(crate) const TIMING: &[&str] = &["hyperfine"];
 
+/// The window on a screen of its own, used as screen readers use it, and pictures of it.
+pub(crate) const WINDOW: &[&str] = &[
+    "at-spi2-core",
+    "dbus",
+    "gir1.2-atspi-2.0",
+    "imagemagick",
+    "libegl1",
+    "libgl1",
+    "libgl1-mesa-dri",
+    "libxcursor1",
+    "libxi6",
+    "libxkbcommon-x11-0",
+    "libxrandr2",
+    "python3-gi",
+    "xauth",
+    "xdotool",
+    "xvfb",
+];
+
 /// All that demo, test and count need.
 pub(crate) const ALL: &[&[&str]] = &[BUILD, INTEROP, END_TO_END];
 

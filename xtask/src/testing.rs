@@ -14,13 +14,9 @@ use crate::{
 /// it has built.
 const WORKSPACE: &[&str] = &["--workspace", "--all-features", "--locked"];
 
-/// The crates that promise to build and work where there is no PC/SC library.
+/// The crates with the feature that asks for the PC/SC library, or that use one with it,
+/// and promise to build and work without. Those below them never ask for it.
 const WITHOUT_PCSC: &[&str] = &[
-    "piv-apdu",
-    "crescendo-ext",
-    "ctap-apdu",
-    "token-profile",
-    "token-cache",
     "pcsc-transport",
     "virtual-token",
     "token-manager",
