@@ -20,7 +20,7 @@ import gi
 
 warnings.simplefilter("ignore", DeprecationWarning)
 gi.require_version("Atspi", "2.0")
-from gi.repository import Atspi  # noqa: E402
+from gi.repository import Atspi, Gio, GLib  # noqa: E402
 
 PATIENCE = 30
 PIN = {"crescendo-4000": "000000", "crescendo-2300": "00000000", "piv": "123456"}
@@ -156,7 +156,30 @@ class Window:
         self.process.wait()
 
 
-def tour(tokenctl, program, pictures, theme):
+class Sleep:
+    """logind's part: it tells programs that the computer is about to sleep."""
+
+    NAME = "org.freedesktop.login1"
+
+    def __init__(self):
+        # The session's bus stands in for the system's.
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = os.environ["DBUS_SESSION_BUS_ADDRESS"]
+        self.bus = Gio.bus_get_sync(Gio.BusType.SESSION)
+        name = GLib.Variant("(su)", (self.NAME, 4))
+        dbus = "org.freedesktop.DBus"
+        self.bus.call_sync(
+            dbus, "/org/freedesktop/DBus", dbus, "RequestName", name, None, 0, -1, None
+        )
+
+    def tell(self):
+        begins = GLib.Variant("(b)", (True,))
+        manager = f"{self.NAME}.Manager"
+        path = "/org/freedesktop/login1"
+        self.bus.emit_signal(None, path, manager, "PrepareForSleep", begins)
+        self.bus.flush_sync()
+
+
+def tour(tokenctl, program, pictures, theme, sleep):
     """One round."""
     with tempfile.TemporaryDirectory() as place:
         place = pathlib.Path(place)
@@ -209,7 +232,12 @@ def tour(tokenctl, program, pictures, theme):
             window.press("Authenticate")
             window.sees("The PIN is wrong")
             picture(window, "wrong-pin")
-            window.key("Escape")
+            window.type("PIN", "583914")
+            window.press("Authenticate")
+            window.sees("Authenticated: lock")
+            picture(window, "open")
+            sleep.tell()
+            window.sees("Locked: authenticate to")
 
             menu(window, "HID Crescendo C2300", "Unblock PIN")
             window.press("Get challenge")
@@ -243,13 +271,15 @@ def tour(tokenctl, program, pictures, theme):
         finally:
             window.close()
 
+        personalize(program, pictures, theme, create, place)
+
         for name, options in [
             ("narrow", {"width": 480, "height": 800}),
             ("large", {"width": 1100, "height": 900, "scale": 2}),
         ]:
             window = Window(program, theme, pictures, **options)
             try:
-                window.wait(lambda: sum(it.startswith("ID ") for it in window.names()) == 3, "three tokens")
+                window.wait(lambda: sum(it.startswith("ID ") for it in window.names()) == 4, "four tokens")
                 picture(window, name)
                 menu(window, "HID Crescendo C4000", "Change PIN")
                 window.sees("New PIN again")
@@ -258,14 +288,91 @@ def tour(tokenctl, program, pictures, theme):
                 window.close()
 
 
+def personalize(program, pictures, theme, create, place):
+    """A token is set up, its PUK looked at, its policies changed, and erased."""
+    create("crescendo-4000", "visitor", "--empty")
+    window = Window(program, theme, pictures)
+    token = "HID Crescendo C4000 in Virtual visitor"
+    try:
+
+        def picture(name):
+            window.picture(f"{theme}-{name}")
+
+        def menu(item):
+            window.press(f"Menu of {token}")
+            window.press(item)
+
+        window.wait(lambda: sum(it.startswith("ID ") for it in window.names()) == 4, "four tokens")
+        menu("Personalize")
+        window.sees("Page 1 of")
+        picture("personalize")
+        window.press("Next")
+        window.sees("Page 2 of")
+        picture("personalize-policies")
+        window.press("Next")
+        window.press("Those it is delivered with", "radio button")
+        window.press("Next")
+        window.type("New PIN", "583914")
+        window.type("New PIN again", "583914")
+        picture("personalize-pin")
+        window.press("Next")
+        window.press("On the token", "radio button")
+        picture("personalize-recovery")
+        window.press("Next")
+        window.sees("Page 6 of")
+        picture("personalize-plan")
+        window.press("Start")
+        for secret in ["admin-key", "puk"]:
+            window.press("Show")
+            if secret == "admin-key":
+                window.field("File")
+                window.key("ctrl+a")
+                window.keys(str(place / "secrets.txt"))
+            window.press("Save to file")
+            window.press("I have it in safe keeping", "check box")
+            picture(f"hand-over-{secret}")
+            window.press("Go on")
+        window.sees("The token is set up")
+        picture("personalized")
+        window.press("Close")
+
+        menu("View PUK")
+        window.type("PIN", "583914")
+        window.press("View PUK")
+        window.press("Show")
+        window.press("Copy")
+        window.sees("The PUK is in the clipboard")
+        picture("view-puk")
+        window.press("Close")
+        window.press("Clear now")
+
+        menu("Update PIN policies")
+        window.sees("Weak PINs")
+        picture("policies")
+        window.key("Escape")
+
+        menu("Recycle device")
+        window.sees("Erased: ")
+        picture("recycle")
+        window.key("Escape")
+
+        window.press("Preferences")
+        window.sees("They hold until")
+        picture("preferences")
+        window.key("Escape")
+    finally:
+        window.close()
+
+
 def main():
     tokenctl, program, pictures = sys.argv[1:]
     pictures = pathlib.Path(pictures)
     pictures.mkdir(parents=True, exist_ok=True)
     Atspi.init()
+    sleep = Sleep()
     try:
         for theme in ["light", "dark"]:
-            tour(tokenctl, program, pictures, theme)
+            tour(tokenctl, program, pictures, theme, sleep)
     except Failed as failure:
         sys.exit(f"tour: {failure}")
 
