@@ -48,6 +48,8 @@ pub struct DevicesView {
     /// Before the devices, whose threads are waited for when the window closes: a secret is
     /// out of the clipboard by then.
     tools: Tools,
+    /// Before them, too: a thread may wait for an answer to what it shows.
+    dialog: Option<Open>,
     devices: Devices,
     watch: Watch,
     suspend: Suspend,
@@ -58,7 +60,6 @@ pub struct DevicesView {
     /// Whether its content is shown.
     shows_content: bool,
     content: Content,
-    dialog: Option<Open>,
     preferences: Option<Preferences>,
     last_used: Instant,
 }
@@ -112,8 +113,25 @@ impl DevicesView {
         }
         if self.selected().is_none() {
             self.shows_content = false;
-            let first = self.devices.iter().next();
-            self.selected = first.map(|device| (device.reader.clone(), device.stay));
+            self.selected = self.next_selected();
+        }
+    }
+
+    /// The token that is meant once the one before it is gone: what lies in its reader now, or
+    /// the only one. Where there is a choice it is the person's.
+    fn next_selected(&self) -> Option<(String, u64)> {
+        let before = self.selected.as_ref().map(|(reader, _)| reader);
+        let mut devices = self.devices.iter();
+        let device = match before {
+            Some(reader) if devices.len() > 1 => devices.find(|it| it.reader == *reader),
+            _ => devices.next(),
+        };
+        match device {
+            Some(device) => Some((device.reader.clone(), device.stay)),
+            None => self
+                .selected
+                .clone()
+                .filter(|_| self.devices.iter().len() > 0),
         }
     }
 
@@ -132,6 +150,7 @@ impl DevicesView {
             .saturating_sub(self.last_used.elapsed());
         if left.is_zero() {
             self.lock_all();
+            self.last_used = Instant::now();
         } else {
             context.request_repaint_after(left);
         }
@@ -142,8 +161,11 @@ impl DevicesView {
         for device in self.devices.iter().filter(|device| device.is_open) {
             device.worker.lock();
         }
-        if self.dialog.as_ref().is_some_and(Open::may_be_left) {
-            self.close_dialog();
+        if let Some(open) = &mut self.dialog {
+            open.hide();
+            if open.may_be_left(&self.devices) {
+                self.close_dialog();
+            }
         }
     }
 
@@ -154,9 +176,13 @@ impl DevicesView {
     }
 
     /// The window stays while something is under way that has to come to an end first.
-    fn keep_open_while_busy(&self, context: &egui::Context) {
+    fn keep_open_while_busy(&mut self, context: &egui::Context) {
         let closes = context.input(|input| input.viewport().close_requested());
-        if closes && self.dialog.as_ref().is_some_and(Open::is_busy) {
+        if closes
+            && let Some(open) = &mut self.dialog
+            && open.is_busy(&self.devices)
+        {
+            open.refuse_to_close();
             context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
         }
     }
@@ -188,8 +214,18 @@ impl DevicesView {
         });
     }
 
+    fn nothing_selected(&self) -> &'static str {
+        if self.devices.iter().len() == 0 {
+            "No token"
+        } else {
+            "Choose a token"
+        }
+    }
+
     fn selector(&mut self, ui: &mut Ui) {
-        let text = self.selected().map_or("No token".to_owned(), Device::name);
+        let text = self
+            .selected()
+            .map_or_else(|| self.nothing_selected().to_owned(), Device::name);
         let width = (ui.available_width() - 2.0 * UNIT).clamp(80.0, 260.0);
         let mut selected = self.selected.clone();
         let combo = egui::ComboBox::from_id_salt("token")

@@ -331,6 +331,23 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    /// Whoever waits for the thread does not wait for a slow card to be read.
+    fn drop(&mut self) {
+        self.cancel_reading();
+    }
+}
+
+/// What becomes of the session after a token was open.
+enum Then {
+    /// Something in the window needs it.
+    Keep,
+    /// Nothing does.
+    Release,
+    /// The window is gone.
+    End,
+}
+
 /// What the thread has.
 struct Desk {
     manager: Manager,
@@ -348,12 +365,11 @@ impl Desk {
             match order {
                 Order::Look(freshness) => self.look(freshness, held.as_mut()),
                 Order::Work(work) => self.work(work, &mut held),
-                Order::Unlock(unlock) => {
-                    let again = self.unlock(unlock, &mut held, orders);
-                    if !again {
-                        return;
-                    }
-                }
+                Order::Unlock(unlock) => match self.unlock(unlock, &mut held, orders) {
+                    Then::Keep => {}
+                    Then::Release => held = None,
+                    Then::End => return,
+                },
                 Order::Lock => self.tell(News::Locked),
                 Order::Release => held = None,
             }
@@ -421,8 +437,7 @@ impl Desk {
         }
     }
 
-    /// `false` if the window is gone.
-    fn unlock(&self, unlock: Unlock, held: &mut Option<Session>, orders: &Receiver<Order>) -> bool {
+    fn unlock(&self, unlock: Unlock, held: &mut Option<Session>, orders: &Receiver<Order>) -> Then {
         let Unlock {
             pin,
             last_try,
@@ -432,46 +447,55 @@ impl Desk {
             Ok(session) => session,
             Err(error) => {
                 teller.tell(Message::Done(Err(error)));
-                return true;
+                return Then::Keep;
             }
         };
-        let goes_on = match session.authenticate(PinEntry::Typed(&pin), last_try) {
+        let then = match session.authenticate(PinEntry::Typed(&pin), last_try) {
             Ok(mut guard) => {
                 drop(pin);
                 self.tell(News::Seen(Snapshot::of(guard.session())));
                 self.tell(News::Unlocked);
                 teller.tell(Message::Done(Ok(())));
-                let goes_on = self.serve_open(&mut guard, orders);
+                let then = self.serve_open(&mut guard, orders);
                 if let Err(error) = guard.lock() {
                     tracing::warn!(%error, "the token could not be locked");
                 }
-                goes_on
+                then
             }
             Err(error) => {
                 teller.tell(Message::Done(Err(error)));
-                true
+                Then::Keep
             }
         };
         self.tell(News::Seen(Snapshot::of(session)));
         self.tell(News::Locked);
-        goes_on
+        then
     }
 
-    /// Serves while the token is held open. `false` if the window is gone.
-    fn serve_open(&self, guard: &mut Authenticated<'_>, orders: &Receiver<Order>) -> bool {
+    /// Serves while the token is held open.
+    fn serve_open(&self, guard: &mut Authenticated<'_>, orders: &Receiver<Order>) -> Then {
+        let mut then = Then::Keep;
         loop {
             match orders.recv() {
                 Ok(Order::Look(_)) => self.look(Freshness::Fresh, Some(guard.session())),
-                Ok(Order::Work(work)) => work(Ok(guard.session())),
+                Ok(Order::Work(work)) => {
+                    then = Then::Keep;
+                    work(Ok(guard.session()));
+                }
+                // It holds when the token is locked.
+                Ok(Order::Release) => {
+                    then = Then::Release;
+                    continue;
+                }
                 // The window does not ask for what it has; a PIN is not verified unasked.
-                Ok(Order::Release | Order::Unlock(_)) => continue,
-                Ok(Order::Lock) => return true,
-                Err(_) => return false,
+                Ok(Order::Unlock(_)) => continue,
+                Ok(Order::Lock) => return then,
+                Err(_) => return Then::End,
             }
             self.tell(News::Seen(Snapshot::of(guard.session())));
             // Actions that lock, a reset by another program, a card that is gone.
             if !guard.is_still_verified().unwrap_or(false) {
-                return true;
+                return then;
             }
         }
     }

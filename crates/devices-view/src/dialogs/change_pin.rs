@@ -23,6 +23,14 @@ impl Dialog for ChangePin {
         self.doing.is_busy()
     }
 
+    fn lost(&mut self, ui: &mut Ui) {
+        self.is_done |= self.doing.poll().is_some();
+        if self.is_done {
+            notice(ui, Notice::Good, "The PIN was changed before.", None);
+        }
+        self.doing.ui(ui, "Changing the PIN…");
+    }
+
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
         self.is_done |= self.doing.poll().is_some();
         if self.is_done {

@@ -84,6 +84,12 @@ pub(crate) trait Dialog {
         !self.is_busy()
     }
 
+    /// Hides a secret that is shown.
+    fn hide(&mut self) {}
+
+    /// The token is gone: says what became of what was under way.
+    fn lost(&mut self, _: &mut Ui) {}
+
     /// The token was taken out and is back: what was under way is known to be over.
     fn resume(&mut self) {}
 }
@@ -125,6 +131,8 @@ pub(crate) struct Open {
     reader: String,
     stay: u64,
     identity: TokenIdentity,
+    /// The window was to be closed, and can't be yet.
+    stays: bool,
 }
 
 impl Open {
@@ -147,6 +155,7 @@ impl Open {
             reader: device.reader.clone(),
             stay: device.stay,
             identity,
+            stays: false,
         })
     }
 
@@ -171,14 +180,29 @@ impl Open {
         if left { Flow::Close } else { shown.inner }
     }
 
-    /// Whether something is under way that has to come to an end first.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.dialog.is_busy()
+    /// Whether something is under way that has to come to an end first. With a token that is
+    /// gone nothing is.
+    pub(crate) fn is_busy(&self, devices: &Devices) -> bool {
+        self.dialog.is_busy() && self.is_there(devices)
     }
 
     /// Whether it may be closed as it stands.
-    pub(crate) fn may_be_left(&self) -> bool {
-        self.dialog.may_be_left()
+    pub(crate) fn may_be_left(&self, devices: &Devices) -> bool {
+        self.dialog.may_be_left() || !self.is_there(devices)
+    }
+
+    fn is_there(&self, devices: &Devices) -> bool {
+        devices.get(&self.reader, self.stay).is_some()
+    }
+
+    /// Shows no secret any more.
+    pub(crate) fn hide(&mut self) {
+        self.dialog.hide();
+    }
+
+    /// Says why the window stays.
+    pub(crate) fn refuse_to_close(&mut self) {
+        self.stays = true;
     }
 
     /// Leaves the token to others.
@@ -198,6 +222,12 @@ impl Open {
                 tools,
             };
             parts::whose(ui, &reach);
+            self.stays &= self.dialog.is_busy();
+            if self.stays {
+                let what = "The window stays until this has come to its end.";
+                let next = "Closed in the middle, it would leave the token half done.";
+                notice(ui, Notice::Warning, what, Some(next));
+            }
             return self.dialog.ui(ui, &reach);
         }
         self.gone(ui, devices)
@@ -211,6 +241,7 @@ impl Open {
             "The token was taken out.",
             Some("Put it back in to see how it stands, and to go on."),
         );
+        self.dialog.lost(ui);
         let back = devices.iter().find(|device| device.is(&self.identity));
         let mut flow = Flow::Stay;
         parts::buttons(ui, |ui| {

@@ -44,6 +44,16 @@ impl Dialog for Unblock {
         }
     }
 
+    fn lost(&mut self, ui: &mut Ui) {
+        if let Some(done) = self.doing.poll() {
+            self.done = Some(done);
+        }
+        if self.done.is_some() {
+            notice(ui, Notice::Good, "The PIN was unblocked before.", None);
+        }
+        self.doing.ui(ui, "Unblocking the PIN…");
+    }
+
     fn resume(&mut self) {
         // The token has forgotten it.
         self.challenge = None;

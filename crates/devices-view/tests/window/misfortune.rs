@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use virtual_token::fault::{Fault, Faults};
 use virtual_token::{CreateOptions, Profile};
 
 use crate::desk::{Desk, pin, takes, token};
@@ -69,4 +70,32 @@ fn another_token_is_not_taken_for_it() {
     desk.sees("ID ");
     assert!(!desk.can("Resume"));
     desk.press("Close");
+}
+
+/// With the command on its way nobody knows which PIN holds: it is said at once, and not only
+/// when the token is back.
+#[test]
+fn what_a_pulled_out_token_may_have_done_is_told() {
+    let (mut desk, token) = Desk::holding(Profile::Piv);
+    let menu = desk.word("Menu of");
+    desk.press(&menu);
+    desk.press("Change PIN…");
+    desk.type_secret("Present PIN", &pin(Profile::Piv));
+    desk.type_secret("New PIN", "583914");
+    desk.type_secret("New PIN again", "583914");
+    desk.until("the session", |desk| {
+        desk.window.step();
+        token.log().iter().filter(|it| it.ins == 0xA4).count() > 1
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    // The tries that are left, and then the change.
+    token.arm(Faults::new().at(2, Fault::VanishAfter));
+    desk.press("Change PIN");
+    desk.sees("The token was taken out");
+    desk.sees("Change PIN: interrupted");
+    desk.until("what holds", |desk| {
+        desk.words()
+            .iter()
+            .any(|word| word.contains("old") && word.contains("new"))
+    });
 }

@@ -133,3 +133,29 @@ fn nothing_happens_while_nothing_happens() {
         "the card was asked for something"
     );
 }
+
+/// Another token is never meant silently: what the person does next would be done to it.
+#[test]
+fn the_title_bar_does_not_turn_to_another_token_by_itself() {
+    let mut desk = Desk::new();
+    let cards: Vec<_> = [Profile::Crescendo4000, Profile::Crescendo2300, Profile::Piv]
+        .into_iter()
+        .map(|profile| token(profile, &CreateOptions::default()))
+        .collect();
+    for (reader, card) in ["A", "B", "C"].into_iter().zip(&cards) {
+        desk.readers.insert(reader, card).unwrap();
+    }
+    desk.until("three", |desk| {
+        desk.words()
+            .iter()
+            .filter(|word| word.starts_with("ID "))
+            .count()
+            == 3
+    });
+    desk.sees("Locked: authenticate to HID Crescendo C4000");
+    desk.readers.eject("A");
+    desk.until("no lock", |desk| !desk.shows("Locked: authenticate to"));
+    assert!(desk.shows("Token: Choose a token"));
+    desk.readers.insert("A", &cards[0]).unwrap();
+    desk.sees("Locked: authenticate to HID Crescendo C4000");
+}
