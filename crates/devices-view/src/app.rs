@@ -235,7 +235,7 @@ impl DevicesView {
             .show_ui(ui, |ui| {
                 for device in self.devices.iter() {
                     let value = Some((device.reader.clone(), device.stay));
-                    let name = format!("{} in {}", device.name(), device.reader);
+                    let name = format!("{} in {}", device.name(), device.reader_name());
                     ui.selectable_value(&mut selected, value, name);
                 }
             });

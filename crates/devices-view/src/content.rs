@@ -7,11 +7,12 @@ mod export;
 use std::time::SystemTime;
 
 use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, Ui};
+use token_desktop::safe;
 use token_manager::Token;
 
 use self::export::Export;
 use crate::theme::{Palette, UNIT};
-use crate::widgets::{Notice, notice};
+use crate::widgets::{Notice, card_name, notice};
 use crate::work::Snapshot;
 
 /// What the page remembers from one frame to the next.
@@ -46,14 +47,15 @@ impl Content {
 
 fn problems(ui: &mut Ui, token: &Token) {
     for problem in &token.problems {
-        notice(ui, Notice::Warning, &problem.to_string(), None);
+        notice(ui, Notice::Warning, &safe(&problem.to_string()), None);
     }
 }
 
 /// A part of the page, with its name above.
 fn section(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui)) {
+    let name = card_name(name);
     let palette = Palette::of(ui.ctx());
-    let title = ui.label(RichText::new(name).size(16.0).strong());
+    let title = ui.label(RichText::new(&name).size(16.0).strong());
     ui.ctx().accesskit_node_builder(title.id, |node| {
         node.set_role(egui::accesskit::Role::Heading);
         node.set_label(name);
@@ -71,12 +73,20 @@ fn section(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui)) {
 }
 
 /// A name and its value; the value wraps.
-fn field(ui: &mut Ui, name: &str, value: impl Into<RichText>) {
+fn field(ui: &mut Ui, name: &str, value: impl AsRef<str>) {
+    row(ui, name, RichText::new(safe(value.as_ref())));
+}
+
+/// The same for a value of which each character counts.
+fn code(ui: &mut Ui, name: &str, value: impl AsRef<str>) {
+    row(ui, name, RichText::new(safe(value.as_ref())).monospace());
+}
+
+fn row(ui: &mut Ui, name: &str, value: RichText) {
     let palette = Palette::of(ui.ctx());
-    let value = value.into();
     ui.horizontal_top(|ui| {
         let width = 130.0_f32.min(ui.available_width() * 0.4);
-        let label = egui::Label::new(RichText::new(name).color(palette.quiet)).wrap();
+        let label = egui::Label::new(RichText::new(safe(name)).color(palette.quiet)).wrap();
         let label = ui
             .allocate_ui(egui::vec2(width, 0.0), |ui| {
                 ui.set_min_width(width);

@@ -1,14 +1,17 @@
 //! The tokens that are there, as the window knows them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::mpsc::Receiver;
 
 use crescendo_ext::identity::Identity;
 use pcsc_transport::{Event, EventKind, LinkError};
 use piv_apdu::atr::Atr;
+use token_desktop::safe;
 use token_manager::{ActionError, Manager, Token, TokenIdentity};
 
 use crate::clearing::Clearing;
+use crate::widgets::card_name;
 use crate::work::{News, Snapshot, Window, Worker, wait_for_threads};
 
 /// One stay of a token in a reader.
@@ -39,16 +42,21 @@ impl Device {
         self.snapshot.as_ref().map(|snapshot| &snapshot.token)
     }
 
-    /// What it is called: as it says itself, or as the answer to reset tells.
+    /// What it is called: as it says itself, or as the answer to reset tells; to be shown.
     pub(crate) fn name(&self) -> String {
         let by_atr = || {
             let identity = self.atr.as_ref().and_then(Identity::from_atr);
             identity.map(|identity| identity.name().to_owned())
         };
-        let by_token = self.token().map(|token| token.identity.name.clone());
+        let by_token = self.token().map(|token| card_name(&token.identity.name));
         by_token
             .or_else(by_atr)
             .unwrap_or_else(|| "Smart card".to_owned())
+    }
+
+    /// The reader's name, to be shown.
+    pub(crate) fn reader_name(&self) -> Cow<'_, str> {
+        safe(&self.reader)
     }
 
     /// The short identifier, once all that is shown has been held against the token.

@@ -7,6 +7,7 @@ use eframe::egui::{
 };
 use egui_material_icons::{MaterialIcon, icons};
 use pcsc_transport::Interface;
+use token_desktop::safe;
 use token_manager::{Action, Reason, Token};
 
 use crate::devices::{Device, Devices, Trouble};
@@ -176,7 +177,7 @@ fn tile(ui: &mut Ui, device: &Device) -> Option<Chosen> {
             }
             device.clearing.ui(ui);
             ui.horizontal(|ui| {
-                let name = format!("Content of {} in {}", device.name(), device.reader);
+                let name = format!("Content of {} in {}", device.name(), device.reader_name());
                 let is_there = device.snapshot.is_some();
                 let shows = ui.add_enabled(is_there, egui::Button::new("Content"));
                 shows.widget_info(|| WidgetInfo::labeled(Role::Button, is_there, &name));
@@ -222,7 +223,7 @@ fn face(device: &Device) -> MaterialIcon {
 /// Family, interface, reader.
 fn place(device: &Device) -> String {
     let Some(token) = device.token() else {
-        return device.reader.clone();
+        return device.reader_name().into_owned();
     };
     let interface = match token.interface {
         Interface::Contact => "contact",
@@ -230,7 +231,8 @@ fn place(device: &Device) -> String {
     };
     format!(
         "{} · {interface} · {}",
-        token.identity.family, device.reader
+        token.identity.family,
+        device.reader_name()
     )
 }
 
@@ -274,7 +276,8 @@ fn warnings(ui: &mut Ui, token: &Token) {
         .filter(|warning| !is_shown_already(token, warning))
         .collect();
     if !others.is_empty() {
-        let text = RichText::new(capital(&others.join(", "))).color(Palette::of(ui.ctx()).warning);
+        let text =
+            RichText::new(capital(&safe(&others.join(", ")))).color(Palette::of(ui.ctx()).warning);
         ui.add(egui::Label::new(text).wrap());
     }
 }
@@ -295,7 +298,7 @@ fn unfinished(token: &Token) -> Option<Action> {
 /// The menu of what can be done with the token.
 fn menu(ui: &mut Ui, device: &Device) -> Option<Action> {
     let palette = Palette::of(ui.ctx());
-    let name = format!("Menu of {} in {}", device.name(), device.reader);
+    let name = format!("Menu of {} in {}", device.name(), device.reader_name());
     let button = icon_button(ui, icons::ICON_MORE_VERT, &name, palette.text);
     let mut chosen = None;
     egui::Popup::menu(&button).show(|ui| {

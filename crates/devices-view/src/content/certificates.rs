@@ -3,10 +3,11 @@
 use std::time::SystemTime;
 
 use eframe::egui::{RichText, Ui};
+use token_desktop::safe;
 use token_manager::{CertificateEntry, CertificateInfo, CertificateState, Token, date};
 
 use super::export::Export;
-use super::{field, section};
+use super::{code, field, section};
 use crate::theme::Palette;
 use crate::widgets::{Notice, describe, notice, quiet, sentence};
 
@@ -53,7 +54,7 @@ fn certificate(ui: &mut Ui, entry: &CertificateEntry, now: SystemTime) -> Option
             quiet(ui, "Shown on a contact reader only.");
         }
         CertificateState::Unreadable(why) => {
-            ui.label(RichText::new(why.to_string()).color(palette.warning));
+            ui.label(RichText::new(safe(&why.to_string())).color(palette.warning));
         }
         _ => {}
     }
@@ -93,10 +94,6 @@ fn fields(ui: &mut Ui, info: &CertificateInfo, now: SystemTime) {
     }
     field(ui, "Public key", info.public_key.to_string());
     field(ui, "Signed with", &info.signature_algorithm);
-    field(
-        ui,
-        "Serial number",
-        RichText::new(info.serial_hex()).monospace(),
-    );
-    field(ui, "SHA-256", RichText::new(info.sha256_hex()).monospace());
+    code(ui, "Serial number", info.serial_hex());
+    code(ui, "SHA-256", info.sha256_hex());
 }

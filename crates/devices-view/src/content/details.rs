@@ -1,23 +1,26 @@
 //! All that is on a token besides certificates.
 
-use eframe::egui::{CollapsingHeader, RichText, Ui};
+use eframe::egui::{CollapsingHeader, Ui};
 use pcsc_transport::Interface;
+use token_desktop::safe;
 use token_manager::{FidoState, OathState, ObjectState, Token};
 
-use super::{field, section};
+use super::{code, field, section};
 use crate::widgets::quiet;
 
 /// Who it is, and how its PIN stands.
 pub(super) fn token(ui: &mut Ui, token: &Token) {
     let identity = &token.identity;
     section(ui, &identity.name, |ui| {
-        let id = identity.id().map(|id| RichText::new(id).monospace());
-        field(ui, "ID", id.unwrap_or_else(|| RichText::new("none")));
+        match identity.id() {
+            Some(id) => code(ui, "ID", id),
+            None => field(ui, "ID", "none"),
+        }
         if let Some(serial) = &identity.serial {
             field(ui, "Serial number", serial);
         }
         if let Some(guid) = &identity.guid {
-            field(ui, "GUID", RichText::new(guid.to_string()).monospace());
+            code(ui, "GUID", guid.to_string());
         }
         field(ui, "Family", identity.family.to_string());
         if let Some(label) = &identity.application_label {
@@ -77,7 +80,7 @@ pub(super) fn fido(ui: &mut Ui, token: &Token) {
         FidoState::Present(application) => application,
         FidoState::Unreadable(why) => {
             return section(ui, "FIDO", |ui| {
-                quiet(ui, why.to_string());
+                quiet(ui, safe(&why.to_string()));
             });
         }
         _ => return,
@@ -85,11 +88,7 @@ pub(super) fn fido(ui: &mut Ui, token: &Token) {
     section(ui, "FIDO", |ui| {
         let info = &application.info;
         field(ui, "Versions", info.versions.join(", "));
-        field(
-            ui,
-            "AAGUID",
-            RichText::new(info.aaguid.to_string()).monospace(),
-        );
+        code(ui, "AAGUID", info.aaguid.to_string());
         field(ui, "FIDO PIN", application.pin.to_string());
         if let Some(left) = info.remaining_discoverable_credentials {
             field(ui, "Room for", format!("{left} more credentials"));

@@ -8,7 +8,7 @@ use token_manager::{ActionError, LastTry, NotSent, PinStatus, StepReport};
 
 use super::{Flow, Reach};
 use crate::theme::{NARROWEST, Palette, UNIT};
-use crate::widgets::{Notice, SecretField, capital, notice, progress, quiet, sentence};
+use crate::widgets::{Notice, SecretField, capital, card_name, notice, progress, quiet, sentence};
 use crate::work::Task;
 
 pub(crate) use crate::widgets::primary;
@@ -38,11 +38,9 @@ pub(crate) fn modal<R>(
 /// Which token the dialog is about.
 pub(crate) fn whose(ui: &mut Ui, reach: &Reach<'_>) {
     let identity = &reach.snapshot.token.identity;
+    let (name, reader) = (card_name(&identity.name), reach.device.reader_name());
     let id = identity.id().unwrap_or_default();
-    quiet(
-        ui,
-        format!("{}  {id}  in {}", identity.name, reach.device.reader),
-    );
+    quiet(ui, format!("{name}  {id}  in {reader}"));
     ui.add_space(4.0);
 }
 

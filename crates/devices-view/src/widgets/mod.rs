@@ -11,6 +11,7 @@ use eframe::egui::{
     WidgetInfo,
 };
 use egui_material_icons::MaterialIcon;
+use token_desktop::safe;
 
 pub(crate) use self::notice::{Notice, notice, remark};
 pub(crate) use self::qr_code::qr_code;
@@ -92,6 +93,19 @@ pub(crate) fn progress(ui: &mut Ui, what: &str) {
     });
 }
 
+/// How long a name may be that a card gives itself, in characters.
+const LONGEST_NAME: usize = 60;
+
+/// A name that a card gives itself, as it may be shown: short, and nothing in it acts on the
+/// text around it.
+pub(crate) fn card_name(name: &str) -> String {
+    let name = safe(name);
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.into_owned(),
+    }
+}
+
 /// With a capital letter.
 pub(crate) fn capital(text: &str) -> String {
     let mut characters = text.chars();
@@ -117,4 +131,21 @@ pub(crate) fn live(ui: &mut Ui, text: &str) {
     ui.ctx().accesskit_node_builder(label.id, |node| {
         node.set_live(egui::accesskit::Live::Polite);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::card_name;
+
+    #[test]
+    fn a_name_from_a_card_is_one_short_line() {
+        assert_eq!(card_name("My card"), "My card");
+        assert_eq!(
+            card_name("PIV\ncard \u{202e}DCBA"),
+            "PIV\\ncard \\u{202e}DCBA"
+        );
+        let long = card_name(&"é".repeat(4000));
+        assert_eq!(long.chars().count(), 61);
+        assert!(long.ends_with("é…"));
+    }
 }

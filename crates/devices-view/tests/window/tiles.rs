@@ -159,3 +159,29 @@ fn the_title_bar_does_not_turn_to_another_token_by_itself() {
     desk.readers.insert("A", &cards[0]).unwrap();
     desk.sees("Locked: authenticate to HID Crescendo C4000");
 }
+
+#[test]
+fn what_a_reader_calls_itself_stays_in_its_line() {
+    let mut desk = Desk::new();
+    let card = token(Profile::Piv, &CreateOptions::default());
+    let reader = "Desk\nLocked \u{202e}eldnaH";
+    desk.readers.insert(reader, &card).unwrap();
+    desk.sees("ID ");
+    let said = "Desk\\nLocked \\u{202e}eldnaH";
+    let content = desk.word("Content of");
+    assert!(content.ends_with(said), "{content}");
+    let harmless = |desk: &mut Desk, page: &str| {
+        let words = desk.words();
+        assert!(words.iter().any(|word| word.contains(said)), "{page}");
+        let acts = |word: &&String| word.contains(['\n', '\u{202e}']);
+        assert_eq!(words.iter().find(acts), None, "{page}");
+    };
+    harmless(&mut desk, "tiles");
+    desk.pick("Change PIN…");
+    desk.sees("Present PIN");
+    harmless(&mut desk, "dialog");
+    desk.key(eframe::egui::Key::Escape);
+    desk.press(&content);
+    desk.sees("Certificates");
+    harmless(&mut desk, "content");
+}
