@@ -7,8 +7,8 @@ mod segments;
 mod shown_secret;
 
 use eframe::egui::{
-    self, Align2, Button, Color32, FontId, Response, RichText, Role, Sense, Ui, Vec2, Widget as _,
-    WidgetInfo,
+    self, Align2, Button, Color32, FontId, Rect, Response, RichText, Role, Sense, Stroke,
+    StrokeKind, Ui, Vec2, Widget as _, WidgetInfo,
 };
 use egui_material_icons::MaterialIcon;
 use token_desktop::safe;
@@ -57,7 +57,7 @@ pub(crate) fn icon_button(
 pub(crate) fn primary(ui: &mut Ui, name: &str, enabled: bool) -> Response {
     let palette = Palette::of(ui.ctx());
     let text = RichText::new(name).color(palette.on_accent).strong();
-    ui.add_enabled(enabled, Button::new(text).fill(palette.accent))
+    filled(ui, Button::new(text).fill(palette.accent), enabled)
 }
 
 /// The same for what can't be undone.
@@ -69,7 +69,28 @@ pub(crate) fn destructive(ui: &mut Ui, name: &str, enabled: bool) -> Response {
         Color32::WHITE
     };
     let text = RichText::new(name).color(on).strong();
-    ui.add_enabled(enabled, Button::new(text).fill(palette.bad))
+    filled(ui, Button::new(text).fill(palette.bad), enabled)
+}
+
+/// On what is filled, only a ring at a distance shows that it has the focus.
+fn filled(ui: &mut Ui, button: Button<'_>, enabled: bool) -> Response {
+    let response = ui.add_enabled(enabled, button);
+    if response.has_focus() {
+        focus_ring(ui, response.rect, 2.0);
+    }
+    response
+}
+
+/// Shows that what lies here has the focus: a ring around it, so far away.
+pub(crate) fn focus_ring(ui: &Ui, rect: Rect, gap: f32) {
+    let palette = Palette::of(ui.ctx());
+    let clip = ui.clip_rect().expand(gap + 2.0);
+    ui.painter().with_clip_rect(clip).rect_stroke(
+        rect.expand(gap),
+        6.0 + gap,
+        Stroke::new(2.0, palette.accent),
+        StrokeKind::Outside,
+    );
 }
 
 /// Text of less weight.

@@ -103,9 +103,7 @@ impl ShownSecret {
             }
         }
         if response.has_focus() {
-            let stroke = egui::Stroke::new(2.0, Palette::of(ui.ctx()).accent);
-            let around = rect.expand(UNIT / 2.0);
-            painter.rect_stroke(around, 6.0, stroke, egui::StrokeKind::Outside);
+            super::focus_ring(ui, rect, UNIT / 2.0);
         }
         response.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, self.name));
         ui.ctx().accesskit_node_builder(response.id, |node| {

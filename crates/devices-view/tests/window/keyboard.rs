@@ -1,6 +1,6 @@
 //! Everything by the keyboard alone.
 
-use eframe::egui::{Event, Key};
+use eframe::egui::{Event, Key, Shape, accesskit::Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use virtual_token::Profile;
 
@@ -28,6 +28,21 @@ fn tab_to(desk: &mut Desk, name: &str) {
 fn focused(desk: &Desk) -> Option<String> {
     let node = desk.window.query_by(|node| node.is_focused())?;
     node.accesskit_node().label()
+}
+
+/// Whether a line is drawn around this button, at a distance.
+fn has_ring(desk: &Desk, name: &str) -> bool {
+    let button = desk.window.get_by_role_and_label(Role::Button, name).rect();
+    let mut shapes = desk.window.output().shapes.iter();
+    shapes.any(|shape| match &shape.shape {
+        Shape::Rect(drawn) => {
+            let gap = button.left() - drawn.rect.left();
+            let is_around =
+                drawn.rect.contains_rect(button) && shape.clip_rect.contains_rect(drawn.rect);
+            drawn.stroke.width >= 2.0 && is_around && (1.0..8.0).contains(&gap)
+        }
+        _ => false,
+    })
 }
 
 fn types(desk: &mut Desk, text: &str) {
@@ -58,6 +73,7 @@ fn a_pin_is_changed() {
     desk.until("the focus on the button", |desk| {
         focused(desk).as_deref() == Some("Close")
     });
+    desk.until("a ring around it", |desk| has_ring(desk, "Close"));
     desk.key(Key::Enter);
     desk.until("the end of it", |desk| !desk.shows("The PIN is changed."));
     assert!(takes(&desk, "Desk", "583914"));
