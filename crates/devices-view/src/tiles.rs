@@ -147,11 +147,7 @@ fn tile(ui: &mut Ui, device: &Device) -> Option<Chosen> {
             ui.set_width(ui.available_width());
             ui.horizontal_top(|ui| {
                 picture(ui, face(device), 32.0, palette.accent);
-                ui.vertical(|ui| {
-                    ui.spacing_mut().item_spacing.y = 2.0;
-                    ui.label(RichText::new(device.name()).size(16.0).strong());
-                    quiet(ui, place(device));
-                });
+                // The menu first: the texts get the width that it leaves.
                 ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
                     if let Some(action) = menu(ui, device) {
                         let (reader, stay) = at();
@@ -161,6 +157,11 @@ fn tile(ui: &mut Ui, device: &Device) -> Option<Chosen> {
                             action,
                         });
                     }
+                    ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                        ui.spacing_mut().item_spacing.y = 2.0;
+                        ui.label(RichText::new(device.name()).size(16.0).strong());
+                        quiet(ui, place(device));
+                    });
                 });
             });
             state(ui, device);

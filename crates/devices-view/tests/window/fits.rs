@@ -42,6 +42,26 @@ fn fits(desk: &mut Desk, what: &str) {
     }
 }
 
+/// That the tile's texts leave room for its menu.
+fn nothing_lies_on_the_menu(desk: &mut Desk) {
+    let menu = desk.word("Menu of");
+    let menu = desk
+        .window
+        .get_by_role_and_label(Role::Button, &menu)
+        .rect();
+    let mut beside = 0;
+    for text in desk.window.query_all_by(|node| node.role() == Role::Label) {
+        let rect = text.rect();
+        assert!(
+            !rect.intersects(menu),
+            "{:?} lies at {rect:?}, the menu at {menu:?}",
+            text.accesskit_node().value()
+        );
+        beside += usize::from(rect.top() < menu.bottom() && rect.bottom() > menu.top());
+    }
+    assert!(beside > 0, "no text is beside the menu");
+}
+
 #[test]
 fn everything_fits_into_480_pixels() {
     for profile in Profile::ALL {
@@ -49,6 +69,7 @@ fn everything_fits_into_480_pixels() {
             let mut desk = narrow(profile);
             desk.window.set_pixels_per_point(scale);
             fits(&mut desk, "tiles");
+            nothing_lies_on_the_menu(&mut desk);
             let content = desk.word("Content of");
             desk.press(&content);
             desk.sees("Certificates");
