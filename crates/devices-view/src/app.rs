@@ -343,8 +343,10 @@ impl DevicesView {
     fn page(&mut self, ui: &mut Ui) {
         let selected = self.selected.as_ref().filter(|_| self.shows_content);
         let device = selected.and_then(|(reader, stay)| self.devices.get(reader, *stay));
-        if let Some(snapshot) = device.and_then(|device| device.snapshot.as_ref()) {
-            self.content.ui(ui, snapshot);
+        if let Some(device) = device
+            && let Some(snapshot) = &device.snapshot
+        {
+            self.content.ui(ui, device, snapshot);
         } else if let Some(chosen) = tiles::ui(ui, &self.devices, self.config.is_virtual) {
             self.choose(ui.ctx(), chosen);
         }

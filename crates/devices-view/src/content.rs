@@ -11,7 +11,9 @@ use token_desktop::safe;
 use token_manager::Token;
 
 use self::export::Export;
+use crate::devices::Device;
 use crate::theme::{Palette, UNIT};
+use crate::tiles;
 use crate::widgets::{Notice, card_name, notice};
 use crate::work::Snapshot;
 
@@ -23,11 +25,12 @@ pub(crate) struct Content {
 
 impl Content {
     /// Draws the page.
-    pub(crate) fn ui(&mut self, ui: &mut Ui, snapshot: &Snapshot) {
+    pub(crate) fn ui(&mut self, ui: &mut Ui, device: &Device, snapshot: &Snapshot) {
         let token = &snapshot.token;
         let now = SystemTime::now();
         ui.spacing_mut().item_spacing.y = 1.5 * UNIT;
-        details::token(ui, token);
+        let is_checked = !tiles::doubt(ui, device);
+        details::token(ui, token, is_checked);
         problems(ui, token);
         if let Some(export) = certificates::ui(ui, token, now) {
             self.export = Some(export);

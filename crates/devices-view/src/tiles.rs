@@ -239,6 +239,20 @@ fn place(device: &Device) -> String {
 
 /// The ID, or what keeps it from being shown.
 fn state(ui: &mut Ui, device: &Device) {
+    if doubt(ui, device) {
+        return;
+    }
+    if let Some(id) = device.id() {
+        let text = RichText::new(format!("ID {id}")).monospace();
+        ui.label(text);
+    } else {
+        quiet(ui, "It has no ID: neither a GUID nor a serial number.");
+    }
+}
+
+/// Says why what is shown of a token may not be how it is now, if there is a reason:
+/// it is being read, or could not be.
+pub(crate) fn doubt(ui: &mut Ui, device: &Device) -> bool {
     if let Some(error) = &device.error {
         let (what, next) = error.parts();
         let next = next.as_deref().map(sentence);
@@ -253,12 +267,8 @@ fn state(ui: &mut Ui, device: &Device) {
                 device.worker.cancel_reading();
             }
         });
-    } else if let Some(id) = device.id() {
-        let text = RichText::new(format!("ID {id}")).monospace();
-        ui.label(text);
-    } else {
-        quiet(ui, "It has no ID: neither a GUID nor a serial number.");
     }
+    device.error.is_some() || device.is_read
 }
 
 /// What the person should see to.

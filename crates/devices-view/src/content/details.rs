@@ -8,11 +8,12 @@ use token_manager::{FidoState, OathState, ObjectState, Token};
 use super::{code, field, section};
 use crate::widgets::quiet;
 
-/// Who it is, and how its PIN stands.
-pub(super) fn token(ui: &mut Ui, token: &Token) {
+/// Who it is, and how its PIN stands. The ID only once it was held against the token.
+pub(super) fn token(ui: &mut Ui, token: &Token, is_checked: bool) {
     let identity = &token.identity;
     section(ui, &identity.name, |ui| {
         match identity.id() {
+            _ if !is_checked => {}
             Some(id) => code(ui, "ID", id),
             None => field(ui, "ID", "none"),
         }

@@ -1,5 +1,6 @@
 //! What a person has to be told: an icon, what it is, and what to do.
 
+use eframe::egui::accesskit::Live;
 use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, Ui};
 use egui_material_icons::{MaterialIcon, icons};
 
@@ -62,11 +63,22 @@ pub(crate) fn notice(ui: &mut Ui, kind: Notice, what: &str, next: Option<&str>) 
                 ui.vertical(|ui| {
                     ui.set_width(ui.available_width());
                     ui.spacing_mut().item_spacing.y = 4.0;
-                    ui.add(egui::Label::new(RichText::new(what).color(palette.text)).wrap());
+                    say(ui, kind, RichText::new(what).color(palette.text));
                     if let Some(next) = next {
-                        ui.add(egui::Label::new(RichText::new(next).color(palette.quiet)).wrap());
+                        say(ui, kind, RichText::new(next).color(palette.quiet));
                     }
                 });
             });
         });
+}
+
+/// Text that a screen reader says as soon as it is there; what went wrong, before all else.
+fn say(ui: &mut Ui, kind: Notice, text: RichText) {
+    let label = ui.add(egui::Label::new(text).wrap());
+    ui.ctx().accesskit_node_builder(label.id, |node| {
+        node.set_live(match kind {
+            Notice::Bad => Live::Assertive,
+            _ => Live::Polite,
+        });
+    });
 }

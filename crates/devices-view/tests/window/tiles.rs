@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eframe::egui::accesskit::Role;
+use eframe::egui::accesskit::{Live, Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use piv_apdu::secret::Pin;
 use token_manager::{LastTry, Manager, PinEntry, token_cache};
@@ -22,16 +22,17 @@ fn a_tile_comes_and_goes_with_its_token() {
     desk.sees("No token");
 }
 
+fn with_cache(cache: token_cache::Cache) -> impl FnOnce(Manager) -> Manager {
+    move |manager| {
+        let options = manager.options().clone().with_cache(cache);
+        manager.with_options(options)
+    }
+}
+
 #[test]
 fn a_token_that_is_known_is_there_at_once_and_marked_until_it_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     let cache = token_cache::Cache::off().with_disk(folder.path());
-    let with_cache = |cache: token_cache::Cache| {
-        move |manager: Manager| {
-            let options = manager.options().clone().with_cache(cache);
-            manager.with_options(options)
-        }
-    };
     let card = token(Profile::Crescendo2300, &CreateOptions::default());
     let mut first = Desk::with(with_cache(cache.clone()), FIVE_MINUTES);
     first.readers.insert("Desk", &card).unwrap();
@@ -43,7 +44,13 @@ fn a_token_that_is_known_is_there_at_once_and_marked_until_it_is_checked() {
     second.readers.insert("Desk", &card).unwrap();
     second.sees("Being checked; as it was");
     assert!(second.shows("HID Crescendo C2300") && !second.shows("ID "));
-    assert!(second.can("Content of HID Crescendo C2300 in Desk"));
+    second.press("Content of HID Crescendo C2300 in Desk");
+    second.sees("Certificates");
+    let has_id = |desk: &Desk| desk.words().iter().any(|word| word == "ID");
+    assert!(second.shows("Being checked; as it was") && !has_id(&second));
+    second.until("the ID", |desk| has_id(desk));
+    assert!(!second.shows("Being checked"));
+    second.press("Back to all tokens");
     second.sees("ID ");
     assert!(!second.shows("Being checked"));
 }
@@ -61,6 +68,35 @@ fn reading_is_cancelled_and_begun_again() {
     card.set_latency(Duration::ZERO);
     desk.press("Read again");
     desk.sees("ID ");
+}
+
+#[test]
+fn what_was_not_checked_is_said_on_the_page_of_the_content_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = token_cache::Cache::off().with_disk(folder.path());
+    let card = token(Profile::Crescendo2300, &CreateOptions::default());
+    let mut first = Desk::with(with_cache(cache.clone()), FIVE_MINUTES);
+    first.readers.insert("Desk", &card).unwrap();
+    first.sees("ID ");
+    drop(first);
+
+    card.set_latency(Duration::from_millis(200));
+    let mut second = Desk::with(with_cache(cache), FIVE_MINUTES);
+    second.readers.insert("Desk", &card).unwrap();
+    second.press("Content of HID Crescendo C2300 in Desk");
+    second.press("Cancel");
+    second.sees("Reading the token in \"Desk\" was cancelled.");
+    let said = second
+        .window
+        .query_all_by(|node| node.live() == Live::Assertive);
+    let said: Vec<_> = said
+        .filter_map(|node| node.accesskit_node().value())
+        .collect();
+    assert!(
+        said.iter().any(|word| word.contains("was cancelled")),
+        "{said:?}"
+    );
+    assert!(!second.words().iter().any(|word| word == "ID"));
 }
 
 #[test]
