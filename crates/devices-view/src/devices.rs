@@ -65,12 +65,13 @@ impl Device {
         token.identity.id()
     }
 
-    /// Whether it is this token.
+    /// Whether it is this token. One that nothing tells from another is never taken for it.
     pub(crate) fn is(&self, identity: &TokenIdentity) -> bool {
         self.token().is_some_and(|token| {
             let own = &token.identity;
             // Erasing a token takes its GUID away.
-            own.is(identity) || own.serial.is_some() && own.serial == identity.serial
+            let is_same = own.is(identity) || own.serial.is_some() && own.serial == identity.serial;
+            own.id().is_some() && is_same
         })
     }
 }

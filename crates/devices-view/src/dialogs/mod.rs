@@ -235,12 +235,11 @@ impl Open {
 
     /// The token is not there any more.
     fn gone(&mut self, ui: &mut Ui, devices: &Devices) -> Flow {
-        notice(
-            ui,
-            Notice::Warning,
-            "The token was taken out.",
-            Some("Put it back in to see how it stands, and to go on."),
-        );
+        let next = match self.identity.id() {
+            Some(_) => "Put it back in to see how it stands, and to go on.",
+            None => "It has nothing that tells it from another one: start over.",
+        };
+        notice(ui, Notice::Warning, "The token was taken out.", Some(next));
         self.dialog.lost(ui);
         let back = devices.iter().find(|device| device.is(&self.identity));
         let mut flow = Flow::Stay;

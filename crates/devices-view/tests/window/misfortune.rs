@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{CreateOptions, Profile};
 
-use crate::desk::{Desk, pin, takes, token};
+use crate::desk::{Desk, empty, pin, takes, token};
 
 /// The longest that a frame may take while a card takes half a second a command. A frame
 /// takes some milliseconds; this is for a busy machine.
@@ -98,4 +98,22 @@ fn what_a_pulled_out_token_may_have_done_is_told() {
             .iter()
             .any(|word| word.contains("old") && word.contains("new"))
     });
+}
+
+#[test]
+fn a_card_that_nothing_tells_from_another_can_t_be_resumed() {
+    let mut desk = Desk::new();
+    let blank = token(Profile::Piv, &empty());
+    desk.readers.insert("Desk", &blank).unwrap();
+    desk.sees("It has no ID");
+    desk.pick("Change PIN…");
+    desk.type_secret("Present PIN", &pin(Profile::Piv));
+    desk.readers.eject("Desk");
+    desk.sees("The token was taken out");
+    assert!(desk.shows("It has nothing that tells it from another one"));
+    let other = token(Profile::Piv, &empty());
+    desk.readers.insert("Desk", &other).unwrap();
+    desk.sees("It has no ID");
+    assert!(!desk.can("Resume"));
+    desk.press("Close");
 }
