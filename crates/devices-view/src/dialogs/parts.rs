@@ -4,7 +4,7 @@ use eframe::egui::{
     self, Align, Id, Layout, Margin, Modal, ModalResponse, Response, RichText, Ui, Vec2,
 };
 use piv_apdu::secret::Pin;
-use token_manager::{ActionError, LastTry, NotSent, PinStatus, StepReport};
+use token_manager::{ActionError, LastTry, NotSent, PinStatus, Secret, StepReport};
 
 use super::{Flow, Reach};
 use crate::theme::{NARROWEST, Palette, UNIT};
@@ -67,6 +67,7 @@ pub(crate) struct Doing<T> {
     task: Option<Task<T>>,
     failure: Option<(String, Option<String>)>,
     error: Option<ActionError>,
+    wrong: Option<Secret>,
     steps: Vec<StepReport>,
     wants_last_try: bool,
     agrees_to_last_try: bool,
@@ -78,6 +79,7 @@ impl<T> Default for Doing<T> {
             task: None,
             failure: None,
             error: None,
+            wrong: None,
             steps: Vec::new(),
             wants_last_try: false,
             agrees_to_last_try: false,
@@ -108,10 +110,16 @@ impl<T> Doing<T> {
             Ok(done) => Some(done),
             Err(error) => {
                 self.fail(&error);
+                self.wrong = wrong(&error);
                 self.error = Some(error);
                 None
             }
         }
+    }
+
+    /// What the card has just called wrong, told once: it is not to be sent again as it is.
+    pub(crate) fn take_wrong(&mut self) -> Option<Secret> {
+        self.wrong.take()
     }
 
     /// The steps that are over, of what is under way or else was last.
@@ -182,6 +190,14 @@ impl<T> Doing<T> {
         if self.wants_last_try {
             ui.checkbox(&mut self.agrees_to_last_try, "Use the last try");
         }
+    }
+}
+
+/// What was wrong, if that is what an action failed for.
+fn wrong(error: &ActionError) -> Option<Secret> {
+    match error {
+        ActionError::Wrong { secret, .. } | ActionError::Blocked { secret } => Some(*secret),
+        _ => None,
     }
 }
 

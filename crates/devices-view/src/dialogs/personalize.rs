@@ -7,7 +7,7 @@ mod pages;
 use eframe::egui::{Align, RichText, Ui};
 use token_manager::token_profile::{Policy, RecoveryKind};
 use token_manager::{
-    Action, ActionError, NotSent, Personalized, Plan, RecoveryPlace, RecoverySecret,
+    Action, ActionError, NotSent, Personalized, Plan, RecoveryPlace, RecoverySecret, Secret,
 };
 
 use self::order::Order;
@@ -96,6 +96,9 @@ impl Dialog for Personalize {
             self.wipe();
             self.done = Some(done);
         }
+        if let Some(secret) = self.doing.take_wrong() {
+            self.correct(ui, secret);
+        }
         if let Some(done) = &self.done {
             return over(ui, done, reach);
         }
@@ -176,6 +179,10 @@ impl Personalize {
         if self.page == Page::Review {
             return self.review_buttons(ui, reach, pages.get(at.wrapping_sub(1)).copied());
         }
+        if self.doing.has_failed() {
+            // A secret of this page was wrong.
+            self.doing.ui(ui, "");
+        }
         let mut flow = Flow::Stay;
         parts::buttons(ui, |ui| {
             let pressed = parts::primary(ui, "Next", filled.is_ready).clicked();
@@ -194,17 +201,51 @@ impl Personalize {
 
     fn turn_to(&mut self, ui: &Ui, page: Option<Page>) {
         if let Some(page) = page {
-            self.page = page;
-            self.is_turned = true;
-            self.plan = None;
-            self.planning.clear();
-            // The first field of the page gets it.
-            ui.memory_mut(|memory| {
-                if let Some(focused) = memory.focused() {
-                    memory.surrender_focus(focused);
-                }
-            });
+            self.doing.clear();
+            self.open(ui, page);
         }
+    }
+
+    fn open(&mut self, ui: &Ui, page: Page) {
+        self.page = page;
+        self.is_turned = true;
+        self.plan = None;
+        self.planning.clear();
+        // The first field of the page gets it.
+        ui.memory_mut(|memory| {
+            if let Some(focused) = memory.focused() {
+                memory.surrender_focus(focused);
+            }
+        });
+    }
+
+    /// Wipes what the card has called wrong, and goes to where it is typed: one more press
+    /// sends nothing.
+    fn correct(&mut self, ui: &Ui, secret: Secret) {
+        let page = match secret {
+            Secret::ManagementKey => {
+                self.management = ManagementKeyField::default();
+                Page::Recovery
+            }
+            _ if self.erases => {
+                self.authority.wipe();
+                Page::Erase
+            }
+            Secret::Pin => {
+                self.present_pin.wipe();
+                Page::Present
+            }
+            Secret::Puk => {
+                self.present_puk.wipe();
+                self.interrupted_puk.wipe();
+                self.handed_puk = None;
+                Page::Present
+            }
+            _ => return,
+        };
+        // It has not those that it is delivered with, if they were what was sent.
+        self.has_others |= page == Page::Present;
+        self.open(ui, page);
     }
 
     fn review_buttons(&mut self, ui: &mut Ui, reach: &Reach<'_>, before: Option<Page>) -> Flow {

@@ -33,6 +33,9 @@ impl Dialog for Recycle {
             self.authority.wipe();
             self.done = Some(done);
         }
+        if self.doing.take_wrong().is_some() {
+            self.authority.wipe();
+        }
         if let Some(done) = &self.done {
             return over(ui, done, reach);
         }

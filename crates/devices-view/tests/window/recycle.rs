@@ -70,6 +70,9 @@ fn a_wrong_pin_erases_nothing() {
     desk.press("Erase");
     desk.sees("The PIN is wrong; 5 tries are left.");
     assert!(content(&desk) > 0);
+    assert!(!desk.can("Erase"), "the wrong one is not sent again");
+    desk.type_secret("PIN", &pin(Profile::Crescendo2300));
+    assert!(desk.can("Erase"));
     desk.press("Cancel");
     assert!(desk.shows("ID "));
 }
