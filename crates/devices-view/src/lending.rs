@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -50,6 +51,8 @@ struct Loan {
     name: &'static str,
     told: Receiver<Told>,
     last: Told,
+    /// Set once it is in the clipboard.
+    was_in: Arc<AtomicBool>,
     over_since: Option<Instant>,
     /// Dropped, it ends the loan.
     stop: Option<Sender<()>>,
@@ -75,11 +78,15 @@ impl Lender {
         }
     }
 
-    /// Lends a secret of this name, instead of what is lent so far.
-    pub(crate) fn lend(&self, name: &'static str, secret: &str) {
+    /// Lends a secret of this name, instead of what is lent so far. Gives what is set once
+    /// it is in the clipboard, as far as [`is_lending`](Self::is_lending) has seen.
+    pub(crate) fn lend(&self, name: &'static str, secret: &str) -> Arc<AtomicBool> {
         let mut loan = self.loan.borrow_mut();
         let previous = loan.take();
-        *loan = Some(self.begin(name, Zeroizing::new(secret.to_owned()), previous));
+        let new = self.begin(name, Zeroizing::new(secret.to_owned()), previous);
+        let was_in = Arc::clone(&new.was_in);
+        *loan = Some(new);
+        was_in
     }
 
     fn begin(&self, name: &'static str, secret: Zeroizing<String>, previous: Option<Loan>) -> Loan {
@@ -110,6 +117,7 @@ impl Lender {
             name,
             told,
             last,
+            was_in: Arc::default(),
             over_since: None,
             stop: Some(stop),
             thread: thread.ok(),
@@ -153,6 +161,9 @@ impl Loan {
     /// there is one.
     fn catch_up(&mut self) -> Option<Duration> {
         while let Ok(told) = self.told.try_recv() {
+            if matches!(told, Told::Left(_)) {
+                self.was_in.store(true, Ordering::Relaxed);
+            }
             self.last = told;
         }
         matches!(self.last, Told::Over(_)).then(|| {
@@ -168,7 +179,11 @@ impl Loan {
             Told::Left(seconds) => self.is_in(&format!("{seconds} more seconds")),
             Told::Over(Ok(lent)) => return self::live(ui, lent.sentence()),
             Told::Over(Err(error)) => {
-                let next = "It was not copied. Show it, and type it where it is wanted.";
+                let next = if self.was_in.load(Ordering::Relaxed) {
+                    "It is still in the clipboard: copy something else over it."
+                } else {
+                    "It was not copied. Show it, and type it where it is wanted."
+                };
                 return notice(ui, Notice::Bad, &sentence(&error.to_string()), Some(next));
             }
         };

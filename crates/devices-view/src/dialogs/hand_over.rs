@@ -100,7 +100,7 @@ impl HandOver {
         let is_new = self.file.is_none();
         let field = TextEdit::singleline(path).desired_width(f32::INFINITY);
         let field = ui.add_enabled(is_new, field).labelled_by(label.id);
-        if !is_new {
+        if !is_new && !page.is_saved {
             quiet(
                 ui,
                 "It is added to the file that the secret before it is in.",

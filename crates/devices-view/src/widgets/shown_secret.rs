@@ -4,6 +4,9 @@
 //! in one piece nowhere. While it is shown, assistive technology is given it, too; egui makes
 //! a tree for that only if some is running.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use eframe::egui::{
     self, FontId, Pos2, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, accesskit,
 };
@@ -20,6 +23,8 @@ pub(crate) struct ShownSecret {
     name: &'static str,
     value: Zeroizing<String>,
     is_shown: bool,
+    /// The last copy, and whether it has come into the clipboard.
+    copy: Option<Arc<AtomicBool>>,
     was_copied: bool,
 }
 
@@ -30,6 +35,7 @@ impl ShownSecret {
             name,
             value,
             is_shown: false,
+            copy: None,
             was_copied: false,
         }
     }
@@ -53,17 +59,20 @@ impl ShownSecret {
                     self.is_shown = !self.is_shown;
                 }
                 if ui.button("Copy").clicked() {
-                    lender.lend(self.name, &self.value);
-                    self.was_copied = true;
+                    self.copy = Some(lender.lend(self.name, &self.value));
                 }
                 show
             })
             .inner;
         lender.ui(ui);
+        self.was_copied |= self
+            .copy
+            .as_ref()
+            .is_some_and(|copy| copy.load(Ordering::Relaxed));
         show
     }
 
-    /// Whether it was copied to the clipboard.
+    /// Whether it has come into the clipboard.
     pub(crate) fn was_copied(&self) -> bool {
         self.was_copied
     }

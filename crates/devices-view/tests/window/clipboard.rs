@@ -9,9 +9,21 @@ use zeroize::Zeroizing;
 
 /// The same one in each clone.
 #[derive(Clone, Default)]
-pub(crate) struct FakeClipboard(Arc<Mutex<Option<String>>>);
+pub(crate) struct FakeClipboard {
+    text: Arc<Mutex<Option<String>>>,
+    /// Whether it can't be cleared.
+    holds: bool,
+}
 
 impl FakeClipboard {
+    /// One that can't be cleared.
+    pub(crate) fn that_holds() -> Self {
+        Self {
+            holds: true,
+            ..Self::default()
+        }
+    }
+
     /// As the window takes it.
     pub(crate) fn lending(&self, time: Duration) -> Lending {
         let clipboard = self.clone();
@@ -22,7 +34,7 @@ impl FakeClipboard {
     }
 
     pub(crate) fn text(&self) -> Option<String> {
-        self.0
+        self.text
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -30,7 +42,7 @@ impl FakeClipboard {
 
     /// As another program does.
     pub(crate) fn set(&self, text: Option<&str>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text.map(str::to_owned);
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text.map(str::to_owned);
     }
 }
 
@@ -45,6 +57,9 @@ impl Clipboard for FakeClipboard {
     }
 
     fn clear(&mut self) -> Result<(), ClipboardError> {
+        if self.holds {
+            return Err(ClipboardError::System("it is busy".to_owned()));
+        }
         self.set(None);
         Ok(())
     }

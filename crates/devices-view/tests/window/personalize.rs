@@ -4,18 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crescendo_ext::xauth::XauthKey;
+use devices_view::Lending;
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, ViewportCommand, ViewportEvent};
 use pcsc_transport::Backend;
 use piv_apdu::secret::{Pin, Puk};
+use token_desktop::ClipboardError;
 use token_manager::{Authority, KeyCheck, LastTry, Manager, PinEntry, RecoveryPlace, Session};
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{CreateOptions, Profile};
 
-use crate::desk::{Desk, empty, pin, takes};
+use crate::clipboard::FakeClipboard;
+use crate::desk::{Desk, FIVE_MINUTES, empty, pin, takes, token};
 use crate::policies::managing;
 use crate::recycle::id;
 
 const NEW: &str = "583914";
+const ADDED: &str = "It is added to the file";
 
 fn session(desk: &Desk) -> Session {
     let backend: Arc<dyn Backend> = Arc::new(desk.readers.clone());
@@ -83,8 +87,10 @@ fn take_over(desk: &mut Desk, secret: &str, file: Option<&Path>) {
     if let Some(file) = file {
         desk.replace("File", &file.display().to_string());
     }
+    assert_eq!(desk.shows(ADDED), file.is_none());
     desk.press("Save to file");
     desk.sees("It is in ");
+    assert!(!desk.shows(ADDED), "it is there");
     assert!(!desk.can("Go on"), "not said to be safe");
     desk.set("I have it in safe keeping");
     desk.press("Go on");
@@ -370,4 +376,68 @@ fn what_an_earlier_window_has_begun_is_offered_to_be_resumed() {
     desk.replace("ID of the token that is erased", &id);
     desk.press("Erase");
     desk.sees("The token is erased: an earlier run had done it");
+}
+
+#[test]
+fn a_secret_that_was_wrong_is_typed_again_before_anything_is_sent() {
+    let (mut desk, _, _) = managing(Profile::Piv, &empty());
+    desk.pick("Personalize…");
+    desk.press("Next");
+    desk.type_secret("Present PIN", "918273");
+    desk.type_secret("Present PUK", "12345678");
+    desk.press("Next");
+    choose_pin(&mut desk, "Nowhere besides");
+    desk.press("Next");
+    desk.press("Start");
+    desk.sees("The PIN is wrong");
+    desk.sees("Page 2 of 5");
+    assert!(!desk.can("Next"), "the wrong one is not sent again");
+    desk.type_secret("Present PIN", "123456");
+    desk.press("Next");
+    assert!(!desk.shows("The PIN is wrong"));
+}
+
+#[test]
+fn a_secret_that_did_not_come_into_the_clipboard_was_not_taken_over() {
+    let none = Lending {
+        open: Arc::new(|| Err(ClipboardError::NoDisplay)),
+        time: FIVE_MINUTES,
+    };
+    let readers = virtual_token::MemoryBackend::new();
+    let card = token(Profile::Crescendo2300, &empty());
+    readers.insert("Desk", &card).unwrap();
+    let set = |manager: Manager| {
+        manager.with_overrides(token_manager::Overrides::default().allow_managed(true))
+    };
+    let clipboard = (FakeClipboard::default(), none);
+    let mut desk = Desk::lending(readers, set, FIVE_MINUTES, clipboard);
+    desk.is_read();
+    desk.pick("Personalize…");
+    for _ in 0..3 {
+        desk.press("Next");
+    }
+    choose_pin(&mut desk, "Nowhere besides");
+    desk.press("Next");
+    desk.press("Start");
+    desk.sees("New admin key");
+    desk.press("Copy");
+    desk.sees("It was not copied.");
+    assert!(!desk.can_set("I have it in safe keeping"));
+}
+
+#[test]
+fn a_secret_that_came_into_the_clipboard_can_be_said_to_be_safe() {
+    let (mut desk, _, _) = managing(Profile::Crescendo2300, &empty());
+    desk.pick("Personalize…");
+    for _ in 0..3 {
+        desk.press("Next");
+    }
+    choose_pin(&mut desk, "Nowhere besides");
+    desk.press("Next");
+    desk.press("Start");
+    desk.sees("New admin key");
+    assert!(!desk.can_set("I have it in safe keeping"));
+    desk.press("Copy");
+    desk.set("I have it in safe keeping");
+    assert!(desk.can("Go on"));
 }

@@ -240,6 +240,19 @@ fn without_a_clipboard_it_is_said_that_nothing_was_copied() {
 }
 
 #[test]
+fn a_copy_that_can_t_be_taken_out_is_said_to_be_still_there() {
+    let clipboard = FakeClipboard::that_holds();
+    let lent = clipboard.lending(FIVE_MINUTES);
+    let mut desk = lending(lent, clipboard);
+    view(&mut desk, Profile::Crescendo4000);
+    desk.press("Copy");
+    desk.press("Clear now");
+    desk.sees("The clipboard cannot be used: it is busy");
+    desk.sees("It is still in the clipboard: copy something else over it.");
+    assert_eq!(desk.clipboard.text().as_deref(), Some(PUK));
+}
+
+#[test]
 fn it_is_never_shown_again_once_that_is_confirmed() {
     const FORGET: &str = "Never show again";
     for profile in FAMILIES {
