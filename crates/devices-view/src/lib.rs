@@ -50,8 +50,8 @@
 //!
 //! What is typed lies in memory of its own, not in egui's, and is wiped when it was handed on
 //! or the dialog is gone. Tokens that are open are locked by a click, after
-//! [`Config::lock_after`], when the screen is locked, before the computer sleeps (Linux:
-//! logind), and when the window is closed.
+//! [`Config::lock_after`], before the computer sleeps and when its session is told to lock
+//! (Linux: logind), and when the window is closed.
 
 mod app;
 mod appearance;
