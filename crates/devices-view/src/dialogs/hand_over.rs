@@ -79,6 +79,13 @@ impl HandOver {
         self.buttons(ui)
     }
 
+    /// Shows the secret no more, until it is asked for again.
+    pub(super) fn hide(&mut self) {
+        if let Some(page) = &mut self.page {
+            page.shown.hide();
+        }
+    }
+
     /// A new run, whose secrets go into another file.
     pub(super) fn begin(&mut self) {
         (self.path, self.file, self.page) = (None, None, None);

@@ -88,6 +88,10 @@ impl Dialog for Personalize {
         self.doing.is_busy()
     }
 
+    fn hide(&mut self) {
+        self.hand_over.hide();
+    }
+
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
         if let Some(plan) = self.planning.poll() {
             self.plan = Some(plan);

@@ -40,6 +40,11 @@ impl ShownSecret {
         }
     }
 
+    /// Shows it no more, until it is asked for again.
+    pub(crate) fn hide(&mut self) {
+        self.is_shown = false;
+    }
+
     /// Draws it, with its buttons. The button that shows it.
     pub(crate) fn ui(&mut self, ui: &mut Ui, lender: &Lender) -> Response {
         let palette = Palette::of(ui.ctx());

@@ -1,6 +1,10 @@
 //! Change PIN.
 
-use crate::desk::{Desk, FAMILIES, pin, takes};
+use virtual_token::Profile;
+
+use crate::desk::{Desk, FAMILIES, empty, pin, set_policy, takes, token};
+
+const RULE: &str = "No regular sequence";
 
 #[test]
 fn a_pin_is_changed_on_each_family() {
@@ -23,5 +27,32 @@ fn a_pin_is_changed_on_each_family() {
         desk.press("Close");
         assert!(takes(&desk, "Desk", "583914"), "{name}");
         assert!(!takes(&desk, "Desk", &pin(profile)), "{name}");
+    }
+}
+
+/// Each rule is ticked as it is met, and the one that is not says why the PIN is not taken.
+#[test]
+fn a_weak_pin_is_refused_with_the_reason() {
+    let card = token(Profile::Crescendo4000, &empty());
+    // The present PIN is weak, so it has to be changed.
+    set_policy(&card, |policy| {
+        policy.refuse_weak = true;
+        policy.force_change = true;
+    });
+    let mut desk = Desk::new();
+    desk.readers.insert("Desk", &card).unwrap();
+    let menu = desk.word("Menu of");
+    desk.until("the token", |desk| desk.shows("ID "));
+    desk.press(&menu);
+    desk.press("Change PIN…");
+    desk.type_secret("Present PIN", &pin(Profile::Crescendo4000));
+    assert_eq!(desk.told(RULE), Some("not met yet".to_owned()));
+    for (typed, said) in [("123456", "not met yet"), ("583914", "met")] {
+        desk.wipe_secret("New PIN");
+        desk.wipe_secret("New PIN again");
+        desk.type_secret("New PIN", typed);
+        desk.type_secret("New PIN again", typed);
+        assert_eq!(desk.told(RULE), Some(said.to_owned()), "{typed}");
+        assert_eq!(desk.can("Change PIN"), said == "met", "{typed}");
     }
 }

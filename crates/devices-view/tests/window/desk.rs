@@ -277,6 +277,23 @@ impl Desk {
         token.certificate(slot).unwrap().der().unwrap().to_vec()
     }
 
+    /// Empties the field of this name.
+    pub(crate) fn wipe_secret(&mut self, field: &str) {
+        self.type_secret(field, "");
+        self.key(Key::Delete);
+    }
+
+    /// What is said about the text that begins so, besides the text.
+    pub(crate) fn told(&self, text: &str) -> Option<String> {
+        let begins = |word: Option<String>| word.is_some_and(|word| word.starts_with(text));
+        let mut nodes = self
+            .window
+            .query_all_by(|_| true)
+            .map(|node| node.accesskit_node());
+        let node = nodes.find(|node| begins(node.label()) || begins(node.value()))?;
+        node.description()
+    }
+
     /// Presses a key.
     pub(crate) fn key(&mut self, key: Key) {
         self.window.key_press(key);
@@ -317,4 +334,24 @@ pub(crate) fn takes(desk: &Desk, reader: &str, pin: &str) -> bool {
     session
         .authenticate(entry, token_manager::LastTry::Spare)
         .is_ok()
+}
+
+/// Sets the policy of a token that is as delivered, behind the window's back.
+pub(crate) fn set_policy(
+    card: &SharedToken,
+    change: impl FnOnce(&mut token_manager::token_profile::Policy),
+) {
+    let readers = MemoryBackend::new();
+    readers.insert("Aside", card).unwrap();
+    let backend: Arc<dyn Backend> = Arc::new(readers.clone());
+    let mut session = Manager::new(backend).open("Aside").unwrap();
+    let mut policy = session.managed_policy();
+    change(&mut policy);
+    let now = piv_apdu::secret::Pin::new(Profile::Crescendo4000.factory_pin()).unwrap();
+    let entry = token_manager::PinEntry::Typed(&now);
+    session
+        .set_policy(entry, token_manager::LastTry::Spare, &policy)
+        .unwrap();
+    drop(session);
+    readers.eject("Aside");
 }

@@ -15,7 +15,7 @@ use virtual_token::{CreateOptions, Profile};
 
 use crate::clipboard::FakeClipboard;
 use crate::desk::{Desk, FIVE_MINUTES, empty, pin, takes, token};
-use crate::policies::managing;
+use crate::policies::{managing, managing_for};
 use crate::recycle::id;
 
 const NEW: &str = "583914";
@@ -440,4 +440,23 @@ fn a_secret_that_came_into_the_clipboard_can_be_said_to_be_safe() {
     desk.press("Copy");
     desk.set("I have it in safe keeping");
     assert!(desk.can("Go on"));
+}
+
+/// The page stays, for the token waits for it; the secret on it does not.
+#[test]
+fn a_new_secret_is_hidden_when_nobody_is_there() {
+    let patience = std::time::Duration::from_secs(3);
+    let (mut desk, _, _) = managing_for(Profile::Crescendo2300, &empty(), patience);
+    desk.pick("Personalize…");
+    desk.press("Next");
+    desk.press("Next");
+    desk.set("Those it is delivered with");
+    desk.press("Next");
+    choose_pin(&mut desk, "On the token");
+    desk.press("Next");
+    desk.press("Start");
+    desk.press("Show");
+    assert!(desk.can("Hide"));
+    desk.until("nobody", |desk| desk.can("Show"));
+    assert!(desk.shows("New admin key"));
 }

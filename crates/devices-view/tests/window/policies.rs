@@ -17,13 +17,22 @@ pub(crate) fn managing(
     profile: Profile,
     options: &CreateOptions,
 ) -> (Desk, SharedToken, Arc<MemoryStore>) {
+    managing_for(profile, options, Duration::from_mins(5))
+}
+
+/// The same, locked after so long.
+pub(crate) fn managing_for(
+    profile: Profile,
+    options: &CreateOptions,
+    lock_after: Duration,
+) -> (Desk, SharedToken, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::new());
     let kept = Arc::clone(&store);
     let set = |manager: Manager| {
         let overrides = Overrides::default().allow_managed(true);
         manager.with_store(kept).with_overrides(overrides)
     };
-    let mut desk = Desk::with(set, Duration::from_mins(5));
+    let mut desk = Desk::with(set, lock_after);
     desk.window.set_size(Vec2::new(900.0, 1600.0));
     let token = token(profile, options);
     desk.readers.insert("Desk", &token).unwrap();

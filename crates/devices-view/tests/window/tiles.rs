@@ -1,15 +1,13 @@
 //! The page of all tokens.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use eframe::egui::accesskit::{Live, Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use piv_apdu::secret::Pin;
-use token_manager::{LastTry, Manager, PinEntry, token_cache};
-use virtual_token::{CreateOptions, MemoryBackend, Profile, SharedToken};
+use token_manager::{Manager, token_cache};
+use virtual_token::{CreateOptions, Profile};
 
-use crate::desk::{Desk, FIVE_MINUTES, empty, pin, token};
+use crate::desk::{Desk, FIVE_MINUTES, empty, pin, set_policy, token};
 
 #[test]
 fn a_tile_comes_and_goes_with_its_token() {
@@ -102,7 +100,7 @@ fn what_was_not_checked_is_said_on_the_page_of_the_content_too() {
 #[test]
 fn a_forced_change_of_the_pin_is_told_when_the_token_appears() {
     let card = token(Profile::Crescendo4000, &empty());
-    force_pin_change(&card);
+    set_policy(&card, |policy| policy.force_change = true);
     let mut desk = Desk::new();
     desk.readers.insert("Desk", &card).unwrap();
     desk.sees("The PIN has to be changed");
@@ -116,22 +114,6 @@ fn a_forced_change_of_the_pin_is_told_when_the_token_appears() {
     desk.until("no more of it", |desk| {
         !desk.shows("The PIN has to be changed")
     });
-}
-
-fn force_pin_change(card: &SharedToken) {
-    let readers = MemoryBackend::new();
-    readers.insert("Aside", card).unwrap();
-    let mut session = Manager::new(Arc::new(readers.clone()))
-        .open("Aside")
-        .unwrap();
-    let mut policy = session.managed_policy();
-    policy.force_change = true;
-    let now = Pin::new(Profile::Crescendo4000.factory_pin()).unwrap();
-    session
-        .set_policy(PinEntry::Typed(&now), LastTry::Spare, &policy)
-        .unwrap();
-    drop(session);
-    readers.eject("Aside");
 }
 
 #[test]
