@@ -82,7 +82,9 @@ impl Desk {
         token.remove("remembered");
         token.remove("round_trips");
         // Said by a fresh look only.
-        token["fido"].as_object_mut().unwrap().remove("pin");
+        let fido = token["fido"].as_object_mut().unwrap();
+        fido.remove("pin");
+        fido.remove("remaining_credentials");
         Look(mem::take(token))
     }
 
