@@ -630,6 +630,41 @@ fn a_shared_pin_that_is_known_to_be_blocked_is_not_planned_to_be_changed_and_the
     }
 }
 
+/// It is only not to be changed.
+#[test]
+fn a_shared_pin_that_is_blocked_on_piv_s_side_is_verified_on_fido_s() {
+    let card = shared("602214");
+    block_piv_side(&card);
+    let mut session = open(&card);
+    session.may_verify_fido_pin().unwrap();
+    let verified = session.verify_fido_pin(&pin("602214"), LastTry::Spare);
+    assert_eq!(verified.unwrap().after, FidoPinState::TriesLeft(8));
+    assert_eq!(session.token().pin.status, PinStatus::Blocked);
+    let change = session.plan_change_fido_pin().unwrap_err();
+    assert!(
+        matches!(change, ActionError::NotSent(NotSent::Blocked { .. })),
+        "{change}"
+    );
+
+    block_fido_side(&card);
+    let mut session = open(&card);
+    let verified = session.verify_fido_pin(&pin("602214"), LastTry::Spare);
+    let errors = [
+        session.may_verify_fido_pin().unwrap_err(),
+        verified.unwrap_err(),
+    ];
+    for error in errors {
+        let is_it = matches!(
+            error,
+            ActionError::NotSent(NotSent::Blocked {
+                secret: Secret::SharedPin(Sides::Both)
+            })
+        );
+        assert!(is_it, "{error}");
+    }
+    assert_eq!(sent(&card).1, 0);
+}
+
 #[test]
 fn whose_tries_of_a_shared_pin_are_left_is_told() {
     let card = shared("602214");

@@ -10,15 +10,19 @@
 
 mod desk;
 
+use std::sync::Arc;
+
 use piv_apdu::object::ObjectTag;
 use piv_apdu::secret::Pin;
 use token_manager::token_profile::RecoveryKind;
 use token_manager::{
-    Action, ActionError, Aftermath, Capability, LastTry, NotSent, PinEntry, PinStatus, Reason,
-    RecoveryPlace, RecoverySecret, Secret, SecretStore, Session,
+    Action, ActionError, Aftermath, Capability, HostStore, LastTry, Manager, MemorySecretStore,
+    NotSent, PinEntry, PinStatus, Reason, RecoveryPlace, RecoverySecret, Secret, SecretStore,
+    SecretStoreError, Session, TokenKey,
 };
 use virtual_token::fault::Fault;
-use virtual_token::{Content, Profile};
+use virtual_token::{Content, MemoryBackend, Profile};
+use zeroize::Zeroizing;
 
 use desk::{
     Desk, GENERAL_AUTHENTICATE, GET_DATA, LOSSES, PUT_DATA, SELECT, VERIFY, factory, limit,
@@ -236,6 +240,51 @@ fn kept_on_the_host_it_is_opened_only_after_the_pin() {
             Capability::Unavailable(Reason::NotKept)
         );
     }
+}
+
+/// A store that erases nothing.
+struct Keeping(Arc<MemorySecretStore>);
+
+impl SecretStore for Keeping {
+    fn name(&self) -> &'static str {
+        "a store"
+    }
+
+    fn put(&self, token: &TokenKey, secret: &[u8]) -> Result<(), SecretStoreError> {
+        self.0.put(token, secret)
+    }
+
+    fn get(&self, token: &TokenKey) -> Result<Option<Zeroizing<Vec<u8>>>, SecretStoreError> {
+        self.0.get(token)
+    }
+
+    fn remove(&self, _: &TokenKey) -> Result<(), SecretStoreError> {
+        Err(SecretStoreError {
+            store: "a store".to_owned(),
+            detail: "it is locked".to_owned(),
+        })
+    }
+}
+
+#[test]
+fn a_store_that_does_not_erase_what_is_now_on_the_token_is_told() {
+    let profile = Profile::Crescendo2300;
+    let desk = empty(profile);
+    keep(&desk, profile, RecoveryPlace::Host).unwrap();
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", &desk.card).unwrap();
+    let secrets = Keeping(Arc::clone(desk.secrets.as_ref().unwrap()));
+    let manager = Manager::new(Arc::new(readers))
+        .with_store(Arc::clone(&desk.store) as Arc<dyn HostStore>)
+        .with_secrets(Arc::new(secrets))
+        .with_overrides(desk.overrides);
+    let mut session = manager.open("Desk").unwrap();
+    let right = factory(profile);
+    let place = RecoveryPlace::Token;
+    let kept = session.keep_recovery(PinEntry::Typed(&right), LastTry::Spare, None, place, &puk());
+    let error = kept.unwrap_err();
+    assert!(matches!(error, ActionError::Secrets(_)), "{error}");
+    assert_eq!(session.record().recovery, Some(place));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use piv_apdu::secret::Pin;
 use token_profile::Rule;
 
 use super::entry::{may_be_pin, may_become_pin};
-use crate::capability::{Action, Reason};
+use crate::capability::{Action, Capability, Reason};
 use crate::error::Unreadable;
 use crate::failure::{ActionError, Aftermath, NotSent, Secret, Sides};
 use crate::fido::{FidoApplication, FidoPinState};
@@ -80,6 +80,7 @@ impl Session {
     /// # Errors
     /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] if there is a PIN already.
     pub fn plan_set_fido_pin(&self) -> Result<Plan, ActionError> {
+        self.ensure(Action::FidoPin)?;
         if self.fido()?.pin.is_set() {
             return Err(NotSent::FidoPinIsSet.into());
         }
@@ -150,6 +151,7 @@ impl Session {
     /// known to be blocked, or if the token was not without power since the third wrong
     /// one.
     pub fn plan_change_fido_pin(&self) -> Result<Plan, ActionError> {
+        self.ensure(Action::FidoPin)?;
         self.may_present_fido_pin()?;
         let tries = Step::new(TRIES, "ask for the tries left").sends(&[
             "SELECT of the FIDO application",
@@ -201,7 +203,8 @@ impl Session {
     }
 
     /// Whether the token would look at a FIDO PIN that is to be verified, as far as that is
-    /// known: who asks a person for it asks this first. Sends nothing.
+    /// known: who asks a person for it asks this first. One that PIV shares is looked at
+    /// while only PIV's side is blocked. Sends nothing.
     ///
     /// # Errors
     /// [`ActionError::Unavailable`]; [`ActionError::NotSent`] if there is no PIN, if it is
@@ -216,10 +219,12 @@ impl Session {
     }
 
     fn may_present_fido_pin(&self) -> Result<(), ActionError> {
-        let secret = self.fido_secret();
         match self.fido()?.pin {
             FidoPinState::NotSet => Err(NotSent::NoFidoPin.into()),
-            FidoPinState::Blocked => Err(NotSent::Blocked { secret }.into()),
+            FidoPinState::Blocked => {
+                let secret = self.token.blocked_pin(Action::FidoPin);
+                Err(NotSent::Blocked { secret }.into())
+            }
             FidoPinState::PowerCycleNeeded { tries_left: left } => {
                 Err(NotSent::PowerCycle { left }.into())
             }
@@ -227,9 +232,12 @@ impl Session {
         }
     }
 
-    /// The FIDO application, if it has or takes a PIN.
+    /// The FIDO application, if it has or takes a PIN, blocked or not.
     fn fido(&self) -> Result<&FidoApplication, ActionError> {
-        self.ensure(Action::FidoPin)?;
+        let blocked = Capability::Unavailable(Reason::PinBlocked);
+        if self.token.capabilities.get(Action::FidoPin) != blocked {
+            self.ensure(Action::FidoPin)?;
+        }
         let application = self.token.fido.application();
         application
             .filter(|application| application.pin != FidoPinState::NotSupported)

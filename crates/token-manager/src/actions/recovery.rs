@@ -102,7 +102,7 @@ impl Session {
             }
             session.note_recovery(place)?;
             match (was, place) {
-                (Some(RecoveryPlace::Host), RecoveryPlace::Token) => session.forget_on_host(),
+                (Some(RecoveryPlace::Host), RecoveryPlace::Token) => session.forget_on_host(was),
                 _ => Ok(()),
             }
         })
@@ -284,7 +284,7 @@ impl Session {
             self.with_pin(Action::ViewPuk, pin, last_try, |job| {
                 erase_ours(job, look, management)
             })?;
-            self.forget_on_host()?;
+            self.forget_on_host(self.record.recovery)?;
             return self.note_recovery(RecoveryPlace::Nowhere);
         }
         self.may_write(management)?;
@@ -304,16 +304,16 @@ impl Session {
             }
             Ok(())
         })?;
-        self.forget_on_host()?;
+        self.forget_on_host(self.record.recovery)?;
         self.note_recovery(RecoveryPlace::Nowhere)
     }
 
     /// Erases what this computer's store keeps for the token, if there is a store. Where
-    /// nothing says that there is anything, a store that does not answer is no failure.
-    fn forget_on_host(&mut self) -> Result<(), ActionError> {
+    /// the secret `was` not noted to be there, a store that does not answer is no failure.
+    fn forget_on_host(&mut self, was: Option<RecoveryPlace>) -> Result<(), ActionError> {
         self.steps.come_to(FORGET_ON_HOST);
         match self.manager.forget_secret(self.key.as_ref()) {
-            Err(error) if self.record.recovery != Some(RecoveryPlace::Host) => {
+            Err(error) if was != Some(RecoveryPlace::Host) => {
                 self.steps.skip(FORGET_ON_HOST, &error.to_string());
                 Ok(())
             }

@@ -22,12 +22,14 @@ use std::sync::Mutex;
 
 use piv_apdu::key::KeyReference;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use token_manager::token_profile::Policy;
+use token_manager::{LastTry, RecoveryPlace};
 use virtual_token::{Content, CreateOptions, KeyAlgorithm, Profile, TokenState, VirtualToken};
 
 use desk::Desk;
 use oracle::Model;
 use rig::Rig;
-use script::{Script, Step};
+use script::{Before, Given, Keep, Named, Script, Setup, Step};
 use sight::{Sight, is_open};
 
 /// Sequences for each profile.
@@ -272,4 +274,42 @@ fn a_plain_piv_card_is_what_the_model_says() {
             "Personalize: ! not as delivered",
         ],
     );
+}
+
+/// What the session does after it has locked the token uses the card: a reset then is
+/// another's.
+fn hold_before_a_reset(steps: Vec<Step>) {
+    let profile = Profile::Crescendo2300;
+    let mut script = Script(steps);
+    script.0.extend([
+        Step::OtherResets,
+        Step::OtherVerifiesRight,
+        Step::RefreshPinStatus,
+    ]);
+    if let Err(error) = hold(profile, &script, &fresh(profile)) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn another_s_reset_after_secrets_that_were_not_taken_is_seen() {
+    let setup = Setup {
+        before: Before::Delivery,
+        pin: Given::Text("271828"),
+        recovery: RecoveryPlace::Nowhere,
+        policy: Named("delivery", Policy::DELIVERY),
+        erase_first: None,
+        takes: false,
+    };
+    hold_before_a_reset(vec![Step::Personalize(setup, LastTry::Spare)]);
+}
+
+#[test]
+fn another_s_reset_after_a_secret_of_the_host_was_shown_is_seen() {
+    let keep = Keep::Puk(Given::Text("12345678"));
+    let (pin, last) = (Given::Present, LastTry::Spare);
+    hold_before_a_reset(vec![
+        Step::KeepRecovery(pin, RecoveryPlace::Host, keep, last),
+        Step::ViewPuk(pin, last),
+    ]);
 }

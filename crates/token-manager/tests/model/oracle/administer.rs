@@ -125,9 +125,14 @@ impl Model {
         self.may_try_puk(last)?;
         self.verify(&old, last)?;
         let fixed = setup.policy.1.challenge == ChallengeType::Static;
+        let was_fixed = self.policy.challenge == ChallengeType::Static;
         if fixed {
             // The token draws it, for the unlock code.
             self.policy.challenge = ChallengeType::Static;
+        }
+        // The new key's unlock code is of a challenge that was asked for, or there is none.
+        if !self.is_piv() && (!fixed || was_fixed) {
+            self.begin();
         }
         if !setup.takes {
             return Err("not taken".to_owned());
@@ -193,7 +198,11 @@ impl Model {
             match secret {
                 Secret::Key(key) => self.set_admin(key.clone()),
                 Secret::Puk(puk) => {
-                    self.present_puk(old_puk)?;
+                    let presented = self.present_puk(old_puk);
+                    if presented.is_err() {
+                        self.lock();
+                    }
+                    presented?;
                     self.puk = Some((puk.clone(), self.limit()));
                 }
             }

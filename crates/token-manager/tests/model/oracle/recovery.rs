@@ -121,6 +121,10 @@ impl Model {
             &self.kept.token
         };
         let secret = secret.clone().ok_or("unavailable")?;
+        if on_host {
+            // What speaks against it is asked of the token.
+            self.begin();
+        }
         let holds = match &secret {
             Secret::Puk(_) => !self.kept.puk_outdated,
             // Nobody can ask a plain PIV card.
@@ -129,6 +133,9 @@ impl Model {
         };
         if !holds {
             return Err("unavailable".to_owned());
+        }
+        if matches!(secret, Secret::Key(_)) {
+            self.lock();
         }
         if !on_host {
             self.kept.place = Some(RecoveryPlace::Token);
