@@ -108,7 +108,7 @@ fn main() -> Result<()> {
     set_policy(&mut token, &pin, |policy| policy.force_change = true)?;
     match token.authenticate(PinEntry::Typed(&pin), LastTry::Spare) {
         Err(ActionError::NotSent(NotSent::ForcePinChange { .. })) => {
-            println!("  the PIN opens nothing")
+            println!("  the PIN opens nothing");
         }
         _ => bail!("the PIN should have to be changed first"),
     }
