@@ -185,6 +185,13 @@ impl Capability {
         self == Self::Available
     }
 
+    /// What stands in the way of whoever has the PIN: as [`reason`](Self::reason), but that
+    /// the PIN has to be verified is none, since whoever acts brings it.
+    pub fn obstacle(self) -> Option<Reason> {
+        let reason = self.reason();
+        reason.filter(|reason| *reason != Reason::NeedsAuthentication)
+    }
+
     /// Why not, or why it is not known.
     pub fn reason(self) -> Option<Reason> {
         match self {

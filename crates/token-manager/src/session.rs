@@ -15,7 +15,7 @@ pub use self::effects::about_to_send;
 pub(crate) use self::job::Job;
 use self::steps::Steps;
 
-use crate::capability::{Action, Capability, Reason};
+use crate::capability::{Action, Reason};
 use crate::error::{LoadError, Unreadable};
 use crate::failure::{ActionError, NotSent};
 use crate::load::load;
@@ -426,22 +426,20 @@ impl Session {
     /// virtual contact interface; [`ActionError::NotSent`] with [`NotSent::Blocked`] if
     /// the PIN is known to be blocked.
     pub fn ensure(&self, action: Action) -> Result<(), ActionError> {
-        match self.token.capabilities.get(action) {
-            Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => Ok(()),
-            Capability::Unavailable(Reason::PinBlocked) => {
-                let secret = self.token.blocked_pin(action);
-                Err(NotSent::Blocked { secret }.into())
-            }
-            Capability::Unavailable(reason) | Capability::Unknown(reason) => {
-                Err(match &self.token.vci {
-                    VciState::Closed(why) if self.token.vci.obstacle() == Some(reason) => {
-                        let source = why.clone();
-                        ActionError::Vci { action, source }
-                    }
-                    _ => ActionError::Unavailable { action, reason },
-                })
-            }
+        let Some(reason) = self.token.capabilities.get(action).obstacle() else {
+            return Ok(());
+        };
+        if reason == Reason::PinBlocked {
+            let secret = self.token.blocked_pin(action);
+            return Err(NotSent::Blocked { secret }.into());
         }
+        Err(match &self.token.vci {
+            VciState::Closed(why) if self.token.vci.obstacle() == Some(reason) => {
+                let source = why.clone();
+                ActionError::Vci { action, source }
+            }
+            _ => ActionError::Unavailable { action, reason },
+        })
     }
 
     pub(crate) fn family(&self) -> Option<Family> {

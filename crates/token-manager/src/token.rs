@@ -301,6 +301,12 @@ impl Token {
         }
     }
 
+    /// Whether what is kept in this place is written with the card management key (9B): on a
+    /// plain PIV card, where a Crescendo takes the PIN.
+    pub fn takes_management_key(&self, place: RecoveryPlace) -> bool {
+        self.identity.family == TokenFamily::Piv && place == RecoveryPlace::Token
+    }
+
     /// The data object with this tag, if it was read or listed.
     pub fn object(&self, tag: ObjectTag) -> Option<&ObjectEntry> {
         self.objects.iter().find(|object| object.tag == tag)

@@ -16,20 +16,13 @@ impl Token {
     /// state, and what [`content_warnings`](Self::content_warnings) has. They may name what
     /// the card has named: make them safe before they go to a terminal.
     pub fn warnings(&self, now: SystemTime) -> Vec<String> {
-        let pin = match &self.pin.status {
-            PinStatus::TriesLeft(1) => Some("one PIN try left"),
-            PinStatus::Blocked => Some("PIN blocked"),
-            PinStatus::NotSet => Some("no PIN set"),
-            _ => None,
-        };
-        let mut warnings: Vec<String> = pin.into_iter().map(str::to_owned).collect();
+        let mut warnings: Vec<String> = self.pin_warning().map(str::to_owned).into_iter().collect();
         warnings.extend(self.content_warnings(now));
         warnings
     }
 
     /// The same without what the PIN's state says by itself: an action that was not
-    /// finished, a PIN change that is waiting, what is wrong with certificates, and what
-    /// could not be read.
+    /// finished, a PIN change that is waiting, and [`faults`](Self::faults).
     pub fn content_warnings(&self, now: SystemTime) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(journal) = &self.unfinished {
@@ -38,6 +31,23 @@ impl Token {
         if self.wants_pin_change() {
             warnings.push("the PIN has to be changed".to_owned());
         }
+        warnings.extend(self.faults(now));
+        warnings
+    }
+
+    /// What of the PIN's state a person should know at a glance.
+    pub fn pin_warning(&self) -> Option<&'static str> {
+        match &self.pin.status {
+            PinStatus::TriesLeft(1) => Some("one PIN try left"),
+            PinStatus::Blocked => Some("PIN blocked"),
+            PinStatus::NotSet => Some("no PIN set"),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with certificates, and what could not be read.
+    pub fn faults(&self, now: SystemTime) -> Vec<String> {
+        let mut warnings = Vec::new();
         for entry in &self.certificates {
             let place = entry.place();
             match &entry.state {

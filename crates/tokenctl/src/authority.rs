@@ -7,9 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use crescendo_ext::xauth::XauthKey;
 use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
 use piv_apdu::secret::Pin;
-use token_manager::{
-    ActionError, Authority, LastTry, PinEntry, RecoveryPlace, Session, TokenFamily,
-};
+use token_manager::{ActionError, Authority, LastTry, PinEntry, RecoveryPlace, Session};
 
 use crate::commands::pin;
 use crate::error::{Kind, Report, Result};
@@ -228,8 +226,7 @@ impl ManagementArgs {
         session: &Session,
         place: RecoveryPlace,
     ) -> Result<Option<ManagementKey>> {
-        let wanted =
-            session.token().identity.family == TokenFamily::Piv && place == RecoveryPlace::Token;
+        let wanted = session.token().takes_management_key(place);
         wanted.then(|| self.read()).transpose()
     }
 

@@ -10,6 +10,7 @@ use token_profile::{Alphabet, ChallengeType, ManagementProfile, OBJECT_TAG, Poli
 
 use super::authenticate::verify;
 use super::entry::PinEntry;
+use super::rules::PolicyRule;
 use crate::capability::{Action, Capability, Reason};
 use crate::failure::{ActionError, Aftermath, PolicyRefusal};
 use crate::pin::{PinStatus, PolicySource};
@@ -18,16 +19,6 @@ use crate::session::{Job, LastTry, Session};
 use crate::token::ProfileState;
 
 const WRITE_RECORD: &str = "write-record";
-
-/// The parts of a policy, as the actions that change them.
-const PARTS: [Action; 6] = [
-    Action::UpdatePinLength,
-    Action::UpdatePinAlphabet,
-    Action::UpdateForcePinChange,
-    Action::UpdateChallengeType,
-    Action::UpdateWeakPinControl,
-    Action::UpdateFidoSharedPin,
-];
 
 /// Who makes a rule of the PIN policy hold on a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,7 +99,9 @@ impl Session {
             }
             part => self.enforcer(part),
         };
-        PARTS.map(|part| (part, enforcer(part))).to_vec()
+        PolicyRule::ACTIONS
+            .map(|part| (part, enforcer(part)))
+            .to_vec()
     }
 
     /// Who enforces a part of the token management profile.
@@ -320,7 +313,7 @@ pub(crate) fn write_profile(
 }
 
 fn changes(from: &Policy, to: &Policy) -> Vec<Action> {
-    let mut changed = PARTS.to_vec();
+    let mut changed = PolicyRule::ACTIONS.to_vec();
     changed.retain(|part| value(*part, from) != value(*part, to));
     changed
 }

@@ -27,6 +27,16 @@ pub struct PolicyRule {
 }
 
 impl PolicyRule {
+    /// The rules of a policy, as the actions that set them.
+    pub const ACTIONS: [Action; 6] = [
+        Action::UpdatePinLength,
+        Action::UpdatePinAlphabet,
+        Action::UpdateForcePinChange,
+        Action::UpdateChallengeType,
+        Action::UpdateWeakPinControl,
+        Action::UpdateFidoSharedPin,
+    ];
+
     /// What the value means, as a sentence without a full stop. Whether it holds is
     /// [`enforcer`](Self::enforcer)'s to say.
     pub fn meaning(&self) -> &str {
@@ -41,10 +51,7 @@ impl PolicyRule {
     /// Why it can't be set; `None` if it can. That it takes the PIN is no reason: whoever
     /// sets it gives that.
     pub fn refusal(&self) -> Option<Reason> {
-        match self.capability {
-            Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => None,
-            Capability::Unavailable(reason) | Capability::Unknown(reason) => Some(reason),
-        }
+        self.capability.obstacle()
     }
 }
 
