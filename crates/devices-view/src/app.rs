@@ -55,7 +55,7 @@ pub struct DevicesView {
     suspend: Suspend,
     /// Kept until all is locked.
     going_to_sleep: Vec<Told>,
-    /// The token that the title bar is about.
+    /// The token that the title bar is about: its reader, and its stay there.
     selected: Option<(String, u64)>,
     /// Whether its content is shown.
     shows_content: bool,
@@ -93,8 +93,8 @@ impl DevicesView {
     }
 
     fn selected(&self) -> Option<&Device> {
-        let (reader, stay) = self.selected.as_ref()?;
-        self.devices.get(reader, *stay)
+        let (_, stay) = self.selected.as_ref()?;
+        self.devices.get(*stay)
     }
 
     /// What happened since the last frame.
@@ -120,18 +120,12 @@ impl DevicesView {
     /// The token that is meant once the one before it is gone: what lies in its reader now, or
     /// the only one. Where there is a choice it is the person's.
     fn next_selected(&self) -> Option<(String, u64)> {
-        let before = self.selected.as_ref().map(|(reader, _)| reader);
         let mut devices = self.devices.iter();
-        let device = match before {
-            Some(reader) if devices.len() > 1 => devices.find(|it| it.reader == *reader),
-            _ => devices.next(),
-        };
-        match device {
-            Some(device) => Some((device.reader.clone(), device.stay)),
-            None => self
-                .selected
-                .clone()
-                .filter(|_| self.devices.iter().len() > 0),
+        match &self.selected {
+            Some(before) if devices.len() > 1 => devices
+                .find(|device| device.reader == before.0)
+                .map_or_else(|| Some(before.clone()), |device| Some(device.place())),
+            _ => devices.next().map(Device::place),
         }
     }
 
@@ -234,7 +228,7 @@ impl DevicesView {
             .truncate()
             .show_ui(ui, |ui| {
                 for device in self.devices.iter() {
-                    let value = Some((device.reader.clone(), device.stay));
+                    let value = Some(device.place());
                     let name = format!("{} in {}", device.name(), device.reader_name());
                     ui.selectable_value(&mut selected, value, name);
                 }
@@ -259,62 +253,48 @@ impl DevicesView {
         } else {
             let name = format!("Locked: authenticate to {}", device.name());
             if icon_button(ui, icons::ICON_LOCK, &name, palette.bad).clicked() {
-                let (reader, stay) = (device.reader.clone(), device.stay);
-                self.open(ui.ctx(), &reader, stay, Action::Authenticate);
+                self.open(ui.ctx(), device.stay, Action::Authenticate);
             }
         }
     }
 
-    fn open(&mut self, context: &egui::Context, reader: &str, stay: u64, action: Action) {
+    fn open(&mut self, context: &egui::Context, stay: u64, action: Action) {
         if action == Action::ClearCache {
-            self.devices.clear_cache(reader, stay);
+            self.devices.clear_cache(stay);
         } else if let Some(dialog) = dialogs::of(action) {
-            self.show(context, reader, stay, dialog);
+            self.show(context, stay, dialog);
         }
     }
 
-    fn show(&mut self, context: &egui::Context, reader: &str, stay: u64, dialog: Box<dyn Dialog>) {
-        if let Some(device) = self.devices.get(reader, stay) {
+    fn show(&mut self, context: &egui::Context, stay: u64, dialog: Box<dyn Dialog>) {
+        if let Some(device) = self.devices.get(stay) {
             self.dialog = Open::new(dialog, device, context);
         }
     }
 
-    fn choose(&mut self, context: &egui::Context, chosen: Chosen) {
+    fn choose(&mut self, context: &egui::Context, stay: u64, chosen: Chosen) {
+        let Some(device) = self.devices.get(stay) else {
+            return;
+        };
+        let place = device.place();
         match chosen {
-            Chosen::Content { reader, stay } => {
-                self.selected = Some((reader, stay));
-                self.shows_content = true;
-            }
-            Chosen::Action {
-                reader,
-                stay,
-                action,
-            } => {
-                self.open(context, &reader, stay, action);
-                self.selected = Some((reader, stay));
-            }
-            Chosen::PairingCode { reader, stay } => {
-                let dialog = Box::<EnterPairingCode>::default();
-                self.show(context, &reader, stay, dialog);
-                self.selected = Some((reader, stay));
-            }
-            Chosen::ReadAgain { reader, stay } => {
-                if let Some(device) = self.devices.get(&reader, stay) {
-                    device.worker.read_again();
-                }
-            }
+            Chosen::ReadAgain => return device.worker.read_again(),
+            Chosen::Content => self.shows_content = true,
+            Chosen::Action(action) => self.open(context, stay, action),
+            Chosen::PairingCode => self.show(context, stay, Box::<EnterPairingCode>::default()),
         }
+        self.selected = Some(place);
     }
 
     fn dialogs(&mut self, context: &egui::Context) {
         if let Some(open) = &mut self.dialog {
-            let (reader, stay) = open.place();
+            let stay = open.stay();
             match open.show(context, &self.devices, &self.tools) {
                 Flow::Stay => {}
                 Flow::Close => self.close_dialog(),
                 Flow::Open(action) => {
                     self.close_dialog();
-                    self.open(context, &reader, stay, action);
+                    self.open(context, stay, action);
                 }
             }
         }
@@ -342,13 +322,13 @@ impl DevicesView {
 
     fn page(&mut self, ui: &mut Ui) {
         let selected = self.selected.as_ref().filter(|_| self.shows_content);
-        let device = selected.and_then(|(reader, stay)| self.devices.get(reader, *stay));
+        let device = selected.and_then(|(_, stay)| self.devices.get(*stay));
         if let Some(device) = device
             && let Some(snapshot) = &device.snapshot
         {
             self.content.ui(ui, device, snapshot);
-        } else if let Some(chosen) = tiles::ui(ui, &self.devices, self.config.is_virtual) {
-            self.choose(ui.ctx(), chosen);
+        } else if let Some((stay, chosen)) = tiles::ui(ui, &self.devices, self.config.is_virtual) {
+            self.choose(ui.ctx(), stay, chosen);
         }
     }
 }

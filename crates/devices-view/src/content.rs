@@ -6,7 +6,7 @@ mod export;
 
 use std::time::SystemTime;
 
-use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, Ui};
+use eframe::egui::{self, RichText, Ui};
 use token_desktop::safe;
 use token_manager::Token;
 
@@ -14,7 +14,7 @@ use self::export::Export;
 use crate::devices::Device;
 use crate::theme::{Palette, UNIT};
 use crate::tiles;
-use crate::widgets::{Notice, card_name, notice};
+use crate::widgets::{Notice, card_name, notice, surface};
 use crate::work::Snapshot;
 
 /// What the page remembers from one frame to the next.
@@ -57,22 +57,15 @@ fn problems(ui: &mut Ui, token: &Token) {
 /// A part of the page, with its name above.
 fn section(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui)) {
     let name = card_name(name);
-    let palette = Palette::of(ui.ctx());
     let title = ui.label(RichText::new(&name).size(16.0).strong());
     ui.ctx().accesskit_node_builder(title.id, |node| {
         node.set_role(egui::accesskit::Role::Heading);
         node.set_label(name);
     });
-    Frame::new()
-        .fill(palette.surface)
-        .stroke(Stroke::new(1.0, palette.line))
-        .corner_radius(CornerRadius::same(12))
-        .inner_margin(Margin::same(16))
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.spacing_mut().item_spacing.y = 6.0;
-            add(ui);
-        });
+    surface(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 6.0;
+        add(ui);
+    });
 }
 
 /// A name and its value; the value wraps.

@@ -18,7 +18,7 @@ use crate::work::{News, Snapshot, Window, Worker, wait_for_threads};
 pub(crate) struct Device {
     /// The reader's name.
     pub(crate) reader: String,
-    /// Tells this stay from others in the same reader.
+    /// Tells this stay from all others, in whichever reader.
     pub(crate) stay: u64,
     /// Its answer to reset; `None` if it gave none.
     pub(crate) atr: Option<Atr>,
@@ -54,6 +54,11 @@ impl Device {
             .unwrap_or_else(|| "Smart card".to_owned())
     }
 
+    /// Its reader, and its stay there.
+    pub(crate) fn place(&self) -> (String, u64) {
+        (self.reader.clone(), self.stay)
+    }
+
     /// The reader's name, to be shown.
     pub(crate) fn reader_name(&self) -> Cow<'_, str> {
         safe(&self.reader)
@@ -81,7 +86,7 @@ pub(crate) struct Devices {
     manager: Manager,
     /// `None` only when the window closes.
     window: Option<Window>,
-    news: Receiver<(String, u64, News)>,
+    news: Receiver<(u64, News)>,
     readers: BTreeSet<String>,
     present: Vec<Device>,
     next_stay: u64,
@@ -99,11 +104,7 @@ pub(crate) enum Trouble {
 }
 
 impl Devices {
-    pub(crate) fn new(
-        manager: Manager,
-        window: Window,
-        news: Receiver<(String, u64, News)>,
-    ) -> Self {
+    pub(crate) fn new(manager: Manager, window: Window, news: Receiver<(u64, News)>) -> Self {
         Self {
             manager,
             window: Some(window),
@@ -126,9 +127,12 @@ impl Devices {
     }
 
     /// The token in this stay, if it is still there.
-    pub(crate) fn get(&self, reader: &str, stay: u64) -> Option<&Device> {
-        let mut devices = self.present.iter();
-        devices.find(|device| device.reader == reader && device.stay == stay)
+    pub(crate) fn get(&self, stay: u64) -> Option<&Device> {
+        self.present.iter().find(|device| device.stay == stay)
+    }
+
+    fn get_mut(&mut self, stay: u64) -> Option<&mut Device> {
+        self.present.iter_mut().find(|device| device.stay == stay)
     }
 
     /// What a reader or the service has done.
@@ -184,10 +188,8 @@ impl Devices {
 
     /// Takes in what the threads have told since.
     pub(crate) fn listen(&mut self) {
-        while let Ok((reader, stay, news)) = self.news.try_recv() {
-            let mut devices = self.present.iter_mut();
-            let known = devices.find(|device| device.reader == reader && device.stay == stay);
-            if let Some(device) = known {
+        while let Ok((stay, news)) = self.news.try_recv() {
+            if let Some(device) = self.get_mut(stay) {
                 device.take(news);
             }
         }
@@ -199,11 +201,9 @@ impl Devices {
     }
 
     /// Forgets what is remembered of a token, and reads it anew.
-    pub(crate) fn clear_cache(&mut self, reader: &str, stay: u64) {
-        let mut devices = self.present.iter_mut();
-        let meant = devices.find(|device| device.reader == reader && device.stay == stay);
-        if let Some(device) = meant {
-            let cache = self.manager.options().cache.clone();
+    pub(crate) fn clear_cache(&mut self, stay: u64) {
+        let cache = self.manager.options().cache.clone();
+        if let Some(device) = self.get_mut(stay) {
             device.clearing.begin(&device.worker, cache);
         }
     }

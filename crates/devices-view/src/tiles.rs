@@ -2,36 +2,31 @@
 
 use std::time::SystemTime;
 
-use eframe::egui::{
-    self, Align, CornerRadius, Frame, Layout, Margin, RichText, Role, Stroke, Ui, WidgetInfo,
-};
+use eframe::egui::{self, Align, Layout, RichText, Role, Ui, WidgetInfo};
 use egui_material_icons::{MaterialIcon, icons};
 use pcsc_transport::Interface;
 use token_desktop::safe;
-use token_manager::{Action, Reason, Token};
+use token_manager::{Action, PolicyRule, Reason, Token};
 
 use crate::devices::{Device, Devices, Trouble};
-use crate::dialogs::{parts, possible, wanted_code};
+use crate::dialogs::{parts, wanted_code};
 use crate::theme::{Palette, UNIT};
 use crate::widgets::{
     Notice, capital, describe, icon_button, notice, picture, primary, progress, quiet, remark,
-    sentence,
+    sentence, surface,
 };
 
-/// What a person has chosen.
+/// What a person has chosen to do with a token.
+#[derive(Clone, Copy)]
 pub(crate) enum Chosen {
-    /// To see the token's content.
-    Content { reader: String, stay: u64 },
-    /// To do something with it.
-    Action {
-        reader: String,
-        stay: u64,
-        action: Action,
-    },
+    /// To see its content.
+    Content,
+    /// To do this.
+    Action(Action),
     /// To enter its pairing code.
-    PairingCode { reader: String, stay: u64 },
+    PairingCode,
     /// To read it again.
-    ReadAgain { reader: String, stay: u64 },
+    ReadAgain,
 }
 
 /// What stands in the menu, in this order, with its name there.
@@ -43,24 +38,14 @@ const MENU: &[(&[Action], &str)] = &[
     ),
     (&[Action::ViewPuk], "View PUK…"),
     (&[Action::RetrievePairingCode], "Retrieve pairing code…"),
-    (
-        &[
-            Action::UpdatePinLength,
-            Action::UpdatePinAlphabet,
-            Action::UpdateForcePinChange,
-            Action::UpdateChallengeType,
-            Action::UpdateWeakPinControl,
-            Action::UpdateFidoSharedPin,
-        ],
-        "Update PIN policies…",
-    ),
+    (&PolicyRule::ACTIONS, "Update PIN policies…"),
     (&[Action::ClearCache], "Clear cache"),
     (&[Action::Recycle], "Recycle device…"),
     (&[Action::Personalize], "Personalize…"),
 ];
 
 /// Draws the page.
-pub(crate) fn ui(ui: &mut Ui, devices: &Devices, is_virtual: bool) -> Option<Chosen> {
+pub(crate) fn ui(ui: &mut Ui, devices: &Devices, is_virtual: bool) -> Option<(u64, Chosen)> {
     if let Some(trouble) = &devices.trouble {
         let (what, next) = trouble_text(trouble);
         empty(ui, icons::ICON_ERROR, what, &next);
@@ -97,7 +82,9 @@ pub(crate) fn ui(ui: &mut Ui, devices: &Devices, is_virtual: bool) -> Option<Cho
             for device in row {
                 ui.allocate_ui(egui::vec2(tile_width, 0.0), |ui| {
                     ui.vertical(|ui| {
-                        chosen = tile(ui, device).or(chosen.take());
+                        if let Some(choice) = tile(ui, device) {
+                            chosen = Some((device.stay, choice));
+                        }
                     });
                 });
             }
@@ -137,80 +124,55 @@ fn empty(ui: &mut Ui, what_icon: MaterialIcon, what: &str, next: &str) {
 fn tile(ui: &mut Ui, device: &Device) -> Option<Chosen> {
     let palette = Palette::of(ui.ctx());
     let mut chosen = None;
-    let at = || (device.reader.clone(), device.stay);
-    Frame::new()
-        .fill(palette.surface)
-        .stroke(Stroke::new(1.0, palette.line))
-        .corner_radius(CornerRadius::same(12))
-        .inner_margin(Margin::same(16))
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.horizontal_top(|ui| {
-                picture(ui, face(device), 32.0, palette.accent);
-                // The menu first: the texts get the width that it leaves.
-                ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-                    if let Some(action) = menu(ui, device) {
-                        let (reader, stay) = at();
-                        chosen = Some(Chosen::Action {
-                            reader,
-                            stay,
-                            action,
-                        });
-                    }
-                    ui.with_layout(Layout::top_down(Align::Min), |ui| {
-                        ui.spacing_mut().item_spacing.y = 2.0;
-                        ui.label(RichText::new(device.name()).size(16.0).strong());
-                        quiet(ui, place(device));
-                    });
+    surface(ui, |ui| {
+        ui.horizontal_top(|ui| {
+            picture(ui, face(device), 32.0, palette.accent);
+            // The menu first: the texts get the width that it leaves.
+            ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+                if let Some(action) = menu(ui, device) {
+                    chosen = Some(Chosen::Action(action));
+                }
+                ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                    ui.spacing_mut().item_spacing.y = 2.0;
+                    ui.label(RichText::new(device.name()).size(16.0).strong());
+                    quiet(ui, place(device));
                 });
             });
-            state(ui, device);
-            if let Some(token) = device.token() {
-                warnings(ui, token);
-                if token.wants_pin_change() && ui.button("Change PIN now…").clicked() {
-                    let ((reader, stay), action) = (at(), Action::ChangePin);
-                    chosen = Some(Chosen::Action {
-                        reader,
-                        stay,
-                        action,
-                    });
+        });
+        state(ui, device);
+        if let Some(token) = device.token() {
+            warnings(ui, token);
+            if token.wants_pin_change() && ui.button("Change PIN now…").clicked() {
+                chosen = Some(Chosen::Action(Action::ChangePin));
+            }
+        }
+        device.clearing.ui(ui);
+        ui.horizontal(|ui| {
+            let name = format!("Content of {} in {}", device.name(), device.reader_name());
+            let is_there = device.snapshot.is_some();
+            let shows = ui.add_enabled(is_there, egui::Button::new("Content"));
+            shows.widget_info(|| WidgetInfo::labeled(Role::Button, is_there, &name));
+            if shows.clicked() {
+                chosen = Some(Chosen::Content);
+            }
+            let wants_code = device.token().and_then(wanted_code).is_some();
+            if wants_code && ui.button("Enter pairing code…").clicked() {
+                chosen = Some(Chosen::PairingCode);
+            }
+            if let Some(action) = device.token().and_then(unfinished) {
+                let name = format!("Resume {action}");
+                let may = device
+                    .token()
+                    .is_some_and(|token| obstacle(token, action).is_none());
+                if primary(ui, &name, may && !device.is_read).clicked() {
+                    chosen = Some(Chosen::Action(action));
                 }
             }
-            device.clearing.ui(ui);
-            ui.horizontal(|ui| {
-                let name = format!("Content of {} in {}", device.name(), device.reader_name());
-                let is_there = device.snapshot.is_some();
-                let shows = ui.add_enabled(is_there, egui::Button::new("Content"));
-                shows.widget_info(|| WidgetInfo::labeled(Role::Button, is_there, &name));
-                if shows.clicked() {
-                    let (reader, stay) = at();
-                    chosen = Some(Chosen::Content { reader, stay });
-                }
-                let wants_code = device.token().and_then(wanted_code).is_some();
-                if wants_code && ui.button("Enter pairing code…").clicked() {
-                    let (reader, stay) = at();
-                    chosen = Some(Chosen::PairingCode { reader, stay });
-                }
-                if let Some(action) = device.token().and_then(unfinished) {
-                    let name = format!("Resume {action}");
-                    let may = device
-                        .token()
-                        .is_some_and(|token| possible(token, action).is_ok());
-                    if primary(ui, &name, may && !device.is_read).clicked() {
-                        let (reader, stay) = at();
-                        chosen = Some(Chosen::Action {
-                            reader,
-                            stay,
-                            action,
-                        });
-                    }
-                }
-                if device.error.is_some() && ui.button("Read again").clicked() {
-                    let (reader, stay) = at();
-                    chosen = Some(Chosen::ReadAgain { reader, stay });
-                }
-            });
+            if device.error.is_some() && ui.button("Read again").clicked() {
+                chosen = Some(Chosen::ReadAgain);
+            }
         });
+    });
     chosen
 }
 
@@ -281,22 +243,13 @@ fn warnings(ui: &mut Ui, token: &Token) {
     if let Some(why) = wanted_code(token) {
         remark(ui, Notice::Info, &why.to_string());
     }
-    let others: Vec<_> = token
-        .warnings(SystemTime::now())
-        .into_iter()
-        .filter(|warning| !is_shown_already(token, warning))
-        .collect();
+    let mut others: Vec<_> = token.pin_warning().map(str::to_owned).into_iter().collect();
+    others.extend(token.faults(SystemTime::now()));
     if !others.is_empty() {
         let text =
             RichText::new(capital(&safe(&others.join(", ")))).color(Palette::of(ui.ctx()).warning);
         ui.add(egui::Label::new(text).wrap());
     }
-}
-
-/// The two that have a notice of their own.
-fn is_shown_already(token: &Token, warning: &str) -> bool {
-    token.wants_pin_change() && warning == "the PIN has to be changed"
-        || token.unfinished.is_some() && warning.ends_with("not finished")
 }
 
 /// The action of several steps that did not come to its end.
@@ -339,11 +292,14 @@ fn menu(ui: &mut Ui, device: &Device) -> Option<Action> {
 
 /// The first of these that can be done, or why the first can't.
 fn best(token: &Token, actions: &[Action]) -> (Action, Option<Reason>) {
-    let why = |action: Action| possible(token, action).err();
-    let can = actions.iter().find(|action| why(**action).is_none());
+    let can = actions.iter().find(|it| obstacle(token, **it).is_none());
     let action = can
         .or(actions.first())
         .copied()
         .unwrap_or(Action::ReadContent);
-    (action, why(action))
+    (action, obstacle(token, action))
+}
+
+fn obstacle(token: &Token, action: Action) -> Option<Reason> {
+    token.capabilities.get(action).obstacle()
 }

@@ -6,17 +6,17 @@
 //! for the first of them and closed when the window says that it is done with the token: a
 //! token that nobody works with is left to other programs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use eframe::egui;
 use piv_apdu::secret::Pin;
 use token_manager::{
-    ActionError, Authenticated, Freshness, LastTry, Manager, PinEntry, Plan, RecoverySecret,
-    Session, StepReport, Token,
+    ActionError, Authenticated, Freshness, LastTry, LoadOptions, Manager, PinEntry, Plan,
+    RecoverySecret, Session, StepReport, Token,
 };
 
 /// A token as a thread last saw it, with what only a session tells of it.
@@ -74,11 +74,11 @@ pub(crate) enum News {
 #[derive(Clone)]
 pub(crate) struct Window {
     context: egui::Context,
-    news: Sender<(String, u64, News)>,
+    news: Sender<(u64, News)>,
 }
 
 impl Window {
-    pub(crate) fn new(context: egui::Context) -> (Self, Receiver<(String, u64, News)>) {
+    pub(crate) fn new(context: egui::Context) -> (Self, Receiver<(u64, News)>) {
         let (news, receiver) = mpsc::channel();
         (Self { context, news }, receiver)
     }
@@ -90,7 +90,7 @@ impl Window {
 
 /// Waits until the threads are gone that had this receiver's senders, and have locked their
 /// tokens; not for longer than a person would.
-pub(crate) fn wait_for_threads(news: &Receiver<(String, u64, News)>) {
+pub(crate) fn wait_for_threads(news: &Receiver<(u64, News)>) {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
         match news.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -279,13 +279,7 @@ impl Worker {
         self.order(Order::Work(Box::new(move |session| {
             let result = session.and_then(|session| {
                 let steps = teller.clone();
-                let steps = Mutex::new(steps);
-                session.watch_steps(move |report| {
-                    steps
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .step(report);
-                });
+                session.watch_steps(move |report| steps.step(report));
                 act(session, &teller)
             });
             teller.tell(Message::Done(result));
@@ -378,17 +372,21 @@ impl Desk {
 
     fn tell(&self, news: News) {
         // Without a window the orders end, too.
-        let _ = self
-            .window
-            .news
-            .send((self.reader.clone(), self.stay, news));
+        let _ = self.window.news.send((self.stay, news));
         self.window.context.request_repaint();
     }
 
-    /// A manager that reads tokens so.
-    fn reading(&self, freshness: Freshness) -> Manager {
-        let options = self.manager.options().clone().with_freshness(freshness);
-        self.manager.clone().with_options(options)
+    /// How tokens are read.
+    fn options(&self, freshness: Freshness) -> LoadOptions {
+        self.manager.options().clone().with_freshness(freshness)
+    }
+
+    /// Opens a session, reading the token so.
+    fn open(&self, options: LoadOptions) -> Result<Session, ActionError> {
+        self.manager
+            .clone()
+            .with_options(options)
+            .open(&self.reader)
     }
 
     fn look(&self, freshness: Freshness, held: Option<&mut Session>) {
@@ -399,12 +397,10 @@ impl Desk {
                 Err(error) => self.tell(News::Unreadable(error)),
             };
         }
-        let manager = self.reading(freshness);
-        let options = manager
-            .options()
-            .clone()
+        let options = self
+            .options(freshness)
             .with_cancel(Arc::clone(&self.cancel));
-        match manager.with_options(options).open(&self.reader) {
+        match self.open(options) {
             Ok(session) => {
                 let is_remembered = session.token().remembered.is_some();
                 self.tell(News::Seen(Snapshot::of(&session)));
@@ -420,7 +416,7 @@ impl Desk {
     /// The session, opened if there is none.
     fn session<'a>(&self, held: &'a mut Option<Session>) -> Result<&'a mut Session, ActionError> {
         if held.is_none() {
-            let session = self.reading(Freshness::Fresh).open(&self.reader)?;
+            let session = self.open(self.options(Freshness::Fresh))?;
             self.tell(News::Seen(Snapshot::of(&session)));
             *held = Some(session);
         }

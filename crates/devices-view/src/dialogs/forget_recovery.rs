@@ -3,7 +3,7 @@
 use eframe::egui::{RichText, Ui};
 use piv_apdu::management::ManagementKey;
 use piv_apdu::secret::Pin;
-use token_manager::{PinEntry, Plan, RecoveryPlace, TokenFamily};
+use token_manager::{PinEntry, Plan, RecoveryPlace};
 
 use super::management_key::ManagementKeyField;
 use super::{Flow, Reach, parts};
@@ -44,11 +44,11 @@ impl ForgetRecovery {
     pub(super) fn plan(reach: &Reach<'_>) -> Self {
         let mut planning = parts::Doing::default();
         planning.begin(reach.worker().run(|session, _| {
-            let on_token = session.record().recovery != Some(RecoveryPlace::Host);
-            let is_plain = session.token().identity.family == TokenFamily::Piv;
+            let on_host = session.record().recovery == Some(RecoveryPlace::Host);
+            let on_token = session.token().takes_management_key(RecoveryPlace::Token);
             Ok(Planned {
                 plan: session.plan_forget_recovery()?,
-                wants_key: on_token && is_plain,
+                wants_key: on_token && !on_host,
             })
         }));
         Self {

@@ -17,19 +17,19 @@ mod policy_form;
 mod recycle;
 mod steps;
 mod unblock;
+mod update_policies;
 mod view_puk;
 
 use std::sync::Arc;
-mod update_policies;
 
 use eframe::egui::{self, Ui};
 use token_desktop::PairingCodes;
-use token_manager::{Action, Capability, Reason, Token, TokenIdentity};
+use token_manager::{Action, PolicyRule, TokenIdentity};
 
 pub(crate) use self::enter_pairing_code::{EnterPairingCode, wanted_code};
 use crate::devices::{Device, Devices};
 use crate::lending::Lender;
-use crate::widgets::{Notice, notice};
+use crate::widgets::{Notice, notice, release_focus};
 use crate::work::{Snapshot, Worker};
 
 /// What a dialog can reach.
@@ -104,31 +104,18 @@ pub(crate) fn of(action: Action) -> Option<Box<dyn Dialog>> {
         }
         Action::ViewPuk => Box::<view_puk::ViewPuk>::default(),
         Action::RetrievePairingCode => Box::<pairing_code::RetrievePairingCode>::default(),
-        Action::UpdatePinLength
-        | Action::UpdatePinAlphabet
-        | Action::UpdateForcePinChange
-        | Action::UpdateChallengeType
-        | Action::UpdateWeakPinControl
-        | Action::UpdateFidoSharedPin => Box::<update_policies::UpdatePolicies>::default(),
+        rule if PolicyRule::ACTIONS.contains(&rule) => {
+            Box::<update_policies::UpdatePolicies>::default()
+        }
         Action::Recycle => Box::<recycle::Recycle>::default(),
         Action::Personalize => Box::<personalize::Personalize>::default(),
         _ => return None,
     })
 }
 
-/// Whether a token can do it, and if not, why. That it takes the PIN is no reason: the dialog
-/// asks for it.
-pub(crate) fn possible(token: &Token, action: Action) -> Result<(), Reason> {
-    match token.capabilities.get(action) {
-        Capability::Available | Capability::Unavailable(Reason::NeedsAuthentication) => Ok(()),
-        Capability::Unavailable(reason) | Capability::Unknown(reason) => Err(reason),
-    }
-}
-
 /// A dialog that is open, and the token it is about.
 pub(crate) struct Open {
     dialog: Box<dyn Dialog>,
-    reader: String,
     stay: u64,
     identity: TokenIdentity,
     /// The window was to be closed, and can't be yet.
@@ -144,24 +131,19 @@ impl Open {
     ) -> Option<Self> {
         let identity = device.token()?.identity.clone();
         device.worker.prepare();
-        // What has the focus lies behind the dialog, which gives it to its first field.
-        context.memory_mut(|memory| {
-            if let Some(behind) = memory.focused() {
-                memory.surrender_focus(behind);
-            }
-        });
+        // What has it lies behind the dialog.
+        release_focus(context);
         Some(Self {
             dialog,
-            reader: device.reader.clone(),
             stay: device.stay,
             identity,
             stays: false,
         })
     }
 
-    /// The token that it is about, and the stay that this is.
-    pub(crate) fn place(&self) -> (String, u64) {
-        (self.reader.clone(), self.stay)
+    /// The stay of the token that it is about.
+    pub(crate) fn stay(&self) -> u64 {
+        self.stay
     }
 
     /// Draws it over everything else. Whether it goes on.
@@ -192,7 +174,7 @@ impl Open {
     }
 
     fn is_there(&self, devices: &Devices) -> bool {
-        devices.get(&self.reader, self.stay).is_some()
+        devices.get(self.stay).is_some()
     }
 
     /// Shows no secret any more.
@@ -207,13 +189,13 @@ impl Open {
 
     /// Leaves the token to others.
     pub(crate) fn release(self, devices: &Devices) {
-        if let Some(device) = devices.get(&self.reader, self.stay) {
+        if let Some(device) = devices.get(self.stay) {
             device.worker.release();
         }
     }
 
     fn content(&mut self, ui: &mut Ui, devices: &Devices, tools: &Tools) -> Flow {
-        if let Some(device) = devices.get(&self.reader, self.stay)
+        if let Some(device) = devices.get(self.stay)
             && let Some(snapshot) = &device.snapshot
         {
             let reach = Reach {
@@ -247,7 +229,6 @@ impl Open {
             if parts::primary(ui, "Resume", back.is_some()).clicked()
                 && let Some(device) = back
             {
-                self.reader.clone_from(&device.reader);
                 self.stay = device.stay;
                 device.worker.prepare();
                 self.dialog.resume();

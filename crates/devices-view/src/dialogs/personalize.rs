@@ -18,7 +18,7 @@ use super::management_key::ManagementKeyField;
 use super::new_pin::NewPin;
 use super::{Dialog, Flow, Reach, parts, steps};
 use crate::theme::UNIT;
-use crate::widgets::{Notice, SecretField, destructive, notice, quiet};
+use crate::widgets::{Notice, SecretField, destructive, notice, quiet, release_focus};
 use crate::work::{Snapshot, Task};
 
 /// What is asked, in this order.
@@ -215,12 +215,7 @@ impl Personalize {
         self.is_turned = true;
         self.plan = None;
         self.planning.clear();
-        // The first field of the page gets it.
-        ui.memory_mut(|memory| {
-            if let Some(focused) = memory.focused() {
-                memory.surrender_focus(focused);
-            }
-        });
+        release_focus(ui.ctx());
     }
 
     /// Wipes what the card has called wrong, and goes to where it is typed: one more press

@@ -112,7 +112,7 @@ impl Unblock {
     /// The way that is taken; a choice where the token takes more than one.
     fn choose(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> UnblockWith {
         let token = &reach.snapshot.token;
-        let has = |action| super::possible(token, action).is_ok();
+        let has = |action| token.capabilities.get(action).obstacle().is_none();
         let mut ways = Vec::new();
         if has(Action::UnblockWithPuk) {
             ways.push((UnblockWith::Puk, "With the PUK"));

@@ -93,10 +93,33 @@ pub(crate) fn focus_ring(ui: &Ui, rect: Rect, gap: f32) {
     );
 }
 
+/// What lies on the page, over its whole width.
+pub(crate) fn surface(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    let palette = Palette::of(ui.ctx());
+    egui::Frame::new()
+        .fill(palette.surface)
+        .stroke(Stroke::new(1.0, palette.line))
+        .corner_radius(12.0)
+        .inner_margin(16.0)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            add(ui);
+        });
+}
+
 /// Text of less weight.
 pub(crate) fn quiet(ui: &mut Ui, text: impl Into<String>) -> Response {
     let color = Palette::of(ui.ctx()).quiet;
     ui.label(RichText::new(text).color(color))
+}
+
+/// Takes the focus from what has it: what is drawn next gives it to its first field.
+pub(crate) fn release_focus(context: &egui::Context) {
+    context.memory_mut(|memory| {
+        if let Some(focused) = memory.focused() {
+            memory.surrender_focus(focused);
+        }
+    });
 }
 
 /// Says what a thing is to a screen reader, besides its name.

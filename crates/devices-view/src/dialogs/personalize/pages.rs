@@ -1,8 +1,8 @@
 //! What each page asks.
 
 use eframe::egui::Ui;
+use token_manager::RecoveryPlace;
 use token_manager::token_profile::Policy;
-use token_manager::{RecoveryPlace, TokenFamily};
 
 use super::super::policy_form::{self, Purpose};
 use super::super::{Reach, erasure, parts, steps};
@@ -46,8 +46,7 @@ impl Personalize {
 
     /// Whether it takes the card management key to keep it there.
     pub(super) fn wants_management(&self, snapshot: &Snapshot) -> bool {
-        let is_piv = snapshot.token.identity.family == TokenFamily::Piv;
-        is_piv && self.place(snapshot) == RecoveryPlace::Token
+        snapshot.token.takes_management_key(self.place(snapshot))
     }
 
     /// Draws the page that is open.
