@@ -41,6 +41,17 @@ fn choose_pin(desk: &mut Desk, place: &str) {
     desk.set(place);
 }
 
+/// Sets up a token that is as delivered, as far as its first new secret.
+fn start(desk: &mut Desk) {
+    desk.pick("Personalize…");
+    for _ in 0..3 {
+        desk.press("Next");
+    }
+    choose_pin(desk, "Nowhere besides");
+    desk.press("Next");
+    desk.press("Start");
+}
+
 /// Tries all that would leave a page with a new secret.
 fn can_t_be_left(desk: &mut Desk, secret: &str) {
     desk.sees(secret);
@@ -240,13 +251,7 @@ fn a_plain_piv_card_keeps_its_puk_with_the_management_key() {
 #[test]
 fn a_secret_that_is_not_taken_over_is_not_put_on_the_token() {
     let (mut desk, _, _) = managing(Profile::Crescendo2300, &empty());
-    desk.pick("Personalize…");
-    for _ in 0..3 {
-        desk.press("Next");
-    }
-    choose_pin(&mut desk, "Nowhere besides");
-    desk.press("Next");
-    desk.press("Start");
+    start(&mut desk);
     desk.press("Stop…");
     desk.press("Back to the secret");
     desk.press("Stop…");
@@ -262,13 +267,7 @@ fn a_file_that_is_there_is_not_written_over() {
     let file = folder.path().join("mine.txt");
     std::fs::write(&file, "mine").unwrap();
     let (mut desk, _, _) = managing(Profile::Crescendo2300, &empty());
-    desk.pick("Personalize…");
-    for _ in 0..3 {
-        desk.press("Next");
-    }
-    choose_pin(&mut desk, "Nowhere besides");
-    desk.press("Next");
-    desk.press("Start");
+    start(&mut desk);
     desk.sees("New admin key");
     desk.replace("File", &file.display().to_string());
     desk.press("Save to file");
@@ -412,13 +411,7 @@ fn a_secret_that_did_not_come_into_the_clipboard_was_not_taken_over() {
     let clipboard = (FakeClipboard::default(), none);
     let mut desk = Desk::lending(readers, set, FIVE_MINUTES, clipboard);
     desk.is_read();
-    desk.pick("Personalize…");
-    for _ in 0..3 {
-        desk.press("Next");
-    }
-    choose_pin(&mut desk, "Nowhere besides");
-    desk.press("Next");
-    desk.press("Start");
+    start(&mut desk);
     desk.sees("New admin key");
     desk.press("Copy");
     desk.sees("It was not copied.");
@@ -428,13 +421,7 @@ fn a_secret_that_did_not_come_into_the_clipboard_was_not_taken_over() {
 #[test]
 fn a_secret_that_came_into_the_clipboard_can_be_said_to_be_safe() {
     let (mut desk, _, _) = managing(Profile::Crescendo2300, &empty());
-    desk.pick("Personalize…");
-    for _ in 0..3 {
-        desk.press("Next");
-    }
-    choose_pin(&mut desk, "Nowhere besides");
-    desk.press("Next");
-    desk.press("Start");
+    start(&mut desk);
     desk.sees("New admin key");
     assert!(!desk.can_set("I have it in safe keeping"));
     desk.press("Copy");
@@ -447,14 +434,7 @@ fn a_secret_that_came_into_the_clipboard_can_be_said_to_be_safe() {
 fn a_new_secret_is_hidden_when_nobody_is_there() {
     let patience = std::time::Duration::from_secs(3);
     let (mut desk, _, _) = managing_for(Profile::Crescendo2300, &empty(), patience);
-    desk.pick("Personalize…");
-    desk.press("Next");
-    desk.press("Next");
-    desk.set("Those it is delivered with");
-    desk.press("Next");
-    choose_pin(&mut desk, "On the token");
-    desk.press("Next");
-    desk.press("Start");
+    start(&mut desk);
     desk.press("Show");
     assert!(desk.can("Hide"));
     desk.until("nobody", |desk| desk.can("Show"));

@@ -1,5 +1,6 @@
 //! The page of all tokens.
 
+use std::path::Path;
 use std::time::Duration;
 
 use eframe::egui::accesskit::{Live, Role};
@@ -27,19 +28,25 @@ fn with_cache(cache: token_cache::Cache) -> impl FnOnce(Manager) -> Manager {
     }
 }
 
-#[test]
-fn a_token_that_is_known_is_there_at_once_and_marked_until_it_is_checked() {
-    let folder = tempfile::tempdir().unwrap();
-    let cache = token_cache::Cache::off().with_disk(folder.path());
+/// A window on a 2300 that another window has left in the cache there, and that takes so
+/// long a command.
+fn knowing(cache: &Path, latency: Duration) -> Desk {
+    let cache = token_cache::Cache::off().with_disk(cache);
     let card = token(Profile::Crescendo2300, &CreateOptions::default());
     let mut first = Desk::with(with_cache(cache.clone()), FIVE_MINUTES);
     first.readers.insert("Desk", &card).unwrap();
     first.sees("ID ");
     drop(first);
-
-    card.set_latency(Duration::from_millis(100));
-    let mut second = Desk::with(with_cache(cache), FIVE_MINUTES);
+    card.set_latency(latency);
+    let second = Desk::with(with_cache(cache), FIVE_MINUTES);
     second.readers.insert("Desk", &card).unwrap();
+    second
+}
+
+#[test]
+fn a_token_that_is_known_is_there_at_once_and_marked_until_it_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut second = knowing(folder.path(), Duration::from_millis(100));
     second.sees("Being checked; as it was");
     assert!(second.shows("HID Crescendo C2300") && !second.shows("ID "));
     second.press("Content of HID Crescendo C2300 in Desk");
@@ -71,16 +78,7 @@ fn reading_is_cancelled_and_begun_again() {
 #[test]
 fn what_was_not_checked_is_said_on_the_page_of_the_content_too() {
     let folder = tempfile::tempdir().unwrap();
-    let cache = token_cache::Cache::off().with_disk(folder.path());
-    let card = token(Profile::Crescendo2300, &CreateOptions::default());
-    let mut first = Desk::with(with_cache(cache.clone()), FIVE_MINUTES);
-    first.readers.insert("Desk", &card).unwrap();
-    first.sees("ID ");
-    drop(first);
-
-    card.set_latency(Duration::from_millis(200));
-    let mut second = Desk::with(with_cache(cache), FIVE_MINUTES);
-    second.readers.insert("Desk", &card).unwrap();
+    let mut second = knowing(folder.path(), Duration::from_millis(200));
     second.press("Content of HID Crescendo C2300 in Desk");
     second.press("Cancel");
     second.sees("Reading the token in \"Desk\" was cancelled.");
