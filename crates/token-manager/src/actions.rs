@@ -33,5 +33,5 @@ pub use policy::{Enforcer, PolicySet};
 pub use progress::Observer;
 pub use recovery::{RecoveryDoubt, RecoverySecret};
 pub use recycle::Recycled;
-pub use rules::PolicyRule;
+pub use rules::{PolicyOccasion, PolicyRule};
 pub use unblock::{UnblockChallenge, UnblockWith, Unblocked};

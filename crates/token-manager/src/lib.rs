@@ -87,8 +87,8 @@ mod words;
 pub use actions::{
     AdminKeySet, Authenticated, Authority, Enforcer, FidoPinChanged, FidoPinVerified, HandOver,
     KeyCheck, Observer, PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry,
-    PolicyRule, PolicySet, PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled, SetKey,
-    UnblockChallenge, UnblockWith, Unblocked, Verification,
+    PolicyOccasion, PolicyRule, PolicySet, PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled,
+    SetKey, UnblockChallenge, UnblockWith, Unblocked, Verification,
 };
 
 pub use crescendo_ext::oath::OneTimePassword;

@@ -15,9 +15,10 @@ use ctap_apdu::FidoPin;
 use piv_apdu::secret::{Pin, Puk};
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy, RecoveryKind};
 use token_manager::{
-    ActionError, Aftermath, Authority, KeyCheck, LastTry, NotSent, Outcome, PersonalizeOptions,
-    Personalized, PinChangeEntry, PinEntry, PinStatus, PolicyRefusal, PresentSecrets, ProfileState,
-    Reason, RecoveryPlace, RecoverySecret, Secret, Session,
+    Action, ActionError, Aftermath, Authority, KeyCheck, LastTry, NotSent, Outcome,
+    PersonalizeOptions, Personalized, PinChangeEntry, PinEntry, PinStatus, PolicyOccasion,
+    PolicyRefusal, PresentSecrets, ProfileState, Reason, RecoveryPlace, RecoverySecret, Secret,
+    Session,
 };
 use virtual_token::fault::Fault;
 use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
@@ -408,6 +409,92 @@ fn the_plan_is_what_is_then_done() {
         let planned: Vec<_> = plan.steps.iter().map(|it| (it.id, Outcome::Done)).collect();
         assert_eq!(reports, planned, "{profile}");
         assert_personalized(&case, &desk, &hands, profile.name());
+    }
+}
+
+/// A policy that is another one in this rule.
+fn changed_in(rule: Action, mut policy: Policy) -> Policy {
+    match rule {
+        Action::UpdatePinLength => policy.minimum = 7,
+        Action::UpdatePinAlphabet => policy.alphabet = Alphabet::Digits,
+        Action::UpdateForcePinChange => policy.force_change ^= true,
+        Action::UpdateChallengeType => policy.challenge = ChallengeType::Static,
+        Action::UpdateWeakPinControl => policy.refuse_weak ^= true,
+        Action::UpdateFidoSharedPin => policy.fido_shared_pin ^= true,
+        other => panic!("{other} sets no rule"),
+    }
+    policy
+}
+
+/// What each rule says of itself is what personalize says to a policy that changes it.
+fn assert_rules_tell(session: &Session, erase: bool, what: &str) {
+    let (pin, puk) = (pin("31415926"), Puk::new(PUK).unwrap());
+    let confirmation = session.confirmation();
+    let mut options = PersonalizeOptions::new(PresentSecrets::Typed {
+        pin: &pin,
+        puk: Some(&puk),
+    });
+    options.recycle_first = erase.then_some(confirmation.as_str());
+    for rule in session.rules() {
+        let base = if erase {
+            Policy::DELIVERY
+        } else {
+            session.managed_policy()
+        };
+        options.policy = changed_in(rule.action, base);
+        let refusal = rule.refusal_at(PolicyOccasion::Personalize { erase });
+        let plan = session.plan_personalize(&options);
+        let id = rule.id;
+        assert_eq!(
+            refusal.is_some(),
+            plan.is_err(),
+            "{what}, erase: {erase}, {id}: {refusal:?}, {plan:?}"
+        );
+    }
+}
+
+#[test]
+fn which_rules_can_be_set_when_a_token_is_set_up_is_told_before() {
+    for profile in Profile::ALL {
+        let case = Case::new(profile);
+        let desk = case.desk();
+        let mut session = desk.open();
+        let erasures: &[bool] = match session.plan_recycle() {
+            Ok(_) => &[false, true],
+            Err(_) => &[false],
+        };
+        for &erase in erasures {
+            assert_rules_tell(&session, erase, profile.name());
+        }
+        run(&case, &mut session, &mut Hands::default()).unwrap();
+        for &erase in erasures {
+            assert_rules_tell(&session, erase, &format!("{profile}, set up"));
+        }
+    }
+    // Nothing tells this one from another, so no policy is kept for it.
+    let nameless = Desk::new(Profile::Piv, Content::Empty).daring();
+    assert_rules_tell(&nameless.open(), false, "nameless");
+}
+
+#[test]
+fn an_erasure_takes_a_blocked_pin_out_of_the_way_of_the_rules() {
+    let desk = Case::new(Profile::Crescendo4000).desk();
+    let mut session = desk.open();
+    let wrong = pin("31415926");
+    while session.token().pin.status != PinStatus::Blocked {
+        session
+            .authenticate(PinEntry::Typed(&wrong), LastTry::Use)
+            .map(drop)
+            .unwrap_err();
+    }
+    for rule in session.rules() {
+        let at = |occasion| rule.refusal_at(occasion);
+        let erased = PolicyOccasion::Personalize { erase: true };
+        assert_eq!(at(erased), None, "{}", rule.id);
+        let as_it_is = PolicyOccasion::Personalize { erase: false };
+        let blocked = (rule.action != Action::UpdateFidoSharedPin).then_some(Reason::PinBlocked);
+        assert_eq!(at(as_it_is), blocked, "{}", rule.id);
+        assert_eq!(at(PolicyOccasion::Update), rule.refusal(), "{}", rule.id);
     }
 }
 

@@ -2,33 +2,26 @@
 
 use eframe::egui::{RichText, Ui};
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
-use token_manager::{Action, PolicyRule, Reason};
+use token_manager::{Action, PolicyOccasion, PolicyRule};
 
 use super::parts;
 use crate::theme::{Palette, UNIT};
 use crate::widgets::{describe, quiet, segments, sentence};
 use crate::work::Snapshot;
 
-/// What the policy is chosen for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// The token, as it is.
-    Update,
-    /// A token that is set up anew, after it was erased or not.
-    Personalize {
-        /// Whether it is erased first.
-        erase: bool,
-    },
-}
-
 const LENGTHS: [(u8, &str); 5] = [(4, "4"), (5, "5"), (6, "6"), (7, "7"), (8, "8")];
 
 /// Draws the rules. Whether the policy makes sense.
-pub(super) fn ui(ui: &mut Ui, snapshot: &Snapshot, policy: &mut Policy, purpose: Purpose) -> bool {
+pub(super) fn ui(
+    ui: &mut Ui,
+    snapshot: &Snapshot,
+    policy: &mut Policy,
+    occasion: PolicyOccasion,
+) -> bool {
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         for rule in &snapshot.rules {
-            let obstacle = obstacle(snapshot, rule, purpose);
+            let obstacle = rule.refusal_at(occasion);
             let control = |ui: &mut Ui| control(ui, rule, policy);
             let shown = ui.add_enabled_ui(obstacle.is_none(), control).response;
             quiet(ui, format!("{}.", rule.meaning_under(policy)));
@@ -81,17 +74,5 @@ fn control(ui: &mut Ui, rule: &PolicyRule, policy: &mut Policy) {
             ui.checkbox(&mut policy.fido_shared_pin, rule.name);
         }
         _ => {}
-    }
-}
-
-/// Why this rule can't be set.
-fn obstacle(snapshot: &Snapshot, rule: &PolicyRule, purpose: Purpose) -> Option<Reason> {
-    let reason = rule.refusal()?;
-    let profile = snapshot.token.profile.profile();
-    let is_decided = profile.is_some_and(|profile| profile.personalized);
-    match (purpose, reason) {
-        (Purpose::Personalize { erase }, Reason::OnlyAtPersonalize) if erase || !is_decided => None,
-        (Purpose::Personalize { erase: true }, Reason::PinBlocked) => None,
-        _ => Some(reason),
     }
 }

@@ -2,10 +2,9 @@
 
 use eframe::egui::{RichText, Ui};
 use token_manager::token_profile::Policy;
-use token_manager::{Action, PinEntry, Plan, PolicySet};
+use token_manager::{Action, PinEntry, Plan, PolicyOccasion, PolicySet};
 
-use super::policy_form::{self, Purpose};
-use super::{Dialog, Flow, Reach, parts, steps};
+use super::{Dialog, Flow, Reach, parts, policy_form, steps};
 use crate::theme::UNIT;
 use crate::widgets::{Notice, SecretField, notice, quiet, sentence};
 
@@ -79,7 +78,7 @@ impl UpdatePolicies {
         let policy = self.policy.get_or_insert_with(|| snapshot.policy.clone());
         let is_sound = ui
             .add_enabled_ui(!is_busy, |ui| {
-                policy_form::ui(ui, snapshot, policy, Purpose::Update)
+                policy_form::ui(ui, snapshot, policy, PolicyOccasion::Update)
             })
             .inner;
         self.make_plan(is_sound, reach);

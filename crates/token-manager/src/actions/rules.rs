@@ -24,6 +24,21 @@ pub struct PolicyRule {
     /// Whether it can be set.
     pub capability: Capability,
     meaning: String,
+    /// The token was personalized, and what is decided then is decided.
+    is_decided: bool,
+}
+
+/// What a policy is set for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PolicyOccasion {
+    /// The token as it is ([`Session::set_policy`]).
+    Update,
+    /// A token that is set up for a person ([`Session::personalize`]).
+    Personalize {
+        /// Whether it is erased first.
+        erase: bool,
+    },
 }
 
 impl PolicyRule {
@@ -48,10 +63,25 @@ impl PolicyRule {
         words(self.action, policy).meaning
     }
 
-    /// Why it can't be set; `None` if it can. That it takes the PIN is no reason: whoever
-    /// sets it gives that.
+    /// Why it can't be set on the token as it is; `None` if it can. That it takes the PIN is
+    /// no reason: whoever sets it gives that.
     pub fn refusal(&self) -> Option<Reason> {
         self.capability.obstacle()
+    }
+
+    /// The same on this occasion: what is decided when a token is personalized can be set
+    /// then, unless it was decided before and is not erased; and an erasure, which the admin
+    /// key allows, too, takes a blocked PIN away.
+    pub fn refusal_at(&self, occasion: PolicyOccasion) -> Option<Reason> {
+        let reason = self.refusal()?;
+        let is_lifted = match (occasion, reason) {
+            (PolicyOccasion::Personalize { erase }, Reason::OnlyAtPersonalize) => {
+                erase || !self.is_decided
+            }
+            (PolicyOccasion::Personalize { erase }, Reason::PinBlocked) => erase,
+            _ => false,
+        };
+        (!is_lifted).then_some(reason)
     }
 }
 
@@ -68,6 +98,8 @@ impl Session {
             _ => Alphabet::Any,
         };
         let capabilities = &self.token.capabilities;
+        let profile = self.token.profile.profile();
+        let is_decided = profile.is_some_and(|profile| profile.personalized);
         self.enforcement()
             .into_iter()
             .map(|(action, enforcer)| {
@@ -85,6 +117,7 @@ impl Session {
                     enforcer,
                     capability: capabilities.get(action),
                     meaning,
+                    is_decided,
                 }
             })
             .collect()

@@ -1,11 +1,10 @@
 //! What each page asks.
 
 use eframe::egui::Ui;
-use token_manager::RecoveryPlace;
 use token_manager::token_profile::Policy;
+use token_manager::{PolicyOccasion, RecoveryPlace};
 
-use super::super::policy_form::{self, Purpose};
-use super::super::{Reach, erasure, parts, steps};
+use super::super::{Reach, erasure, parts, policy_form, steps};
 use super::{Page, Personalize};
 use crate::theme::UNIT;
 use crate::widgets::{Notice, notice, quiet};
@@ -96,8 +95,8 @@ impl Personalize {
             parts::stands(ui, &snapshot.token);
         }
         let mut policy = self.policy(snapshot);
-        let purpose = Purpose::Personalize { erase: self.erases };
-        let is_ready = policy_form::ui(ui, snapshot, &mut policy, purpose);
+        let occasion = PolicyOccasion::Personalize { erase: self.erases };
+        let is_ready = policy_form::ui(ui, snapshot, &mut policy, occasion);
         self.policy = Some(policy);
         Filled {
             is_ready,
