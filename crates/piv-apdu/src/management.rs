@@ -28,6 +28,9 @@ pub enum ManagementError {
         /// The key's length, in bytes.
         length: usize,
     },
+    /// The key's length leaves its algorithm open, and nobody has told it.
+    #[error("a management key of 24 bytes may be a 3DES or an AES-192 key")]
+    Ambiguous,
     /// The card gave no witness of one block, or in a single authentication no
     /// challenge of one block.
     #[error(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
 use crescendo_ext::xauth::XauthKey;
-use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
+use piv_apdu::management::{ManagementAlgorithm, ManagementError, ManagementKey};
 use piv_apdu::secret::Pin;
 use token_manager::{ActionError, Authority, LastTry, PinEntry, RecoveryPlace, Session};
 
@@ -239,21 +239,13 @@ impl ManagementArgs {
             "Management key (hexadecimal)",
             option,
         )?;
-        let bytes = piv_apdu::secret::from_hex(&typed)
-            .ok_or_else(|| unusable("the management key is not hexadecimal"))?;
-        let algorithm = match (self.algorithm, bytes.len()) {
-            (Some(algorithm), _) => algorithm.of_management(),
-            (None, 16) => ManagementAlgorithm::Aes128,
-            (None, 24) => {
-                let message = "a management key of 24 bytes may be a 3DES or an AES-192 key";
-                return Err(Report::new(Kind::Usage, message)
-                    .next("Say which with --algorithm; nothing was sent to the token")
-                    .into());
-            }
-            // Whatever else it is, what is said of its length is right.
-            (None, _) => ManagementAlgorithm::Aes256,
-        };
-        Ok(ManagementKey::new(algorithm, &bytes).map_err(|error| unusable(&error.to_string()))?)
+        let algorithm = self.algorithm.map(Algorithm::of_management);
+        let key = ManagementKey::from_hex_by_length(algorithm, &typed);
+        Ok(key.map_err(|error| match error {
+            ManagementError::Ambiguous => Report::new(Kind::Usage, error.to_string())
+                .next("Say which with --algorithm; nothing was sent to the token"),
+            other => unusable(&other.to_string()),
+        })?)
     }
 }
 

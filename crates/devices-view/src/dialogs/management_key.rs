@@ -10,8 +10,7 @@ use crate::widgets::SecretField;
 #[derive(Default)]
 pub(super) struct ManagementKeyField {
     text: SecretField,
-    /// Of a key of 24 bytes: AES-192 rather than 3DES.
-    is_aes: bool,
+    chosen: Option<ManagementAlgorithm>,
 }
 
 impl ManagementKeyField {
@@ -23,39 +22,42 @@ impl ManagementKeyField {
     /// Draws it. Whether Enter was pressed in it.
     pub(super) fn ui(&mut self, ui: &mut Ui) -> bool {
         let field = self.text.ui(ui, "Management key (hexadecimal)");
-        if self.length() == Some(24) {
+        if let Some(mut chosen) = self.choice() {
             ui.horizontal(|ui| {
-                ui.radio_value(&mut self.is_aes, false, "3DES key");
-                ui.radio_value(&mut self.is_aes, true, "AES-192 key");
+                for algorithm in self.algorithms() {
+                    let name = format!("{} key", algorithm.name());
+                    ui.radio_value(&mut chosen, *algorithm, name);
+                }
             });
+            self.chosen = Some(chosen);
         }
         parts::enter(ui, &field)
     }
 
     /// The key, wiped from its field.
     pub(super) fn take(&mut self) -> Result<Box<ManagementKey>, ManagementError> {
-        let algorithm = self.algorithm();
+        let algorithm = self.choice();
         self.text
-            .take(|text| ManagementKey::from_hex(algorithm, text))
+            .take(|text| ManagementKey::from_hex_by_length(algorithm, text))
     }
 
     /// The key, which stays in its field.
     pub(super) fn key(&self) -> Result<ManagementKey, ManagementError> {
-        ManagementKey::from_hex(self.algorithm(), self.text.text())
+        ManagementKey::from_hex_by_length(self.choice(), self.text.text())
     }
 
-    fn algorithm(&self) -> ManagementAlgorithm {
-        match self.length() {
-            Some(16) => ManagementAlgorithm::Aes128,
-            Some(24) if self.is_aes => ManagementAlgorithm::Aes192,
-            Some(24) => ManagementAlgorithm::TripleDes,
-            // Whatever else it is, what is said of its length is right.
-            _ => ManagementAlgorithm::Aes256,
+    /// What is chosen, where there is a choice.
+    fn choice(&self) -> Option<ManagementAlgorithm> {
+        match self.algorithms() {
+            [first, _, ..] => self.chosen.or(Some(*first)),
+            _ => None,
         }
     }
 
-    /// In bytes.
-    fn length(&self) -> Option<usize> {
-        piv_apdu::secret::from_hex(self.text.text()).map(|bytes| bytes.len())
+    /// Those that it can be of, as far as it is typed.
+    fn algorithms(&self) -> &'static [ManagementAlgorithm] {
+        let bytes = piv_apdu::secret::from_hex(self.text.text());
+        let length = bytes.map_or(0, |bytes| bytes.len());
+        ManagementAlgorithm::with_key_length(length)
     }
 }

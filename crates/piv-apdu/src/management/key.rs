@@ -38,6 +38,16 @@ impl ManagementAlgorithm {
         }
     }
 
+    /// The algorithms whose keys have this length, in bytes: two have 24.
+    pub const fn with_key_length(length: usize) -> &'static [Self] {
+        match length {
+            16 => &[Self::Aes128],
+            24 => &[Self::TripleDes, Self::Aes192],
+            32 => &[Self::Aes256],
+            _ => &[],
+        }
+    }
+
     /// The length of a block, and so of witness and challenge, in bytes: 8 or
     /// 16.
     pub const fn block_length(self) -> usize {
@@ -100,6 +110,26 @@ impl ManagementKey {
     /// [`ManagementError::NotHexadecimal`], [`ManagementError::KeyLength`].
     pub fn from_hex(algorithm: ManagementAlgorithm, text: &str) -> Result<Self, ManagementError> {
         let bytes = secret::from_hex(text).ok_or(ManagementError::NotHexadecimal)?;
+        Self::new(algorithm, &bytes)
+    }
+
+    /// Reads a key in hexadecimal whose algorithm, if it is not `told`, is that of its length.
+    ///
+    /// # Errors
+    /// [`ManagementError::Ambiguous`] if the length leaves it open;
+    /// [`ManagementError::NotHexadecimal`], [`ManagementError::KeyLength`].
+    pub fn from_hex_by_length(
+        told: Option<ManagementAlgorithm>,
+        text: &str,
+    ) -> Result<Self, ManagementError> {
+        let bytes = secret::from_hex(text).ok_or(ManagementError::NotHexadecimal)?;
+        let algorithm = match (told, ManagementAlgorithm::with_key_length(bytes.len())) {
+            (Some(told), _) => told,
+            (None, [algorithm]) => *algorithm,
+            // Whatever else it is, what is said of its length is right.
+            (None, []) => ManagementAlgorithm::Aes256,
+            (None, _) => return Err(ManagementError::Ambiguous),
+        };
         Self::new(algorithm, &bytes)
     }
 

@@ -270,6 +270,34 @@ fn a_key_in_hexadecimal() {
     );
 }
 
+#[test]
+fn the_length_of_a_key_tells_its_algorithm_unless_two_have_it() {
+    for algorithm in ManagementAlgorithm::ALL {
+        let (key, length) = (key(algorithm), algorithm.key_length());
+        assert!(ManagementAlgorithm::with_key_length(length).contains(&algorithm));
+        let text = key.to_hex();
+        let by_length = ManagementKey::from_hex_by_length(None, &text);
+        if length == 24 {
+            assert_eq!(by_length, Err(ManagementError::Ambiguous));
+        } else {
+            assert_eq!(by_length.unwrap(), key);
+        }
+        let told = ManagementKey::from_hex_by_length(Some(algorithm), &text);
+        assert_eq!(told.unwrap(), key);
+    }
+    let read = |told, text: &str| ManagementKey::from_hex_by_length(told, text);
+    assert_eq!(read(None, "0g"), Err(ManagementError::NotHexadecimal));
+    for length in [1, 15, 17, 23, 33] {
+        assert!(ManagementAlgorithm::with_key_length(length).is_empty());
+        let algorithm = ManagementAlgorithm::Aes256;
+        let error = ManagementError::KeyLength { algorithm, length };
+        assert_eq!(read(None, &"A5".repeat(length)), Err(error));
+    }
+    let (algorithm, length) = (ManagementAlgorithm::Aes128, 24);
+    let error = ManagementError::KeyLength { algorithm, length };
+    assert_eq!(read(Some(algorithm), &"A5".repeat(24)), Err(error));
+}
+
 proptest! {
     #[test]
     fn hexadecimal_comes_back(bytes in vec(any::<u8>(), 32)) {
