@@ -9,7 +9,7 @@ use token_desktop::safe;
 use token_manager::{Action, PolicyRule, Reason, Token};
 
 use crate::devices::{Device, Devices, Trouble};
-use crate::dialogs::{parts, wanted_code};
+use crate::dialogs::parts;
 use crate::theme::{Palette, UNIT};
 use crate::widgets::{
     Notice, capital, describe, icon_button, notice, picture, primary, progress, quiet, remark,
@@ -155,7 +155,7 @@ fn tile(ui: &mut Ui, device: &Device) -> Option<Chosen> {
             if shows.clicked() {
                 chosen = Some(Chosen::Content);
             }
-            let wants_code = device.token().and_then(wanted_code).is_some();
+            let wants_code = device.token().and_then(Token::wants_pairing_code).is_some();
             if wants_code && ui.button("Enter pairing code…").clicked() {
                 chosen = Some(Chosen::PairingCode);
             }
@@ -240,7 +240,7 @@ fn warnings(ui: &mut Ui, token: &Token) {
         notice(ui, Notice::Warning, what, None);
     }
     parts::stands(ui, token);
-    if let Some(why) = wanted_code(token) {
+    if let Some((_, why)) = token.wants_pairing_code() {
         remark(ui, Notice::Info, &why.to_string());
     }
     let mut others: Vec<_> = token.pin_warning().map(str::to_owned).into_iter().collect();

@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use piv_apdu::object::Guid;
 use piv_apdu::secret::PairingCode;
 use token_manager::{
-    KeptUntil, MemoryPairingCodes, PairingCodeStore, SecretStore, SecretStoreError,
+    Action, ActionError, KeptUntil, MemoryPairingCodes, PairingCodeStore, Reason, SecretStore,
+    SecretStoreError, Session, Token, VciError, VciState,
 };
 
 /// The environment variable that turns the stores off with the value `none`: where
@@ -112,6 +113,64 @@ impl PairingCodes {
     /// The store that keeps codes until logout, if there is one.
     pub fn kept(&self) -> Option<&Arc<dyn PairingCodeStore>> {
         self.kept.get_or_init(|| login_session().ok()).as_ref()
+    }
+
+    /// Gives this program the code of a session's card, and reads the token again with it:
+    /// the commands are those of [`load`](token_manager::load()), in a secure session if it
+    /// opens. The session's manager has to have these codes. Inside is the card that has
+    /// taken the code, or why there is no secure session; as
+    /// [`forget_refused`](Self::forget_refused) and [`settle`](Self::settle) say, a code that
+    /// is wrong is given no more.
+    ///
+    /// # Errors
+    /// [`ActionError::Unavailable`] without a GUID; [`ActionError::Secrets`]; as
+    /// [`Session::reload_same`].
+    pub fn enter(
+        &self,
+        session: &mut Session,
+        code: &PairingCode,
+    ) -> Result<Result<Guid, VciError>, ActionError> {
+        let card = session.token().identity.guid;
+        let card = card.ok_or(ActionError::Unavailable {
+            action: Action::Authenticate,
+            reason: Reason::NoGuid,
+        })?;
+        self.forget_refused(session.token())?;
+        self.put(&card, code)?;
+        session.reload_same()?;
+        let settled = self.settle(session.token())?;
+        Ok(settled.map(|()| card))
+    }
+
+    /// Forgets the code of a card that calls it wrong, in both places, but only if somebody
+    /// who is trusted vouches for the card: another one could say it of a code that is right.
+    /// `false` if nothing was forgotten. Sends nothing.
+    ///
+    /// # Errors
+    /// [`SecretStoreError`].
+    pub fn forget_refused(&self, token: &Token) -> Result<bool, SecretStoreError> {
+        match (&token.vci, &token.identity.guid) {
+            (VciState::Closed(VciError::WrongPairingCode { vouched: true }), Some(card)) => {
+                self.forget(card)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// What came of a code that was given, after the token was read with it: inside, why
+    /// there is no secure session. A code that the card calls wrong is given no more,
+    /// whoever vouches for the card; what the login session keeps stays. Sends nothing.
+    ///
+    /// # Errors
+    /// [`SecretStoreError`].
+    pub fn settle(&self, token: &Token) -> Result<Result<(), VciError>, SecretStoreError> {
+        let VciState::Closed(why) = &token.vci else {
+            return Ok(Ok(()));
+        };
+        if let (VciError::WrongPairingCode { .. }, Some(card)) = (why, &token.identity.guid) {
+            self.given.forget(card)?;
+        }
+        Ok(Err(why.clone()))
     }
 }
 

@@ -13,16 +13,20 @@ use std::sync::Arc;
 
 use pcsc_transport::Backend;
 use piv_apdu::object::Guid;
-use piv_apdu::secret::PairingCode;
+use piv_apdu::secret::{PairingCode, Pin};
+use piv_apdu::sm::{CipherSuite, TrustAnchor};
 use token_desktop::{
     AnchorFault, Desktop, PairingCodes, SecretFile, SecretFileError, trust_in_files,
 };
 use token_manager::token_cache::Cache;
 use token_manager::token_profile::RecoveryKind;
 use token_manager::{
-    CardTrust, LastTry, MemoryPairingCodes, Overrides, PairingCodeStore, RecoverySecret,
+    ActionError, CardTrust, LastTry, Manager, MemoryPairingCodes, Overrides, PairingCodeStore,
+    PinEntry, Reason, RecoverySecret, Session, VciError,
 };
-use virtual_token::{CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
+use virtual_token::{
+    Content, CreateOptions, LinkOptions, MemoryBackend, Profile, SharedToken, Vci, VirtualToken,
+};
 
 fn readers() -> Arc<dyn Backend> {
     let card = VirtualToken::create(Profile::Crescendo2300, &CreateOptions::default()).unwrap();
@@ -182,4 +186,99 @@ fn a_pairing_code_that_was_given_comes_before_one_that_is_kept_and_is_not_kept_b
     assert!(codes.forget(&card).unwrap());
     assert_eq!(found(&codes), None);
     assert!(kept.get(&card).unwrap().is_none());
+}
+
+/// A PIV card that opens a secure session to whoever has its pairing code, lying on a
+/// contactless reader, and that code.
+fn through_the_air() -> (Arc<dyn Backend>, SharedToken, PairingCode) {
+    let options = CreateOptions::default()
+        .content(Content::Personal)
+        .vci(Vci::new(CipherSuite::Cs2));
+    let profile = Profile::Piv;
+    let card = SharedToken::new(VirtualToken::create(profile, &options).unwrap());
+    let slot = MemoryBackend::new();
+    slot.insert("Slot", &card).unwrap();
+    let pin = Pin::new(profile.factory_pin()).unwrap();
+    let mut session = Manager::new(Arc::new(slot)).open("Slot").unwrap();
+    let code = session
+        .retrieve_pairing_code(PinEntry::Typed(&pin), LastTry::Spare)
+        .unwrap();
+    let readers = MemoryBackend::new();
+    readers.add_reader(LinkOptions::new("Pad").contactless());
+    readers.insert("Pad", &card).unwrap();
+    (Arc::new(readers), card, code)
+}
+
+/// Its issuer's word counts.
+fn anchor(card: &SharedToken) -> CardTrust {
+    let issuer = card.with(|token| token.issuer_certificate().unwrap().to_vec());
+    CardTrust::Anchors(Arc::new([TrustAnchor::from_der(&issuer).unwrap()]))
+}
+
+#[test]
+fn a_code_that_is_entered_opens_the_session_and_a_wrong_one_is_given_no_more() {
+    let (readers, card, right) = through_the_air();
+    let wrong = PairingCode::new(b"00000000").unwrap();
+    for (trust, vouched) in [(anchor(&card), true), (CardTrust::AnyCard, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Arc::new(MemoryPairingCodes::new());
+        let desktop = desktop(folder.path())
+            .with_pairing_codes(PairingCodes::with_kept(Some(kept.clone())))
+            .with_trust(trust);
+        let codes = desktop.pairing_codes();
+        let manager = desktop.manager(readers.clone(), Overrides::default());
+        let mut session = manager.unwrap().open("Pad").unwrap();
+        let wanted = |session: &Session| {
+            let (card, why) = session.token().wants_pairing_code()?;
+            Some((card, why.clone()))
+        };
+        let (card, why) = wanted(&session).unwrap();
+        assert_eq!(why, VciError::NoPairingCode);
+        assert!(!codes.forget_refused(session.token()).unwrap());
+
+        // It is not asked for again, and one that is kept counts again.
+        let refused = VciError::WrongPairingCode { vouched };
+        let entered = codes.enter(&mut session, &wrong).unwrap();
+        assert_eq!(entered, Err(refused.clone()));
+        assert!(codes.given().get(&card).unwrap().is_none());
+
+        // Only who is certain that it is this card forgets what is kept for it.
+        kept.put(&card, &wrong).unwrap();
+        session.reload().unwrap();
+        assert_eq!(wanted(&session), Some((card, refused)));
+        let entered = codes.enter(&mut session, &right).unwrap();
+        assert_eq!(entered, Ok(card));
+        assert_eq!(kept.get(&card).unwrap().is_none(), vouched);
+        assert!(
+            codes
+                .given()
+                .get(&card)
+                .unwrap()
+                .is_some_and(|it| it == right)
+        );
+        assert_eq!(wanted(&session), None);
+        assert!(session.token().vci.allows_contact());
+    }
+}
+
+#[test]
+fn a_code_is_kept_for_a_guid_and_a_card_without_one_gets_none() {
+    let right = PairingCode::new(b"12345678").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let desktop = desktop(folder.path());
+    let codes = desktop.pairing_codes();
+    let other = MemoryBackend::new();
+    let options = CreateOptions::default().content(Content::Empty);
+    let nameless = VirtualToken::create(Profile::Piv, &options).unwrap();
+    other.insert("Desk", &SharedToken::new(nameless)).unwrap();
+    let manager = desktop.manager_without_records(Arc::new(other), Overrides::default());
+    let mut session = manager.open("Desk").unwrap();
+    assert!(session.token().identity.guid.is_none());
+    let error = codes.enter(&mut session, &right).unwrap_err();
+    let reason = match error {
+        ActionError::Unavailable { reason, .. } => reason,
+        other => panic!("{other}"),
+    };
+    assert_eq!(reason, Reason::NoGuid);
+    assert!(codes.list().unwrap().is_empty());
 }

@@ -26,7 +26,7 @@ use crate::options::Freshness;
 use crate::pin::{PinPolicy, PinState, PinStatus};
 use crate::record::{HostRecord, Journal, RecoveryPlace};
 use crate::session::Overrides;
-use crate::vci::{Announced, VciState};
+use crate::vci::{Announced, VciError, VciState};
 
 /// A token and its full content, as [`load`](crate::load) read it.
 ///
@@ -156,6 +156,20 @@ impl Token {
     pub(crate) fn open_vci(&self) -> Option<Arc<Announced>> {
         let open = matches!(self.vci, VciState::Open { .. });
         self.announced.clone().filter(|_| open)
+    }
+
+    /// The card whose pairing code has to be given, and why, if that is all that a secure
+    /// session with it takes; `None` without a GUID, which a code is kept for.
+    pub fn wants_pairing_code(&self) -> Option<(Guid, &VciError)> {
+        match &self.vci {
+            VciState::Closed(
+                why @ (VciError::NoPairingCode
+                | VciError::WrongPairingCode { .. }
+                // One that is given counts, whatever is kept or can't be read.
+                | VciError::Store(_)),
+            ) => Some((self.identity.guid?, why)),
+            _ => None,
+        }
     }
 
     /// Adds what this host knows: profile, recovery, agreed risks.

@@ -322,6 +322,7 @@ fn nobody_is_believed_unless_it_was_said_whom_to_believe() {
     assert!(card.log().iter().all(|header| header.ins != 0x87));
     let capability = session.token().capabilities.get(Action::ChangePin);
     assert_eq!(capability, Capability::Unavailable(Reason::CardNotTrusted));
+    assert_eq!(session.token().wants_pairing_code(), None, "it has one");
     refuses_the_pin(&mut session, &VciError::NotTrusted);
 
     // By agreement, any card's word is enough.
@@ -365,6 +366,8 @@ fn a_pairing_code_that_is_missing_wrong_or_another_card_s_is_said_to_be_so() {
         let mut session = Host { codes, trust }.through_air(&card);
         let error = VciError::WrongPairingCode { vouched };
         assert_eq!(state_of(&session), VciState::Closed(error.clone()));
+        let wanted = session.token().wants_pairing_code();
+        assert_eq!(wanted, Some((guid, &error)));
         refuses_the_pin(&mut session, &error);
     }
 
@@ -374,7 +377,9 @@ fn a_pairing_code_that_is_missing_wrong_or_another_card_s_is_said_to_be_so() {
     let mut session = host.through_air(&other);
     refuses_the_pin(&mut session, &VciError::NoPairingCode);
     drop(session);
-    assert!(host.through_air(&card).token().vci.allows_contact());
+    let session = host.through_air(&card);
+    assert!(session.token().vci.allows_contact());
+    assert_eq!(session.token().wants_pairing_code(), None);
     let tries = host.on_contact(&card).token().pin.status.clone();
     assert_eq!(tries, PinStatus::TriesLeft(3), "no try was spent");
 }

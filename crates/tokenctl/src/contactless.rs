@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 use piv_apdu::object::Guid;
+use piv_apdu::secret::PairingCode;
 use token_desktop::{PairingCodes, TRUST_ANCHORS, trust_by_environment, trust_in_files};
 use token_manager::{
     CardTrust, PairingCodeStore as _, SecretStoreError, Session, Token, TokenIdentity, VciError,
@@ -111,11 +112,14 @@ impl Contactless {
         again: impl FnOnce(&Token) -> Result<Token>,
         output: &Output,
     ) -> Result<Token> {
-        if !self.ask(&token, SessionFor::Reading, output)? {
+        let Some((card, code)) = self.ask(&token, SessionFor::Reading, output)? else {
             return Ok(token);
-        }
+        };
+        let failed = |error: SecretStoreError| failed(&error);
+        self.codes.put(&card, &code).map_err(failed)?;
         let token = again(&token)?;
-        self.settle(&token, output)?;
+        let entered = self.codes.settle(&token).map_err(failed)?;
+        self.settle(&token, entered.map(|()| card), &code, output)?;
         Ok(token)
     }
 
@@ -130,33 +134,38 @@ impl Contactless {
             self.skip();
             return Ok(());
         };
-        if !self.ask(session.token(), what, output)? {
+        let Some((_, code)) = self.ask(session.token(), what, output)? else {
             return Ok(());
-        }
+        };
         let reader = session.token().reader.clone();
-        session
-            .reload_same()
+        let entered = self
+            .codes
+            .enter(session, &code)
             .map_err(|error| manage::action_failed(&error, &reader))?;
-        self.settle(session.token(), output)
+        self.settle(session.token(), entered, &code, output)
     }
 
-    /// True if a pairing code was given that was not known before.
-    fn ask(&self, token: &Token, what: SessionFor, output: &Output) -> Result<bool> {
+    /// The card and its pairing code, if it is wanted and was given.
+    fn ask(
+        &self,
+        token: &Token,
+        what: SessionFor,
+        output: &Output,
+    ) -> Result<Option<(Guid, Box<PairingCode>)>> {
         self.tell_unusable(token, what, output)?;
         let Some(card) = self.wants_code(token, output)? else {
             self.skip();
-            return Ok(false);
+            return Ok(None);
         };
         if self.from.is_none() && !what.may_ask(output) {
-            return Ok(false);
+            return Ok(None);
         }
         let given = secret::pairing_code(self.from, &what.prompt(&card), "--pairing-code-fd")?;
         if let Some(code) = given {
-            let put = self.codes.given().put(&card, &code);
-            return put.map(|()| true).map_err(|error| failed(&error).into());
+            return Ok(Some((card, Box::new(code))));
         }
         match what {
-            SessionFor::Reading => Ok(false),
+            SessionFor::Reading => Ok(None),
             SessionFor::Acting => Err(Report::new(Kind::NotSent, "no pairing code was given")
                 .next(
                     "Through the air the card takes no PIN without it, and none was sent. On \
@@ -196,51 +205,48 @@ impl Contactless {
     /// The card, if all that is missing is its pairing code. What is kept for it is
     /// forgotten if it is certainly the card that says that it is wrong.
     fn wants_code(&self, token: &Token, output: &Output) -> Result<Option<Guid>> {
-        let (VciState::Closed(why), Some(card)) = (&token.vci, token.identity.guid) else {
+        let Some((card, why)) = token.wants_pairing_code() else {
             return Ok(None);
         };
-        match why {
-            VciError::NoPairingCode => {}
-            VciError::WrongPairingCode { vouched: true } => self.forget(&card, output)?,
-            VciError::WrongPairingCode { vouched: false } => output.warning(
-                "The card refused the pairing code that is kept for it. Nobody vouches for the \
-                 card, so it may be another one, and the code is kept",
-            ),
-            // One that is given counts, whatever is kept or can't be read.
-            VciError::Store(why) => output.warning(why),
-            _ => return Ok(None),
-        }
-        Ok(Some(card))
-    }
-
-    /// A code that is kept for the card and is not its own (any more).
-    fn forget(&self, card: &Guid, output: &Output) -> Result {
-        if self.codes.forget(card).map_err(|error| failed(&error))? {
+        let forgets = self.codes.forget_refused(token);
+        if forgets.map_err(|error| failed(&error))? {
             output.warning(
                 "The pairing code that was kept for this card is not (any more) its own, and was \
                  forgotten",
             );
         }
-        Ok(())
+        match why {
+            VciError::WrongPairingCode { vouched: false } => output.warning(
+                "The card refused the pairing code that is kept for it. Nobody vouches for the \
+                 card, so it may be another one, and the code is kept",
+            ),
+            VciError::Store(why) => output.warning(why),
+            _ => {}
+        }
+        Ok(Some(card))
     }
 
     /// After the token was read again: says if the code was wrong, and keeps it if that
     /// is wished.
-    fn settle(&self, token: &Token, output: &Output) -> Result {
-        if let VciState::Closed(why @ VciError::WrongPairingCode { .. }) = &token.vci {
-            return Err(vci_failed(why).in_reader(&token.reader).into());
+    fn settle(
+        &self,
+        token: &Token,
+        entered: std::result::Result<Guid, VciError>,
+        code: &PairingCode,
+        output: &Output,
+    ) -> Result {
+        match entered {
+            Ok(card) => self.keep(&card, code, output),
+            Err(why @ VciError::WrongPairingCode { .. }) => {
+                Err(vci_failed(&why).in_reader(&token.reader).into())
+            }
+            // The token is shown as far as it shows itself; an action says why it can't be.
+            Err(_) => Ok(()),
         }
-        let (true, Some(card)) = (token.vci.allows_contact(), token.identity.guid) else {
-            return Ok(());
-        };
-        let Some(code) = self
-            .codes
-            .given()
-            .get(&card)
-            .map_err(|error| failed(&error))?
-        else {
-            return Ok(());
-        };
+    }
+
+    /// Keeps a code that the card has taken, if that is wished.
+    fn keep(&self, card: &Guid, code: &PairingCode, output: &Output) -> Result {
         let Some(store) = self.codes.kept() else {
             if self.keep {
                 output.warning(
@@ -260,7 +266,7 @@ impl Contactless {
         if !wished {
             return Ok(());
         }
-        match store.put(&card, &code) {
+        match store.put(card, code) {
             Ok(()) => {
                 let done = format!("The pairing code is kept in {}, {until}.", store.name());
                 output.remark(&Text::styled(done, GOOD));

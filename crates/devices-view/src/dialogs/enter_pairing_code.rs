@@ -6,28 +6,11 @@ use std::sync::Arc;
 use eframe::egui::Ui;
 use piv_apdu::object::Guid;
 use piv_apdu::secret::PairingCode;
-use token_desktop::PairingCodes;
-use token_manager::{
-    Action, ActionError, PairingCodeStore as _, Reason, Session, Token, VciError, VciState,
-};
+use token_manager::VciError;
 
 use super::keep_pairing_code::KeepPairingCode;
 use super::{Dialog, Flow, Reach, parts};
 use crate::widgets::{Notice, SecretField, notice, quiet};
-
-/// Why a token has to be given its pairing code, if that is all that is missing for a secure
-/// session with it.
-pub(crate) fn wanted_code(token: &Token) -> Option<&VciError> {
-    match &token.vci {
-        VciState::Closed(
-            why @ (VciError::NoPairingCode
-            | VciError::WrongPairingCode { .. }
-            // One that is given counts, whatever is kept or can't be read.
-            | VciError::Store(_)),
-        ) if token.identity.guid.is_some() => Some(why),
-        _ => None,
-    }
-}
 
 /// What came of a code: the card that has taken it, or why there is no secure session.
 type Entered = Result<Guid, VciError>;
@@ -108,40 +91,8 @@ impl EnterPairingCode {
         };
         let codes = Arc::clone(&reach.tools.codes);
         self.doing.begin(reach.worker().run(move |session, _| {
-            let entered = try_code(session, &codes, &code)?;
+            let entered = codes.enter(session, &code)?;
             Ok((entered, code))
         }));
-    }
-}
-
-/// Gives the code to this program's memory, and reads the token again with it. A code that
-/// the card calls wrong is not kept there; one from elsewhere is forgotten only if it is
-/// certain which card calls it wrong.
-fn try_code(
-    session: &mut Session,
-    codes: &PairingCodes,
-    code: &PairingCode,
-) -> Result<Entered, ActionError> {
-    let card = session
-        .token()
-        .identity
-        .guid
-        .ok_or(ActionError::Unavailable {
-            action: Action::Authenticate,
-            reason: Reason::NoGuid,
-        })?;
-    if let VciState::Closed(VciError::WrongPairingCode { vouched: true }) = &session.token().vci {
-        codes.forget(&card)?;
-    }
-    codes.put(&card, code)?;
-    session.reload_same()?;
-    match session.token().vci.clone() {
-        VciState::Closed(why) => {
-            if matches!(why, VciError::WrongPairingCode { .. }) {
-                codes.given().forget(&card)?;
-            }
-            Ok(Err(why))
-        }
-        _ => Ok(Ok(card)),
     }
 }

@@ -26,7 +26,7 @@ use eframe::egui::{self, Ui};
 use token_desktop::PairingCodes;
 use token_manager::{Action, PolicyRule, TokenIdentity};
 
-pub(crate) use self::enter_pairing_code::{EnterPairingCode, wanted_code};
+pub(crate) use self::enter_pairing_code::EnterPairingCode;
 use crate::devices::{Device, Devices};
 use crate::lending::Lender;
 use crate::widgets::{Notice, notice, release_focus};
