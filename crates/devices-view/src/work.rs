@@ -34,10 +34,6 @@ pub(crate) struct Snapshot {
     pub(crate) policy: token_manager::token_profile::Policy,
     /// What erasing it would do; `None` if it can't be erased.
     pub(crate) erasure: Option<Plan>,
-    /// Whether it has a PUK that is changed when it is set up.
-    pub(crate) has_puk: bool,
-    /// Whether it may have the secrets that it is delivered with.
-    pub(crate) as_delivered: bool,
 }
 
 impl Snapshot {
@@ -49,8 +45,6 @@ impl Snapshot {
             rules: session.rules(),
             policy: session.managed_policy(),
             erasure: session.plan_recycle().ok(),
-            has_puk: session.has_puk(),
-            as_delivered: session.may_have_delivery_secrets(),
         })
     }
 }

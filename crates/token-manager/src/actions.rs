@@ -28,7 +28,7 @@ pub use change_pin::PinChanged;
 pub use entry::{PinChangeEntry, PinEntry};
 pub use fido_pin::{FidoPinChanged, FidoPinVerified};
 pub use hand_over::HandOver;
-pub use personalize::{PersonalizeOptions, Personalized, PresentSecrets};
+pub use personalize::{PersonalizeNeeds, PersonalizeOptions, Personalized, PresentSecrets};
 pub use policy::{Enforcer, PolicySet};
 pub use progress::Observer;
 pub use recovery::{RecoveryDoubt, RecoverySecret};

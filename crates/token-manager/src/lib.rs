@@ -86,9 +86,9 @@ mod words;
 
 pub use actions::{
     AdminKeySet, Authenticated, Authority, Enforcer, FidoPinChanged, FidoPinVerified, HandOver,
-    KeyCheck, Observer, PersonalizeOptions, Personalized, PinChangeEntry, PinChanged, PinEntry,
-    PolicyOccasion, PolicyRule, PolicySet, PresentSecrets, RecoveryDoubt, RecoverySecret, Recycled,
-    SetKey, UnblockChallenge, UnblockWith, Unblocked, Verification,
+    KeyCheck, Observer, PersonalizeNeeds, PersonalizeOptions, Personalized, PinChangeEntry,
+    PinChanged, PinEntry, PolicyOccasion, PolicyRule, PolicySet, PresentSecrets, RecoveryDoubt,
+    RecoverySecret, Recycled, SetKey, UnblockChallenge, UnblockWith, Unblocked, Verification,
 };
 
 pub use crescendo_ext::oath::OneTimePassword;

@@ -152,6 +152,24 @@ pub enum RecoveryPlace {
 }
 
 impl RecoveryPlace {
+    /// The name for people, as that of a choice.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "On the token",
+            Self::Host => "In this computer's secret store",
+            Self::Nowhere => "Nowhere besides",
+        }
+    }
+
+    /// What it means to keep the secret there, as sentences.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Token => "Behind the PIN: whoever has the token and knows the PIN can see it.",
+            Self::Host => "It is shown on this computer only, after the token has taken the PIN.",
+            Self::Nowhere => "Only you have it. If it is lost, the PIN can't be unblocked.",
+        }
+    }
+
     /// A stable identifier for programs: `token`, `host`, `nowhere`.
     pub fn id(self) -> &'static str {
         match self {

@@ -18,7 +18,7 @@ use token_manager::{
     Action, ActionError, Aftermath, Authority, KeyCheck, LastTry, NotSent, Outcome,
     PersonalizeOptions, Personalized, PinChangeEntry, PinEntry, PinStatus, PolicyOccasion,
     PolicyRefusal, PresentSecrets, ProfileState, Reason, RecoveryPlace, RecoverySecret, Secret,
-    Session,
+    Session, TokenFamily,
 };
 use virtual_token::fault::Fault;
 use virtual_token::{Content, CreateOptions, Profile, VirtualToken};
@@ -495,6 +495,66 @@ fn an_erasure_takes_a_blocked_pin_out_of_the_way_of_the_rules() {
         let blocked = (rule.action != Action::UpdateFidoSharedPin).then_some(Reason::PinBlocked);
         assert_eq!(at(as_it_is), blocked, "{}", rule.id);
         assert_eq!(at(PolicyOccasion::Update), rule.refusal(), "{}", rule.id);
+    }
+}
+
+/// What is asked for is what the action does not do without, and nothing else.
+#[test]
+fn what_a_token_is_set_up_with_is_told_before() {
+    for profile in Profile::ALL {
+        let case = Case::new(profile);
+        let desk = case.desk();
+        let mut session = desk.open();
+        for is_set_up in [false, true] {
+            let what = format!("{profile}, set up: {is_set_up}");
+            for has_others in [false, true] {
+                assert_needs(&session, has_others, is_set_up, &what);
+            }
+            let erased = session
+                .token()
+                .personalize_needs(true, true, RecoveryPlace::Nowhere);
+            assert!(erased.authority, "{what}");
+            assert!(!erased.present_pin && !erased.present_puk, "{what}");
+            if !is_set_up {
+                run(&case, &mut session, &mut Hands::default()).unwrap();
+            }
+        }
+    }
+}
+
+fn assert_needs(session: &Session, has_others: bool, is_set_up: bool, what: &str) {
+    let token = session.token();
+    let is_piv = token.identity.family == TokenFamily::Piv;
+    let (pin, puk) = (pin("31415926"), Puk::new(PUK).unwrap());
+    for place in [
+        RecoveryPlace::Token,
+        RecoveryPlace::Host,
+        RecoveryPlace::Nowhere,
+    ] {
+        let needs = token.personalize_needs(false, has_others, place);
+        assert!(!needs.authority, "{what}");
+        let typed = has_others || is_set_up || is_piv;
+        assert_eq!(needs.present_pin, typed, "{what}");
+        let on_token = place == RecoveryPlace::Token;
+        assert_eq!(needs.management_key, is_piv && on_token, "{what}");
+        let plan = |present| {
+            let mut options = PersonalizeOptions::new(present);
+            options.policy = session.managed_policy();
+            options.recovery = place;
+            session.plan_personalize(&options)
+        };
+        let delivery = plan(PresentSecrets::Delivery);
+        assert!(
+            needs.present_pin || delivery.is_ok(),
+            "{what}: {delivery:?}"
+        );
+        let typed = |puk| PresentSecrets::Typed { pin: &pin, puk };
+        let without = plan(typed(None));
+        let needs_puk = token.personalize_needs(false, true, place).present_puk;
+        assert_eq!(needs_puk, without.is_err(), "{what}: {without:?}");
+        assert_eq!(needs.present_puk, needs.present_pin && needs_puk, "{what}");
+        let complete = plan(typed(Some(&puk)));
+        assert!(complete.is_ok(), "{what}: {complete:?}");
     }
 }
 

@@ -20,6 +20,7 @@ use crate::pin::PinStatus;
 use crate::record::RecoveryPlace;
 use crate::secrets::SecretStoreError;
 use crate::session::{LastTry, Session};
+use crate::token::{Token, TokenFamily};
 
 const WRITE_CHALLENGE: &str = "write-challenge";
 const HAND_OVER: &str = "hand-over";
@@ -87,6 +88,22 @@ impl<'a> PersonalizeOptions<'a> {
     }
 }
 
+/// What a person is asked for before a token is set up, besides the new PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is asked for or not")]
+#[non_exhaustive]
+pub struct PersonalizeNeeds {
+    /// What allows the erasure: the PIN, or the admin key. The token has the secrets that it
+    /// is delivered with then.
+    pub authority: bool,
+    /// The present PIN.
+    pub present_pin: bool,
+    /// The present PUK.
+    pub present_puk: bool,
+    /// The card management key (9B), to keep the recovery secret where it is to be kept.
+    pub management_key: bool,
+}
+
 /// How it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -104,6 +121,52 @@ pub struct Personalized {
     /// Why what this host's secret store has kept so far could not be erased. It unblocks
     /// the token no more.
     pub left_on_host: Option<SecretStoreError>,
+}
+
+impl Token {
+    /// What a person is asked for to set the token up: if it is erased first or not, if it is
+    /// said to have other secrets than it is delivered with, and if what unblocks it is kept
+    /// in this place. Sends nothing.
+    pub fn personalize_needs(
+        &self,
+        erase: bool,
+        has_others: bool,
+        place: RecoveryPlace,
+    ) -> PersonalizeNeeds {
+        let typed = !erase && (has_others || !self.may_have_delivery_secrets());
+        PersonalizeNeeds {
+            authority: erase,
+            present_pin: typed,
+            present_puk: typed && self.has_puk(),
+            management_key: self.takes_management_key(place),
+        }
+    }
+
+    /// Whether the token has a PUK on its wire, as far as is public: one that is asked for
+    /// as [`PresentSecrets::Typed`], and replaced. Sends nothing.
+    pub fn has_puk(&self) -> bool {
+        self.identity.family == TokenFamily::Piv || self.facts.project_profile
+    }
+
+    /// Whether [`PresentSecrets::Delivery`] may be said of the token as it is, without
+    /// erasing it first: a Crescendo that shows no sign of use, or one that a run which
+    /// was not finished has erased. Sends nothing.
+    pub fn may_have_delivery_secrets(&self) -> bool {
+        self.identity.family != TokenFamily::Piv && self.may_be_as_delivered()
+    }
+
+    /// Nothing is on the token, and this software has not set it up; unless a run
+    /// that was not finished has erased it since, or goes on from where the PIN was
+    /// changed.
+    fn may_be_as_delivered(&self) -> bool {
+        let facts = &self.facts;
+        let set_up = facts.personalized || facts.personalized_here;
+        let goes_on = self.unfinished.as_ref().is_some_and(|journal| {
+            let begun = |step| journal.has_done(step) || journal.is_doubtful(step);
+            begun(RESET_CARD) || begun(CHANGE_PIN)
+        });
+        facts.empty && (!set_up || goes_on)
+    }
 }
 
 impl Session {
@@ -203,12 +266,6 @@ impl Session {
         })
     }
 
-    /// Whether the token has a PUK on its wire, as far as is public: one that is asked for
-    /// as [`PresentSecrets::Typed`], and replaced. Sends nothing.
-    pub fn has_puk(&self) -> bool {
-        self.family().is_none() || self.token.facts.project_profile
-    }
-
     fn check_all(
         &self,
         options: &PersonalizeOptions<'_>,
@@ -275,13 +332,6 @@ impl Session {
         Ok(())
     }
 
-    /// Whether [`PresentSecrets::Delivery`] may be said of the token as it is, without
-    /// erasing it first: a Crescendo that shows no sign of use, or one that a run which
-    /// was not finished has erased. Sends nothing.
-    pub fn may_have_delivery_secrets(&self) -> bool {
-        self.family().is_some() && self.may_be_as_delivered()
-    }
-
     /// The new PIN has to keep the new policy, and, if the card keeps to one of
     /// its own until then, that one too.
     fn check_new_pin(
@@ -314,7 +364,7 @@ impl Session {
                 may_be_pin(&self.token.pin_policy, pin)?;
                 Ok(pin.clone())
             }
-            PresentSecrets::Delivery if !erased && !self.may_be_as_delivered() => {
+            PresentSecrets::Delivery if !erased && !self.token.may_be_as_delivered() => {
                 Err(NotSent::NotAsDelivered.into())
             }
             _ => {
@@ -324,20 +374,6 @@ impl Session {
         }
     }
 
-    /// Nothing is on the token, and this software has not set it up; unless a run
-    /// that was not finished has erased it since, or goes on from where the PIN was
-    /// changed.
-    fn may_be_as_delivered(&self) -> bool {
-        let facts = &self.token.facts;
-        let set_up = facts.personalized || facts.personalized_here;
-        let journal = self.record.journal.as_ref();
-        let goes_on = journal.is_some_and(|journal| {
-            let begun = |step| journal.has_done(step) || journal.is_doubtful(step);
-            begun(RESET_CARD) || begun(CHANGE_PIN)
-        });
-        facts.empty && (!set_up || goes_on)
-    }
-
     /// The PUK that the token has until it gets the new one; `None` on one that
     /// has none.
     fn present_puk(
@@ -345,7 +381,7 @@ impl Session {
         options: &PersonalizeOptions<'_>,
         erased: bool,
     ) -> Result<Option<Puk>, ActionError> {
-        if !self.has_puk() {
+        if !self.token.has_puk() {
             return Ok(None);
         }
         match options.present {

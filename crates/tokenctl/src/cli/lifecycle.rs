@@ -1,5 +1,6 @@
 //! The commands that erase a token and set one up.
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use token_manager::RecoveryPlace;
 
@@ -55,7 +56,7 @@ pub(crate) struct PersonalizeArgs {
     pub(crate) interrupted_puk_fd: Option<Descriptor>,
 
     /// Where the new PUK or admin key is kept besides with the person.
-    #[arg(long, value_enum, value_name = "PLACE", default_value_t = Keep::Nowhere)]
+    #[arg(long, value_enum, value_name = "PLACE", default_value_t = Keep(RecoveryPlace::Nowhere))]
     pub(crate) keep: Keep,
 
     #[command(flatten)]
@@ -79,22 +80,21 @@ pub(crate) struct PersonalizeArgs {
 }
 
 /// Where a recovery secret is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Keep {
-    /// On the token, behind the PIN.
-    Token,
-    /// In this computer's secret store.
-    Host,
-    /// Nowhere but with the person.
-    Nowhere,
-}
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep(pub(crate) RecoveryPlace);
 
-impl From<Keep> for RecoveryPlace {
-    fn from(keep: Keep) -> RecoveryPlace {
-        match keep {
-            Keep::Token => RecoveryPlace::Token,
-            Keep::Host => RecoveryPlace::Host,
-            Keep::Nowhere => RecoveryPlace::Nowhere,
-        }
+impl ValueEnum for Keep {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self(RecoveryPlace::Token),
+            Self(RecoveryPlace::Host),
+            Self(RecoveryPlace::Nowhere),
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let Self(place) = self;
+        let help = format!("{}. {}", place.name(), place.sentence());
+        Some(PossibleValue::new(place.id()).help(help))
     }
 }

@@ -1,10 +1,10 @@
 //! `personalize`: set a token up for a person.
 
 use piv_apdu::secret::{Pin, Puk};
-use token_manager::token_profile::{Alphabet, Policy};
+use token_manager::token_profile::Policy;
 use token_manager::{
-    Action, ActionError, FidoErasure, NotSent, PersonalizeOptions, Personalized, PinPolicy, Plan,
-    PresentSecrets, ProfileState, RecoveryPlace, Session, TokenFamily,
+    Action, ActionError, FidoErasure, NotSent, PersonalizeOptions, Personalized, Plan,
+    PresentSecrets, RecoveryPlace, Session,
 };
 
 use crate::authority::{self, Given};
@@ -110,8 +110,6 @@ struct Setup<'a> {
     arguments: &'a PersonalizeArgs,
     policy: Policy,
     place: RecoveryPlace,
-    /// Whether the token has a PUK that changes.
-    has_puk: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -121,13 +119,10 @@ impl<'a> Setup<'a> {
         } else {
             session.managed_policy()
         };
-        let token = session.token();
         Setup {
             arguments,
             policy: policy::changed(&arguments.policy, base),
-            place: arguments.keep.into(),
-            has_puk: token.identity.family == TokenFamily::Piv
-                || matches!(token.profile, ProfileState::OnToken(_)),
+            place: arguments.keep.0,
         }
     }
 
@@ -167,24 +162,6 @@ impl<'a> Setup<'a> {
             .plan_personalize(&options)
             .map_err(|error| failed(&error))?)
     }
-
-    /// What the new PIN has to keep: the new policy, within what the card takes.
-    fn rule(&self, session: &Session) -> PinPolicy {
-        let mut rule = session.policy().without_profile();
-        let new = &self.policy;
-        if matches!(session.token().profile, ProfileState::OnToken(_)) {
-            (rule.minimum, rule.maximum) = (new.minimum, new.maximum);
-        } else {
-            rule.minimum = rule.minimum.max(new.minimum);
-            rule.maximum = rule.maximum.min(new.maximum);
-        }
-        if new.alphabet == Alphabet::Digits {
-            rule.alphabet = token_manager::Alphabet::Digits;
-        }
-        rule.refuse_weak = new.refuse_weak;
-        rule.fido_shared_pin = new.fido_shared_pin;
-        rule
-    }
 }
 
 /// What the person gave.
@@ -199,25 +176,24 @@ impl Secrets {
     /// Asks, in the order that the help tells.
     fn ask(setup: &Setup<'_>, session: &mut Session, output: &Output) -> Result<Self> {
         let arguments = setup.arguments;
+        let token = session.token();
+        let needs =
+            token.personalize_needs(arguments.recycle, !arguments.delivery_pin, setup.place);
         let mut given = None;
         let mut present = None;
         let mut confirmation = None;
-        if arguments.recycle {
+        if needs.authority {
             confirmation = Some(recycle::confirmation(arguments.confirm.as_ref(), session)?);
             given = Some(arguments.authority.read(session, output)?);
-        } else if !arguments.delivery_pin {
+        }
+        if needs.present_pin {
             pin::say_tries(session, output);
             let from = arguments.authority.pin.pin_fd;
             let pin = secret::pin(from, "Present PIN", "--pin-fd")?;
-            let puk = if setup.has_puk {
-                let from = arguments.puk_fd;
-                Some(secret::puk(from, "Present PUK", "--puk-fd")?)
-            } else {
-                None
-            };
-            present = Some((pin, puk));
+            let puk = || secret::puk(arguments.puk_fd, "Present PUK", "--puk-fd");
+            present = Some((pin, needs.present_puk.then(puk).transpose()?));
         }
-        let rule = setup.rule(session);
+        let rule = session.token().pin_policy_under(&setup.policy);
         let mut line = format!(
             "The new PIN: {} to {} {}",
             rule.minimum,
@@ -229,8 +205,8 @@ impl Secrets {
         }
         output.remark(&Text::from(line));
         let new_pin = secret::new_pin(arguments.new_pin_fd, &rule, "--new-pin-fd")?;
-        if let Some(key) = arguments.management.read_for(session, setup.place)? {
-            given = Some(Given::ManagementKey(key));
+        if needs.management_key {
+            given = Some(Given::ManagementKey(arguments.management.read()?));
         }
         Ok(Secrets {
             confirmation,

@@ -33,12 +33,13 @@ impl Order {
         let puk = |bytes: &[u8]| {
             Puk::new(bytes).map_err(|error| format!("this can't be the PUK: {error}"))
         };
-        let present = if form.takes_delivery(snapshot) {
-            None
+        let needs = form.needs(snapshot);
+        let present = if needs.present_pin {
+            let present_puk = needs.present_puk.then(|| puk(form.present_puk.bytes()));
+            let present_pin = pin(form.present_pin.bytes(), "present PIN")?;
+            Some((present_pin, present_puk.transpose()?))
         } else {
-            let has_puk = snapshot.has_puk;
-            let present_puk = has_puk.then(|| puk(form.present_puk.bytes())).transpose()?;
-            Some((pin(form.present_pin.bytes(), "present PIN")?, present_puk))
+            None
         };
         let interrupted_puk = match &form.handed_puk {
             _ if !form.interrupted_puk.is_empty() => Some(puk(form.interrupted_puk.bytes())?),
@@ -46,9 +47,9 @@ impl Order {
             None => None,
         };
         let place = form.place(snapshot);
-        let given = if form.erases {
+        let given = if needs.authority {
             Some(form.authority.given()?)
-        } else if form.wants_management(snapshot) {
+        } else if needs.management_key {
             let key = form.management.key().map_err(|error| error.to_string())?;
             Some(Given::ManagementKey(key))
         } else {

@@ -2,7 +2,7 @@
 
 use eframe::egui::Ui;
 use token_manager::token_profile::Policy;
-use token_manager::{PolicyOccasion, RecoveryPlace};
+use token_manager::{PersonalizeNeeds, PolicyOccasion, RecoveryPlace};
 
 use super::super::{Reach, erasure, parts, policy_form, steps};
 use super::{Page, Personalize};
@@ -32,20 +32,17 @@ impl Personalize {
         self.policy.clone().unwrap_or_else(begin)
     }
 
-    /// Whether the token has the secrets that it is delivered with when it gets new ones.
-    pub(super) fn takes_delivery(&self, snapshot: &Snapshot) -> bool {
-        self.erases || snapshot.as_delivered && !self.has_others
-    }
-
     /// Where the recovery secret is kept besides.
     pub(super) fn place(&self, snapshot: &Snapshot) -> RecoveryPlace {
         let first = snapshot.places.first().copied();
         self.place.or(first).unwrap_or(RecoveryPlace::Nowhere)
     }
 
-    /// Whether it takes the card management key to keep it there.
-    pub(super) fn wants_management(&self, snapshot: &Snapshot) -> bool {
-        snapshot.token.takes_management_key(self.place(snapshot))
+    /// What is asked for.
+    pub(super) fn needs(&self, snapshot: &Snapshot) -> PersonalizeNeeds {
+        let place = self.place(snapshot);
+        let token = &snapshot.token;
+        token.personalize_needs(self.erases, self.has_others, place)
     }
 
     /// Draws the page that is open.
@@ -105,7 +102,7 @@ impl Personalize {
     }
 
     fn present(&mut self, ui: &mut Ui, snapshot: &Snapshot) -> Filled {
-        if snapshot.as_delivered {
+        if snapshot.token.may_have_delivery_secrets() {
             let first = ui.radio_value(&mut self.has_others, false, "Those it is delivered with");
             parts::focus_first(ui, &first);
             parts::below_choice(
@@ -113,7 +110,7 @@ impl Personalize {
                 "It shows no sign of use. If its PIN is another one all the same, that costs a try.",
             );
             ui.radio_value(&mut self.has_others, true, "Others");
-            if !self.has_others {
+            if !self.needs(snapshot).present_pin {
                 return Filled {
                     is_ready: true,
                     enter: false,
@@ -124,7 +121,7 @@ impl Personalize {
         let mut last = self.present_pin.ui(ui, "Present PIN");
         parts::focus_first(ui, &last);
         let mut is_ready = !self.present_pin.is_empty();
-        if snapshot.has_puk {
+        if self.needs(snapshot).present_puk {
             last = self.present_puk.ui(ui, "Present PUK");
             is_ready &= !self.present_puk.is_empty();
         }
@@ -152,15 +149,14 @@ impl Personalize {
         );
         let mut place = self.place(snapshot);
         for (index, choice) in snapshot.places.iter().enumerate() {
-            let (name, meaning) = told(*choice);
-            let button = ui.radio_value(&mut place, *choice, name);
+            let button = ui.radio_value(&mut place, *choice, choice.name());
             if index == 0 {
                 parts::focus_first(ui, &button);
             }
-            parts::below_choice(ui, meaning);
+            parts::below_choice(ui, choice.sentence());
         }
         self.place = Some(place);
-        let wants_key = self.wants_management(snapshot);
+        let wants_key = self.needs(snapshot).management_key;
         let enter = wants_key && self.management.ui(ui);
         Filled {
             is_ready: !wants_key || self.management.is_ready(),
@@ -199,23 +195,5 @@ impl Personalize {
                 .ui(ui, "PUK that the interrupted run has handed over");
         }
         Filled::default()
-    }
-}
-
-/// A place, and what it means.
-fn told(place: RecoveryPlace) -> (&'static str, &'static str) {
-    match place {
-        RecoveryPlace::Token => (
-            "On the token",
-            "Behind the PIN: whoever has the token and knows the PIN can see it.",
-        ),
-        RecoveryPlace::Host => (
-            "In this computer's secret store",
-            "It is shown on this computer only, after the token has taken the PIN.",
-        ),
-        _ => (
-            "Nowhere besides",
-            "Only you have it. If it is lost, the PIN can't be unblocked.",
-        ),
     }
 }

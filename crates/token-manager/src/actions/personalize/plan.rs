@@ -39,7 +39,7 @@ impl Session {
                     .evidence(Some(Evidence::ProjectProfile)),
             );
         }
-        let text = match (crescendo, self.has_puk()) {
+        let text = match (crescendo, self.token.has_puk()) {
             (true, true) => "hand the new admin key and the new PUK over",
             (true, false) => "hand the new admin key over",
             _ => "hand the new PUK over",
@@ -49,7 +49,7 @@ impl Session {
             let put = "put the new admin key (recovery), and see that the token has it";
             plan = plan.step(self.vendor_step(PUT_KEY, put, &["PUT XAUTH KEY"]));
         }
-        if self.has_puk() {
+        if self.token.has_puk() {
             plan = plan.step(
                 Step::new(CHANGE_PUK, "change the PUK to the new one")
                     .sends(&["CHANGE REFERENCE DATA"])
