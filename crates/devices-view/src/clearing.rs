@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Ui};
-use token_manager::token_cache::Cache;
-use token_manager::{ActionError, Session};
+use token_manager::{ActionError, CacheCleared};
 
 use crate::widgets::{Notice, progress, remark};
 use crate::work::{Task, Worker};
@@ -13,28 +12,18 @@ use crate::work::{Task, Worker};
 /// How long it is shown how it went.
 const SHOWN: Duration = Duration::from_secs(10);
 
-/// How it went.
-#[derive(Clone, Copy)]
-enum Cleared {
-    Forgotten,
-    /// There is nothing to forget.
-    Off,
-    /// The cache would not have it.
-    Failed,
-}
-
 /// Of one token, as far as it was asked for.
 #[derive(Default)]
 pub(crate) struct Clearing {
-    task: Option<Task<Cleared>>,
-    outcome: Option<(Result<Cleared, ActionError>, Instant)>,
+    task: Option<Task<CacheCleared>>,
+    outcome: Option<(Result<CacheCleared, ActionError>, Instant)>,
 }
 
 impl Clearing {
     /// Begins.
-    pub(crate) fn begin(&mut self, worker: &Worker, cache: Cache) {
+    pub(crate) fn begin(&mut self, worker: &Worker) {
         self.outcome = None;
-        self.task = Some(worker.run(move |session, _| clear(session, &cache)));
+        self.task = Some(worker.run(|session, _| session.clear_cache()));
         worker.release();
     }
 
@@ -62,34 +51,16 @@ impl Clearing {
         let Some((result, _)) = &self.outcome else {
             return;
         };
-        let (kind, text) = match result {
-            Ok(Cleared::Forgotten) => (
-                Notice::Good,
-                "What was remembered of the token is forgotten, and it was read anew.".to_owned(),
-            ),
-            Ok(Cleared::Off) => (
-                Notice::Info,
-                "Nothing is remembered of tokens here: it was only read anew.".to_owned(),
-            ),
-            Ok(Cleared::Failed) => (
-                Notice::Bad,
-                "what is remembered of the token could not be removed. Check the rights of the \
-                 cache's folder"
-                    .to_owned(),
-            ),
-            Err(error) => (Notice::Bad, error.to_string()),
-        };
-        remark(ui, kind, &text);
+        match result {
+            Ok(cleared) => {
+                let kind = match cleared {
+                    CacheCleared::Forgotten => Notice::Good,
+                    CacheCleared::Failed => Notice::Bad,
+                    _ => Notice::Info,
+                };
+                remark(ui, kind, cleared.sentence());
+            }
+            Err(error) => remark(ui, Notice::Bad, &error.to_string()),
+        }
     }
-}
-
-fn clear(session: &mut Session, cache: &Cache) -> Result<Cleared, ActionError> {
-    let name = session.token().cache_name();
-    let is_gone = name.is_none_or(|name| cache.clear(&name));
-    session.reload_same()?;
-    Ok(match (is_gone, cache.is_off()) {
-        (false, _) => Cleared::Failed,
-        (true, true) => Cleared::Off,
-        (true, false) => Cleared::Forgotten,
-    })
 }

@@ -202,9 +202,8 @@ impl Devices {
 
     /// Forgets what is remembered of a token, and reads it anew.
     pub(crate) fn clear_cache(&mut self, stay: u64) {
-        let cache = self.manager.options().cache.clone();
         if let Some(device) = self.get_mut(stay) {
-            device.clearing.begin(&device.worker, cache);
+            device.clearing.begin(&device.worker);
         }
     }
 

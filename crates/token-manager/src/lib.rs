@@ -85,10 +85,11 @@ mod vci;
 mod words;
 
 pub use actions::{
-    AdminKeySet, Authenticated, Authority, Enforcer, FidoPinChanged, FidoPinVerified, HandOver,
-    KeyCheck, Observer, PersonalizeNeeds, PersonalizeOptions, Personalized, PinChangeEntry,
-    PinChanged, PinEntry, PolicyOccasion, PolicyRule, PolicySet, PresentSecrets, RecoveryDoubt,
-    RecoverySecret, Recycled, SetKey, UnblockChallenge, UnblockWith, Unblocked, Verification,
+    AdminKeySet, Authenticated, Authority, CacheCleared, Enforcer, FidoPinChanged, FidoPinVerified,
+    HandOver, KeyCheck, Observer, PersonalizeNeeds, PersonalizeOptions, Personalized,
+    PinChangeEntry, PinChanged, PinEntry, PolicyOccasion, PolicyRule, PolicySet, PresentSecrets,
+    RecoveryDoubt, RecoverySecret, Recycled, SetKey, UnblockChallenge, UnblockWith, Unblocked,
+    Verification,
 };
 
 pub use crescendo_ext::oath::OneTimePassword;

@@ -22,8 +22,9 @@ use piv_apdu::status::StatusWord;
 use token_manager::token_cache::{Cache, Item};
 use token_manager::token_profile::Policy;
 use token_manager::{
-    ActionError, Authority, FidoState, Freshness, KeyOrigin, LastTry, LoadError, LoadOptions,
-    Manager, NotSent, Overrides, PinChangeEntry, PinEntry, PinStatus, Token, load,
+    ActionError, Authority, CacheCleared, FidoState, Freshness, KeyOrigin, LastTry, LoadError,
+    LoadOptions, Manager, NotSent, Overrides, PinChangeEntry, PinEntry, PinStatus, Session, Token,
+    load,
 };
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{
@@ -196,6 +197,71 @@ fn what_was_read_in_full_again_is_new_and_what_only_begins_alike_is_not() {
         }
         assert!(old_objects > 0, "{profile}: a certificate is longer");
     }
+}
+
+fn session(card: &SharedToken, cache: &Cache) -> Session {
+    let readers = MemoryBackend::new();
+    readers.insert("Desk", card).unwrap();
+    let manager = Manager::new(Arc::new(readers)).with_options(options(cache, Freshness::Checked));
+    manager.open("Desk").unwrap()
+}
+
+#[test]
+fn what_is_remembered_is_forgotten_and_the_token_read_anew() {
+    for profile in Profile::ALL {
+        let card = personal(profile);
+        let cache = Cache::off().with_memory();
+        let mut session = session(&card, &cache);
+        let before = cache.held().remove(0).snapshot.generation();
+        let cold = session.token().round_trips;
+        let sent = card.commands();
+        assert_eq!(session.clear_cache().unwrap(), CacheCleared::Forgotten);
+        assert_eq!(
+            card.commands() - sent,
+            cold,
+            "{profile}: it is read in full"
+        );
+        let held = cache.held();
+        assert_eq!(held.len(), 1, "{profile}");
+        assert!(held[0].snapshot.generation() != before, "{profile}");
+    }
+}
+
+#[test]
+fn where_nothing_is_remembered_there_is_nothing_to_forget() {
+    let card = personal(Profile::Piv);
+    let (off, memory) = (Cache::off(), Cache::off().with_memory());
+    let mut unremembered = session(&card, &off);
+    assert_eq!(unremembered.clear_cache().unwrap(), CacheCleared::Off);
+    let token = unremembered.token().clone();
+    assert_eq!(token.forget_in(&memory, false), CacheCleared::Nothing);
+    // It has no name under which it could be remembered.
+    let nameless = make(Profile::Piv, 7, Content::Empty);
+    let mut nameless = session(&nameless, &memory);
+    assert_eq!(nameless.clear_cache().unwrap(), CacheCleared::Nothing);
+}
+
+/// A folder stands in the way of the file that the change is noted in.
+#[cfg(unix)]
+#[test]
+fn what_can_not_be_forgotten_is_told_and_the_token_read_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::off().with_disk(folder.path());
+    let card = personal(Profile::Piv);
+    let mut session = session(&card, &cache);
+    let mut files = std::fs::read_dir(folder.path()).unwrap();
+    let generation = files.find_map(|file| {
+        let path = file.unwrap().path();
+        path.extension()
+            .is_some_and(|it| it == "generation")
+            .then_some(path)
+    });
+    let generation = generation.unwrap();
+    std::fs::remove_file(&generation).unwrap();
+    std::fs::create_dir(&generation).unwrap();
+    let sent = card.commands();
+    assert_eq!(session.clear_cache().unwrap(), CacheCleared::Failed);
+    assert!(card.commands() > sent);
 }
 
 #[test]

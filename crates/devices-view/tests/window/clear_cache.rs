@@ -46,6 +46,6 @@ fn where_nothing_is_remembered_it_says_so() {
     let (mut desk, token) = Desk::holding(Profile::Piv);
     token.clear_log();
     desk.pick("Clear cache");
-    desk.sees("Nothing is remembered of tokens here: it was only read anew.");
+    desk.sees("The cache is turned off: the token was only read anew.");
     assert!(token.commands() > 0);
 }

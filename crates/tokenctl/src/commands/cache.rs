@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
 use token_manager::token_cache::{Cache, Held};
-use token_manager::{Freshness, LoadOptions, utc};
+use token_manager::{CacheCleared, Freshness, LoadOptions, utc};
 
 use crate::cli::{CacheClearArgs, CacheCommand};
 use crate::describe;
@@ -145,9 +145,10 @@ fn clear(cache: &Cache, source: &Source, output: &Output) -> Result {
     let quick = LoadOptions::new().with_freshness(Freshness::Quick);
     let found = source.load_one(&quick, output)?;
     let name = found.cache_name();
-    let names = held.iter().map(|held| held.snapshot.identity().name());
-    let cleared = names.filter(|held| Some(*held) == name.as_ref()).count();
-    if name.is_some_and(|name| !cache.clear(&name)) {
+    let mut names = held.iter().map(|held| held.snapshot.identity().name());
+    let was_held = names.any(|held| Some(held) == name.as_ref());
+    let cleared = found.forget_in(cache, was_held);
+    if cleared == CacheCleared::Failed {
         return Err(not_writable(cache));
     }
     let anew = source.load_again(&found.reader)?;
@@ -155,16 +156,11 @@ fn clear(cache: &Cache, source: &Source, output: &Output) -> Result {
     if output.json {
         let body = json::CacheClear {
             tokens: vec![source::token_name(&anew)],
-            cleared,
+            cleared: usize::from(was_held),
         };
         return Ok(output::document(&json::Document::new(body))?);
     }
-    let text = match cleared {
-        0 if cache.is_off() => "The cache is turned off: the token was only read anew.",
-        0 => "Nothing was remembered of the token. It was read anew.",
-        _ => "What was remembered of the token is forgotten, and it was read anew.",
-    };
-    output.remark(&Text::styled(text, GOOD));
+    output.remark(&Text::styled(cleared.sentence(), GOOD));
     Ok(())
 }
 
