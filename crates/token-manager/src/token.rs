@@ -321,6 +321,13 @@ impl Token {
         self.identity.family == TokenFamily::Piv && place == RecoveryPlace::Token
     }
 
+    /// Whether the recovery secret is forgotten with the card management key
+    /// ([`Session::forget_recovery_with_key`](crate::Session::forget_recovery_with_key)): on a
+    /// plain PIV card, unless it is known that this computer keeps the secret.
+    pub fn forgetting_takes_management_key(&self) -> bool {
+        self.takes_management_key(self.recovery.unwrap_or(RecoveryPlace::Token))
+    }
+
     /// The data object with this tag, if it was read or listed.
     pub fn object(&self, tag: ObjectTag) -> Option<&ObjectEntry> {
         self.objects.iter().find(|object| object.tag == tag)

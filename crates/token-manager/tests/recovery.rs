@@ -367,6 +367,33 @@ fn a_plain_piv_card_is_written_to_with_its_management_key() {
     assert_eq!(view(&mut desk.open(), &right).unwrap(), puk());
 }
 
+/// What is told before is what the action then says.
+#[test]
+fn whether_forgetting_takes_the_management_key_is_told_before() {
+    for profile in Profile::ALL {
+        // A plain PIV card has no name to keep anything under before there is something on it.
+        for (place, content) in [
+            (RecoveryPlace::Token, Content::Empty),
+            (RecoveryPlace::Host, Content::Personal),
+        ] {
+            let desk = Desk::new(profile, content).daring();
+            keep(&desk, profile, place).unwrap();
+            // As another computer knows it, which has noted nothing, and as this one does.
+            let mut other = empty(profile);
+            other.card = desk.card.clone();
+            for desk in [&other, &desk] {
+                let mut session = desk.open();
+                let takes_key = session.token().forgetting_takes_management_key();
+                let pin = factory(profile);
+                let forgotten = session.forget_recovery(PinEntry::Typed(&pin), LastTry::Spare);
+                let lacks_key =
+                    matches!(forgotten, Err(ActionError::NotSent(NotSent::ManagementKey)));
+                assert_eq!(takes_key, lacks_key, "{profile} {place:?}: {forgotten:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_issuer_s_token_gets_no_secret_of_ours() {
     for profile in Profile::ALL {

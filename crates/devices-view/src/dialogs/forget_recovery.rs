@@ -1,25 +1,17 @@
 //! Never show again: the secret that unblocks the token is erased from where it is kept.
 
-use eframe::egui::{RichText, Ui};
+use eframe::egui::Ui;
 use piv_apdu::management::ManagementKey;
 use piv_apdu::secret::Pin;
-use token_manager::{PinEntry, Plan, RecoveryPlace};
+use token_manager::{PinEntry, Plan};
 
 use super::management_key::ManagementKeyField;
-use super::{Flow, Reach, parts};
-use crate::theme::Palette;
-use crate::widgets::{Notice, SecretField, capital, destructive, notice, quiet};
-
-/// What is to be done, and what it takes.
-struct Planned {
-    plan: Plan,
-    /// Whether it takes the management key.
-    wants_key: bool,
-}
+use super::{Flow, Reach, parts, steps};
+use crate::widgets::{Notice, SecretField, destructive, notice};
 
 pub(super) struct ForgetRecovery {
-    planning: parts::Doing<Planned>,
-    planned: Option<Planned>,
+    planning: parts::Doing<Plan>,
+    plan: Option<Plan>,
     is_agreed: bool,
     pin: SecretField,
     key: ManagementKeyField,
@@ -43,17 +35,11 @@ impl ForgetRecovery {
     /// Begins with what would be done.
     pub(super) fn plan(reach: &Reach<'_>) -> Self {
         let mut planning = parts::Doing::default();
-        planning.begin(reach.worker().run(|session, _| {
-            let on_host = session.record().recovery == Some(RecoveryPlace::Host);
-            let on_token = session.token().takes_management_key(RecoveryPlace::Token);
-            Ok(Planned {
-                plan: session.plan_forget_recovery()?,
-                wants_key: on_token && !on_host,
-            })
-        }));
+        let work = reach.worker();
+        planning.begin(work.run(|session, _| session.plan_forget_recovery()));
         Self {
             planning,
-            planned: None,
+            plan: None,
             is_agreed: false,
             pin: SecretField::default(),
             key: ManagementKeyField::default(),
@@ -67,8 +53,8 @@ impl ForgetRecovery {
     }
 
     pub(super) fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Next {
-        if let Some(planned) = self.planning.poll() {
-            self.planned = Some(planned);
+        if let Some(plan) = self.planning.poll() {
+            self.plan = Some(plan);
         }
         if self.doing.poll().is_some() {
             self.is_done = true;
@@ -98,8 +84,8 @@ impl ForgetRecovery {
             .inner;
         self.planning.ui(ui, "Looking at what has to be done…");
         self.doing.ui(ui, "Erasing it…");
-        let has_key = |planned: &Planned| !planned.wants_key || self.key.is_ready();
-        let is_ready = self.planned.as_ref().is_some_and(has_key);
+        let has_key = !wants_key(reach) || self.key.is_ready();
+        let is_ready = self.plan.is_some() && has_key;
         let may = !is_busy && is_ready && self.is_agreed && !self.pin.is_empty();
         let mut next = Next::Stay;
         parts::buttons(ui, |ui| {
@@ -116,10 +102,10 @@ impl ForgetRecovery {
 
     /// What is done, and what it takes. Whether Enter was pressed in the last field.
     fn fields(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> bool {
-        let Some(planned) = &self.planned else {
+        let Some(plan) = &self.plan else {
             return false;
         };
-        steps(ui, &planned.plan);
+        steps::plan(ui, plan);
         let agrees = ui.checkbox(
             &mut self.is_agreed,
             "I have it in safe keeping, or don't need it",
@@ -127,7 +113,7 @@ impl ForgetRecovery {
         parts::focus_first(ui, &agrees);
         parts::tries(ui, &reach.snapshot.token.pin.status);
         let pin = self.pin.ui(ui, "PIN");
-        if planned.wants_key {
+        if wants_key(reach) {
             self.key.ui(ui)
         } else {
             parts::enter(ui, &pin)
@@ -135,11 +121,7 @@ impl ForgetRecovery {
     }
 
     fn send(&mut self, reach: &Reach<'_>) {
-        let wants_key = self
-            .planned
-            .as_ref()
-            .is_some_and(|planned| planned.wants_key);
-        let key = match wants_key.then(|| self.key.take()) {
+        let key = match wants_key(reach).then(|| self.key.take()) {
             Some(Ok(key)) => Some(key),
             Some(Err(error)) => return self.doing.refuse(&error.to_string()),
             None => None,
@@ -162,19 +144,6 @@ impl ForgetRecovery {
     }
 }
 
-/// The steps of a plan, in order.
-fn steps(ui: &mut Ui, plan: &Plan) {
-    for (number, step) in (1..).zip(&plan.steps) {
-        let mut text = capital(&step.text);
-        if let Some(evidence) = step.evidence {
-            text = format!("{text} ({evidence})");
-        }
-        let text = format!("{number}. {text}.");
-        if step.irreversible {
-            let color = Palette::of(ui.ctx()).bad;
-            ui.label(RichText::new(format!("{text} This can't be undone.")).color(color));
-        } else {
-            quiet(ui, text);
-        }
-    }
+fn wants_key(reach: &Reach<'_>) -> bool {
+    reach.snapshot.token.forgetting_takes_management_key()
 }

@@ -260,7 +260,7 @@ fn it_is_never_shown_again_once_that_is_confirmed() {
         view(&mut desk, profile);
         assert_eq!(kept_on_token(&desk, profile).unwrap(), PUK);
         desk.press("Never show again…");
-        desk.sees("2. Erase the recovery secret that the token keeps");
+        desk.sees("Erase the recovery secret that the token keeps");
         desk.type_secret("PIN", &pin(profile));
         if profile == Profile::Piv {
             desk.type_secret("Management key (hexadecimal)", MANAGEMENT_KEY);
@@ -313,7 +313,7 @@ fn one_that_this_computer_keeps_is_shown_and_forgotten_without_the_management_ke
     desk.press("Show");
     desk.sees(PUK);
     desk.press("Never show again…");
-    desk.sees("3. Erase the recovery secret from this computer's secret store");
+    desk.sees("Erase the recovery secret from this computer's secret store");
     desk.tick(SAFE);
     desk.type_secret("PIN", &pin(Profile::Piv));
     desk.press("Never show again");

@@ -75,8 +75,9 @@ fn forget(arguments: &PukForgetArgs, source: &Source, output: &Output) -> Result
         return Err(not_confirmed());
     }
     let pin = arguments.pin.read(&mut session, output)?;
-    let place = session.record().recovery.unwrap_or(RecoveryPlace::Token);
-    let management = arguments.management.read_for(&session, place)?;
+    let takes_key = session.token().forgetting_takes_management_key();
+    let key = || arguments.management.read();
+    let management = takes_key.then(key).transpose()?;
     let steps = Steps::of(&plan, output).watch(&mut session);
     let result = pin.attempt(
         &mut session,
