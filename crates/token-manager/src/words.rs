@@ -7,6 +7,7 @@ use crate::certificate::CertificateState;
 use crate::content::ObjectState;
 use crate::error::LoadError;
 use crate::failure::ActionError;
+use crate::fido::{FidoApplication, FidoErasure};
 use crate::options::Freshness;
 use crate::pin::PinStatus;
 use crate::token::{Remembered, Token};
@@ -125,6 +126,51 @@ pub fn sentences(text: &str) -> (String, Option<String>) {
             Some(rest.trim_end_matches('.').to_owned()),
         ),
         None => (text.trim_end_matches('.').to_owned(), None),
+    }
+}
+
+impl FidoErasure {
+    /// Whether the FIDO application was erased along with its token, as far as it tells, and
+    /// what was not read back, as sentences; `None` if there is no such application. The token
+    /// is as it was read after.
+    pub fn sentences(self, token: &Token) -> Option<String> {
+        let room = token.fido.application().and_then(FidoApplication::room);
+        // It has grown, or it is said that it has not.
+        let no_more = match (self, room) {
+            (Self::PinGone, Some(_)) => ", which is not more than before",
+            _ => "",
+        };
+        let room = match room {
+            Some(room) => format!("has room for {room} more credentials"),
+            None => "does not tell for how many credentials it has room".to_owned(),
+        };
+        Some(match self {
+            Self::NotThere => return None,
+            Self::PinKept => {
+                "Its FIDO application still has a PIN, and maybe credentials: the token \
+                              has kept them. A FIDO reset by other software erases them."
+                    .to_owned()
+            }
+            Self::RoomGrown => format!(
+                "Its FIDO application has no PIN, and {room}, which is more than before: it has \
+                 forgotten some."
+            ),
+            Self::PinGone => format!(
+                "Its FIDO application has no PIN any more, and {room}{no_more}. That credentials, \
+                 if it had any, went with the PIN is FIDO's rule; it was not read back."
+            ),
+            Self::NotTold => format!(
+                "Its FIDO application has no PIN, and {room}. Nothing that it tells shows whether \
+                 credentials that were made without a PIN are gone: if there may have been any, a \
+                 FIDO reset by other software makes sure."
+            ),
+            Self::NotLookedFor => format!(
+                "Whether a {} has a FIDO application no document says, and none was looked for: if \
+                 it has one, nothing tells what became of its credentials. A browser, or other \
+                 FIDO software, shows whether it has.",
+                token.identity.family
+            ),
+        })
     }
 }
 

@@ -235,6 +235,17 @@ fn a_token_is_set_up_in_a_known_number_of_commands() {
             RecoveryKind::XauthKey
         };
         assert_eq!(done.recovery, kind);
+        let name = if kind == RecoveryKind::Puk {
+            "the PUK"
+        } else {
+            "the admin key"
+        };
+        let said = format!(
+            "The token is set up. Its PIN is the new one. What unblocks it is {name}, which is with \
+             you only."
+        );
+        assert_eq!(done.sentences(), said);
+        assert_eq!(done.leftover(), None);
     }
 }
 
@@ -251,7 +262,12 @@ fn a_used_token_is_erased_first_if_that_is_confirmed() {
             let desk = case.desk();
             let mut session = desk.open();
             let mut hands = Hands::default();
-            run(&case, &mut session, &mut hands).unwrap();
+            let done = run(&case, &mut session, &mut hands).unwrap();
+            let kept = match recovery {
+                RecoveryPlace::Token => "on the token",
+                _ => "in this computer's secret store",
+            };
+            assert!(done.sentences().contains(kept), "{}", done.sentences());
             assert!(
                 session
                     .token()

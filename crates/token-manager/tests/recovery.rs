@@ -106,6 +106,8 @@ fn a_secret_shows_itself_only_when_it_is_revealed() {
         "E8E9-EAEB-ECED-EEEF-F0F1-F2F3-F4F5-F6F7-F8F9-FAFB-FCFD-FEFF"
     );
     assert!(key.puk().is_none());
+    assert!(key.purpose().contains("can also erase the token"));
+    assert_eq!(secret.purpose(), "It unblocks the PIN.");
     let typed_back = token_manager_key(&key.reveal());
     assert_eq!(key.xauth_key().unwrap(), typed_back);
 }

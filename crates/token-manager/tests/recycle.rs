@@ -155,7 +155,11 @@ fn a_store_that_does_not_answer_and_is_not_asked_for_keeps_nothing_from_being_do
                 LastTry::Spare,
                 &mut |_| {},
             );
-            assert_eq!(done.unwrap().left_on_host, kept.then(silent));
+            let done = done.unwrap();
+            assert_eq!(done.left_on_host, kept.then(silent));
+            let told = done.leftover();
+            assert_eq!(told.is_some(), kept);
+            assert!(told.is_none_or(|told| told.contains(&silent().to_string())));
             assert!(session.record().journal.is_none());
             assert_eq!(session.record().recovery, Some(place));
             if place == RecoveryPlace::Token {
@@ -199,6 +203,8 @@ fn the_token_is_erased_with_the_pin_or_the_admin_key() {
                 })
                 .unwrap();
             assert!(!recycled.finished_earlier_run);
+            let said = "The token is erased. It has the PIN that it is delivered with.";
+            assert_eq!(recycled.sentences(), said);
             assert_eq!(recycled.pin, PinStatus::TriesLeft(limit(profile)));
             let planned: Vec<_> = plan.steps.iter().map(|it| (it.id, Outcome::Done)).collect();
             assert_eq!(reports, planned);
@@ -360,6 +366,45 @@ fn what_fido_tells_of_its_erasure_is_told_and_what_it_does_not_tell_is_not_claim
     let done = erase(&plain, Profile::Crescendo2300);
     assert_eq!(done.fido_erasure, FidoErasure::NotLookedFor);
     assert_eq!(done.fido_erasure.id(), "not-looked-for");
+}
+
+#[test]
+fn what_fido_tells_of_its_erasure_is_said_with_what_was_not_read_back() {
+    let says = |profile, erasure: FidoErasure| {
+        let desk = Desk::new(profile, Content::Empty).daring();
+        erasure.sentences(desk.open().token())
+    };
+    let c4000 = Profile::Crescendo4000;
+    assert_eq!(says(c4000, FidoErasure::NotThere), None);
+    for (profile, erasure, expected) in [
+        (c4000, FidoErasure::PinKept, "the token has kept them"),
+        (
+            c4000,
+            FidoErasure::RoomGrown,
+            "room for 50 more credentials, which is more than before",
+        ),
+        (
+            c4000,
+            FidoErasure::PinGone,
+            "room for 50 more credentials, which is not more than before",
+        ),
+        (c4000, FidoErasure::NotTold, "Nothing that it tells shows"),
+        // It does not say, so that nothing is said of more or less.
+        (
+            Profile::Crescendo2300,
+            FidoErasure::PinGone,
+            "for how many credentials it has room. That credentials",
+        ),
+        (
+            Profile::Crescendo2300,
+            FidoErasure::NotLookedFor,
+            "Whether a C2300 has a FIDO application no document says",
+        ),
+    ] {
+        let told = says(profile, erasure).unwrap();
+        assert!(told.contains(expected), "{profile} {erasure:?}: {told}");
+        assert!(told.ends_with('.'), "{told}");
+    }
 }
 
 #[test]

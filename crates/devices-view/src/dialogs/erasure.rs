@@ -1,9 +1,10 @@
 //! What is erased, and the token's ID that has to be typed before it is.
 
 use eframe::egui::{Response, RichText, TextEdit, TextStyle, Ui};
-use token_manager::Plan;
+use token_manager::{FidoErasure, Plan, Token};
 
 use super::steps;
+use crate::widgets::{Notice, remark};
 
 /// The ID as far as it is typed.
 #[derive(Default)]
@@ -46,4 +47,15 @@ pub(super) fn fates(ui: &mut Ui, plan: &Plan) {
         ui.spacing_mut().item_spacing.y = 4.0;
         steps::fates(ui, plan);
     });
+}
+
+/// Whether the FIDO application was erased with the rest, as far as it tells.
+pub(super) fn fido(ui: &mut Ui, erasure: FidoErasure, token: &Token) {
+    if let Some(told) = erasure.sentences(token) {
+        let kind = match erasure {
+            FidoErasure::PinKept => Notice::Warning,
+            _ => Notice::Info,
+        };
+        remark(ui, kind, &told);
+    }
 }

@@ -62,7 +62,7 @@ impl HandOver {
         );
         let next = "The token gets it when you go on. Take it over first: nobody else has it, and \
                     it is not shown again.";
-        notice(ui, Notice::Info, what_for(secret.kind()), Some(next));
+        notice(ui, Notice::Info, secret.purpose(), Some(next));
         if self.outdated.contains(&secret.kind()) {
             let what = "It takes the place of the one that you got before the interruption.";
             notice(
@@ -183,17 +183,6 @@ impl Page {
             failure: None,
             stops: false,
         }
-    }
-}
-
-fn what_for(kind: RecoveryKind) -> &'static str {
-    match kind {
-        RecoveryKind::Puk => "It unblocks the PIN.",
-        RecoveryKind::XauthKey => {
-            "It unblocks the PIN by challenge and response. Whoever has it and the token can also \
-             erase the token."
-        }
-        RecoveryKind::UnlockCode => "It unblocks the PIN, as the response to the static challenge.",
     }
 }
 

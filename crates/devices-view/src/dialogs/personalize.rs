@@ -18,7 +18,7 @@ use super::management_key::ManagementKeyField;
 use super::new_pin::NewPin;
 use super::{Dialog, Flow, Reach, parts, steps};
 use crate::theme::UNIT;
-use crate::widgets::{Notice, SecretField, destructive, notice, quiet, release_focus};
+use crate::widgets::{Notice, SecretField, destructive, notice, quiet, release_focus, remark};
 use crate::work::{Snapshot, Task};
 
 /// What is asked, in this order.
@@ -120,23 +120,11 @@ impl Dialog for Personalize {
 }
 
 fn over(ui: &mut Ui, done: &Personalized, reach: &Reach<'_>) -> Flow {
-    let what = if done.finished_earlier_run {
-        "The token is set up: this run has finished an earlier one."
-    } else {
-        "The token is set up."
-    };
-    let kind = match done.recovery {
-        RecoveryKind::Puk => "the PUK",
-        RecoveryKind::XauthKey => "the admin key",
-        RecoveryKind::UnlockCode => "the unlock code",
-    };
-    let place = match done.place {
-        RecoveryPlace::Token => "on the token, behind the PIN, too: View PUK shows it",
-        RecoveryPlace::Host => "in this computer's secret store, too: View PUK shows it",
-        _ => "with you only",
-    };
-    let next = format!("Its PIN is the new one. What unblocks it is {kind}, which is {place}.");
-    notice(ui, Notice::Good, what, Some(&next));
+    let mut what = done.sentences();
+    if done.place != RecoveryPlace::Nowhere {
+        what.push_str(" View PUK shows it.");
+    }
+    remark(ui, Notice::Good, &what);
     if reach.snapshot.token.wants_pin_change() {
         let next = "Its holder chooses another one.";
         notice(

@@ -7,7 +7,7 @@ use super::authority::AuthorityEntry;
 use super::erasure::{self, Confirmation};
 use super::{Dialog, Flow, Reach, parts, steps};
 use crate::theme::UNIT;
-use crate::widgets::{Notice, destructive, notice};
+use crate::widgets::{Notice, destructive, notice, remark};
 
 #[derive(Default)]
 pub(super) struct Recycle {
@@ -52,30 +52,14 @@ impl Dialog for Recycle {
 }
 
 fn over(ui: &mut Ui, done: &Recycled, reach: &Reach<'_>) -> Flow {
-    let what = if done.finished_earlier_run {
-        "The token is erased: an earlier run had done it, and this one has finished it."
-    } else {
-        "The token is erased."
-    };
-    let next = "It has the PIN that it is delivered with. Personalize sets it up.";
-    notice(ui, Notice::Good, what, Some(next));
-    fido(ui, done);
-    if let Some(id) = reach.snapshot.token.identity.id() {
+    let token = &reach.snapshot.token;
+    let what = format!("{} Personalize sets it up.", done.sentences());
+    remark(ui, Notice::Good, &what);
+    erasure::fido(ui, done.fido_erasure, token);
+    if let Some(id) = token.identity.id() {
         ui.label(RichText::new(format!("Its ID is now {id}")).monospace());
     }
     parts::close_or(ui, "Personalize", Action::Personalize)
-}
-
-/// Whether the FIDO application was erased with the rest, as it says itself.
-fn fido(ui: &mut Ui, done: &Recycled) {
-    let application = done.fido.application();
-    if application.is_some_and(|fido| fido.pin.is_set()) {
-        let what = "Its FIDO application still has a PIN, and maybe credentials.";
-        let next = "The token has kept them. A FIDO reset erases them.";
-        notice(ui, Notice::Warning, what, Some(next));
-    } else if application.is_some() {
-        notice(ui, Notice::Info, "Its FIDO application has no PIN.", None);
-    }
 }
 
 impl Recycle {

@@ -123,6 +123,37 @@ pub struct Personalized {
     pub left_on_host: Option<SecretStoreError>,
 }
 
+impl Personalized {
+    /// How it went, and what unblocks the token from now on, as sentences.
+    pub fn sentences(&self) -> String {
+        let what = if self.finished_earlier_run {
+            "The token is set up: this run has finished an earlier one."
+        } else {
+            "The token is set up."
+        };
+        let kind = match self.recovery {
+            RecoveryKind::Puk => "the PUK",
+            RecoveryKind::XauthKey => "the admin key",
+            RecoveryKind::UnlockCode => "the unlock code",
+        };
+        let place = match self.place {
+            RecoveryPlace::Token => "on the token, behind the PIN, too",
+            RecoveryPlace::Host => "in this computer's secret store, too",
+            RecoveryPlace::Nowhere => "with you only",
+        };
+        format!("{what} Its PIN is the new one. What unblocks it is {kind}, which is {place}.")
+    }
+
+    /// What [`left_on_host`](Self::left_on_host) means, as sentences.
+    pub fn leftover(&self) -> Option<String> {
+        let error = self.left_on_host.as_ref()?;
+        Some(format!(
+            "What was kept for the token so far could not be erased: {error}. It unblocks the token \
+             no more."
+        ))
+    }
+}
+
 impl Token {
     /// What a person is asked for to set the token up: if it is erased first or not, if it is
     /// said to have other secrets than it is delivered with, and if what unblocks it is kept

@@ -47,6 +47,18 @@ pub struct Recycled {
     pub fido_erasure: FidoErasure,
 }
 
+impl Recycled {
+    /// How it went, as sentences.
+    pub fn sentences(&self) -> &'static str {
+        if self.finished_earlier_run {
+            "The token is erased: an earlier run had done it, and this one has finished it. It has \
+             the PIN that it is delivered with."
+        } else {
+            "The token is erased. It has the PIN that it is delivered with."
+        }
+    }
+}
+
 /// What came of an erasure.
 pub(super) struct Erased {
     /// Or by an earlier one, which was interrupted.

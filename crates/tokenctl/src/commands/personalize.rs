@@ -73,20 +73,19 @@ pub(crate) fn run(arguments: &PersonalizeArgs, source: &Source, output: &Output)
         output::document(&json::Document::new(body))?;
     }
     let result = result?;
-    let done = if session.token().wants_pin_change() {
-        "The token is set up. Its holder has to change the PIN first: `tokenctl pin change`."
-    } else {
-        "The token is set up, and its PIN is the new one."
-    };
+    let mut done = result.sentences();
+    if result.place != RecoveryPlace::Nowhere {
+        done.push_str(" `tokenctl puk show` shows it.");
+    }
+    if session.token().wants_pin_change() {
+        done.push_str(" Its holder has to change the PIN first: `tokenctl pin change`.");
+    }
     output.remark(&Text::styled(done, GOOD));
     if let Some(erasure) = result.fido_erasure {
         recycle::say_what_fido_tells(erasure, &session, output);
     }
-    if let Some(error) = result.left_on_host {
-        output.warning(format!(
-            "what was kept for the token so far could not be erased: {error}. It unblocks the token \
-             no more"
-        ));
+    if let Some(left) = result.leftover() {
+        output.warning(left);
     }
     recycle::say_new_id(before.as_deref(), &session, output);
     Ok(())

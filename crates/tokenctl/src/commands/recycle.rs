@@ -1,6 +1,6 @@
 //! `recycle`: erase a token.
 
-use token_manager::{Action, FidoApplication, FidoErasure, Session};
+use token_manager::{Action, FidoErasure, Session};
 
 use crate::cli::RecycleArgs;
 use crate::commands::puk;
@@ -53,8 +53,8 @@ pub(crate) fn run(arguments: &RecycleArgs, source: &Source, output: &Output) -> 
         output::document(&json::Document::new(body))?;
     }
     let done = result?;
-    let text = "The token is erased, and has the PIN that it is delivered with. \
-                `tokenctl personalize --delivery-pin` sets it up.";
+    let next = "`tokenctl personalize --delivery-pin` sets it up.";
+    let text = format!("{} {next}", done.sentences());
     output.remark(&Text::styled(text, GOOD));
     say_what_fido_tells(done.fido_erasure, &session, output);
     say_new_id(before.as_deref(), &session, output);
@@ -94,44 +94,11 @@ pub(crate) fn confirmation(given: Option<&String>, session: &Session) -> Result<
 /// Whether the FIDO application was erased with the rest, as far as it tells; and what was
 /// not read back.
 pub(crate) fn say_what_fido_tells(erasure: FidoErasure, session: &Session, output: &Output) {
-    let application = session.token().fido.application();
-    let family = session.token().identity.family.name();
-    let room = application.and_then(FidoApplication::room);
-    // It has grown, or it is said that it has not.
-    let no_more = match (erasure, room) {
-        (FidoErasure::PinGone, Some(_)) => ", which is not more than before",
-        _ => "",
+    let Some(told) = erasure.sentences(session.token()) else {
+        return;
     };
-    let room = match room {
-        Some(room) => format!("has room for {room} more credentials"),
-        None => "does not tell for how many credentials it has room".to_owned(),
-    };
-    let text = match erasure {
-        FidoErasure::PinKept => {
-            return output.warning(
-                "its FIDO application still has a PIN, and maybe credentials: the token has kept \
-                 them. A FIDO reset by other software erases them",
-            );
-        }
-        FidoErasure::RoomGrown => format!(
-            "Its FIDO application has no PIN, and {room}, which is more than before: it has \
-             forgotten some."
-        ),
-        FidoErasure::PinGone => format!(
-            "Its FIDO application has no PIN any more, and {room}{no_more}. That credentials, if it \
-             had any, went with the PIN is FIDO's rule; it was not read back."
-        ),
-        FidoErasure::NotTold => format!(
-            "Its FIDO application has no PIN, and {room}. Nothing that it tells shows whether \
-             credentials that were made without a PIN are gone: if there may have been any, a FIDO \
-             reset by other software makes sure."
-        ),
-        FidoErasure::NotLookedFor => format!(
-            "Whether a {family} has a FIDO application no document says, and none was looked for: if \
-             it has one, nothing tells what became of its credentials. A browser, or other FIDO \
-             software, shows whether it has."
-        ),
-        _ => return,
-    };
-    output.remark(&Text::from(text));
+    match erasure {
+        FidoErasure::PinKept => output.warning(told),
+        _ => output.remark(&Text::from(told)),
+    }
 }

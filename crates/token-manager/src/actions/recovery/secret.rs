@@ -93,6 +93,20 @@ impl RecoverySecret {
         recovery_name(self.kind())
     }
 
+    /// What it is for, and what else whoever has it can do, as sentences.
+    pub fn purpose(&self) -> &'static str {
+        match self.kind() {
+            RecoveryKind::Puk => "It unblocks the PIN.",
+            RecoveryKind::XauthKey => {
+                "It unblocks the PIN by challenge and response. Whoever has it and the token can \
+                 also erase the token."
+            }
+            RecoveryKind::UnlockCode => {
+                "It unblocks the PIN, as the response to the static challenge."
+            }
+        }
+    }
+
     /// The secret as a person writes it down: a PUK in its characters, or in
     /// hexadecimal if they can't all be typed; a key or a code in hexadecimal,
     /// `0123-4567-89AB-CDEF`.
