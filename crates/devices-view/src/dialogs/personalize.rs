@@ -12,7 +12,7 @@ use token_manager::{
 
 use self::order::Order;
 use super::authority::AuthorityEntry;
-use super::erasure::Confirmation;
+use super::erasure::{self, Confirmation};
 use super::hand_over::{Decision, HandOver};
 use super::management_key::ManagementKeyField;
 use super::new_pin::NewPin;
@@ -125,6 +125,12 @@ fn over(ui: &mut Ui, done: &Personalized, reach: &Reach<'_>) -> Flow {
         what.push_str(" View PUK shows it.");
     }
     remark(ui, Notice::Good, &what);
+    if let Some(erasure) = done.fido_erasure {
+        erasure::fido(ui, erasure, &reach.snapshot.token);
+    }
+    if let Some(left) = done.leftover() {
+        remark(ui, Notice::Warning, &left);
+    }
     if reach.snapshot.token.wants_pin_change() {
         let next = "Its holder chooses another one.";
         notice(

@@ -182,6 +182,10 @@ fn a_crescendo_that_was_used_is_erased_and_set_up() {
             take_over(&mut desk, "New PUK", None);
         }
         desk.sees("The token is set up.");
+        desk.sees(match profile {
+            Profile::Crescendo4000 => "Its FIDO application has no PIN, and has room for",
+            _ => "Whether a C2300 has a FIDO application no document says",
+        });
         let name = profile.name();
         assert!(takes(&desk, "Desk", NEW), "{name}");
         let session = session(&desk);
