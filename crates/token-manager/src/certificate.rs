@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::DB;
+use der::pem::LineEnding;
 use der::{Decode, Encode};
 use piv_apdu::key::{Algorithm, KeyReference};
 use piv_apdu::object::ObjectTag;
@@ -380,6 +381,12 @@ impl fmt::Display for PublicKeyAlgorithm {
     }
 }
 
+/// A certificate as text, between BEGIN CERTIFICATE and END CERTIFICATE (RFC 7468). It is given
+/// as DER, and is not looked into. Cannot fail for what fits in memory; an empty text if it does.
+pub fn certificate_pem(der: &[u8]) -> String {
+    der::pem::encode_string("CERTIFICATE", LineEnding::LF, der).unwrap_or_default()
+}
+
 /// A moment as ISO 8601 writes it in UTC: `2026-01-31T23:59:59Z`. Moments
 /// before 1970 or after 9999 cannot be written so and come out as `"unknown"`.
 pub fn utc(moment: SystemTime) -> String {
@@ -449,6 +456,17 @@ mod tests {
 
     const RSA: &[u8] = include_bytes!("../tests/data/digital_signature.der");
     const ECC: &[u8] = include_bytes!("../tests/data/piv_authentication.der");
+
+    #[test]
+    fn pem_has_lines_of_64_and_gives_the_same_certificate_back() {
+        let text = certificate_pem(RSA);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.first(), Some(&"-----BEGIN CERTIFICATE-----"));
+        assert_eq!(lines.get(1).map(|line| line.len()), Some(64));
+        assert_eq!(lines.last(), Some(&"-----END CERTIFICATE-----"));
+        let (label, der) = der::pem::decode_vec(text.as_bytes()).unwrap();
+        assert_eq!((label, der.as_slice()), ("CERTIFICATE", RSA));
+    }
 
     #[test]
     fn dates_are_days_in_utc() {

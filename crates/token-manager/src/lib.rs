@@ -98,7 +98,7 @@ pub use all::{LoadAll, Loaded, load_all, load_reader};
 pub use capability::{Action, Capabilities, Capability, CapabilityEntry, Reason};
 pub use certificate::{
     CertificateEntry, CertificateInfo, CertificateState, KeyUsage, PublicKeyAlgorithm, Purpose,
-    Validity, date, utc,
+    Validity, certificate_pem, date, utc,
 };
 pub use concern::CertificateConcern;
 pub use content::{

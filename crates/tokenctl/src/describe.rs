@@ -3,7 +3,6 @@
 
 use std::time::SystemTime;
 
-use der::pem::LineEnding;
 use pcsc_transport::Interface;
 use piv_apdu::key::KeyReference;
 use piv_apdu::object::ObjectTag;
@@ -219,7 +218,7 @@ fn certificate(info: &CertificateInfo, now: SystemTime) -> json::Certificate {
         signature_algorithm: info.signature_algorithm.clone(),
         sha256: info.sha256_hex(),
         compressed: info.compressed,
-        pem: pem(&info.der),
+        pem: token_manager::certificate_pem(&info.der),
     }
 }
 
@@ -228,12 +227,6 @@ fn concern(concern: CertificateConcern) -> json::Reason {
         id: concern.id(),
         sentence: concern.sentence(),
     }
-}
-
-/// The certificate between BEGIN CERTIFICATE and END CERTIFICATE (RFC 7468).
-/// Cannot fail for what fits in memory; an empty text if it does.
-pub(crate) fn pem(certificate: &[u8]) -> String {
-    der::pem::encode_string("CERTIFICATE", LineEnding::LF, certificate).unwrap_or_default()
 }
 
 /// Validity for people, with the date that matters, and what else is of concern.
@@ -524,14 +517,5 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn pem_has_lines_of_64() {
-        let text = pem(&[0xAB; 60]);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.first(), Some(&"-----BEGIN CERTIFICATE-----"));
-        assert_eq!(lines.get(1).map(|line| line.len()), Some(64));
-        assert_eq!(lines.last(), Some(&"-----END CERTIFICATE-----"));
     }
 }

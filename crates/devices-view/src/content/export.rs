@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use der::pem::LineEnding;
 use eframe::egui::{self, TextEdit};
 
 use crate::dialogs::parts;
@@ -84,8 +83,7 @@ impl Export {
         let content = if self.as_der {
             self.der.as_slice()
         } else {
-            text = der::pem::encode_string("CERTIFICATE", LineEnding::LF, &self.der)
-                .map_err(|error| error.to_string())?;
+            text = token_manager::certificate_pem(&self.der);
             text.as_bytes()
         };
         let written = OpenOptions::new()

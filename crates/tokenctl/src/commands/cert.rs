@@ -122,7 +122,7 @@ fn export(arguments: &ExportArgs, source: &Source, output: &Output) -> Result {
         drop(card);
         read_through_air(key, source, output)?
     };
-    let pem = describe::pem(&der);
+    let pem = token_manager::certificate_pem(&der);
     let bytes = match arguments.format {
         CertFormat::Pem => pem.as_bytes(),
         CertFormat::Der => der.as_slice(),

@@ -191,7 +191,7 @@ fn authority(arguments: &AuthorityArgs, output: &Output) -> Result {
         .issuer_certificate(&name)
         .map_err(|error| store_failed(&error))?
         .ok_or_else(|| nobody_vouches(&name))?;
-    let pem = describe::pem(&der);
+    let pem = token_manager::certificate_pem(&der);
     let file = certificate_file::named(arguments.output.as_deref());
     if let Some(path) = file {
         certificate_file::write(path, pem.as_bytes(), arguments.force)?;
