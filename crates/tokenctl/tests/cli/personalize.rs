@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use token_manager::RecoveryPlace;
 use virtual_token::Profile;
 
 use crate::tool::{Ran, Tool};
@@ -111,7 +112,10 @@ fn a_plain_piv_card_is_set_up_with_its_pin_and_puk() {
     let input = format!("123456\n12345678\n{NEW_PIN}\n{MANAGEMENT_KEY}\n");
     let (ran, file) = personalize(&tool, "new", &options, &input);
     let ran = ran.code(0);
-    assert!(ran.stderr.contains("The token is set up"), "{ran:#?}");
+    let told = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let says = "The token is set up. Its PIN is the new one. What unblocks it is the PUK, which is \
+                on the token, behind the PIN, too. `tokenctl puk show` shows it.";
+    assert!(told.contains(says), "{told}");
     let puk = saved(&file, "puk").unwrap();
     assert!(!ran.stderr.contains(&puk), "it is in the file only");
     let show = ["puk", "show", "--show", "--pin-fd", "0"];
@@ -120,6 +124,20 @@ fn a_plain_piv_card_is_set_up_with_its_pin_and_puk() {
     let change = ["puk", "change", "--puk-fd", "0", "--new-puk-fd", "0"];
     tool.run_with_input(&change, &format!("{puk}\n31415926\n"))
         .code(0);
+}
+
+#[test]
+fn the_help_says_what_each_place_of_the_recovery_secret_means() {
+    let help = Tool::new().run(&["personalize", "--help"]).ok().stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for place in [
+        RecoveryPlace::Token,
+        RecoveryPlace::Host,
+        RecoveryPlace::Nowhere,
+    ] {
+        let says = format!("{}: {}. {}", place.id(), place.name(), place.sentence());
+        assert!(help.contains(&says), "{says}\n{help}");
+    }
 }
 
 /// Somebody who finds several such files has to know which is which.
