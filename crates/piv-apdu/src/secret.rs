@@ -17,8 +17,10 @@ const PADDING: u8 = 0xFF;
 /// Any eight bytes make one, so that a card can decide what it refuses.
 ///
 /// Source: SP 800-73-5 Part 2, 2.4.3.
-#[derive(Clone)]
-pub struct PinBlock(Zeroizing<[u8; PinBlock::LEN]>);
+///
+/// They lie on the heap: where a PIN is moved, from function to function and from
+/// thread to thread, a pointer is copied, and no copy of the PIN stays behind.
+pub struct PinBlock(Box<Zeroizing<[u8; PinBlock::LEN]>>);
 
 impl PinBlock {
     /// The length of a block, in bytes.
@@ -31,7 +33,7 @@ impl PinBlock {
 
     /// Copies the first eight bytes and pads with FF.
     fn padded(bytes: &[u8]) -> PinBlock {
-        let mut block = Zeroizing::new([PADDING; Self::LEN]);
+        let mut block = Box::new(Zeroizing::new([PADDING; Self::LEN]));
         block
             .iter_mut()
             .zip(bytes)
@@ -182,16 +184,23 @@ impl PairingCode {
     }
 }
 
+/// From heap to heap.
+impl Clone for PinBlock {
+    fn clone(&self) -> Self {
+        PinBlock::padded(self.as_bytes())
+    }
+}
+
 impl ConstantTimeEq for PinBlock {
     fn ct_eq(&self, other: &Self) -> Choice {
-        self.0.ct_eq(&*other.0)
+        self.as_bytes().ct_eq(other.as_bytes())
     }
 }
 
 /// The array that was given is the caller's to wipe.
 impl From<[u8; PinBlock::LEN]> for PinBlock {
     fn from(bytes: [u8; PinBlock::LEN]) -> Self {
-        PinBlock(Zeroizing::new(bytes))
+        PinBlock::padded(&bytes)
     }
 }
 
