@@ -62,17 +62,14 @@ fn time(place: &std::path::Path, table: &std::path::Path) -> Outcome {
         ])
         .arg("--export-markdown")
         .arg(table)
-        .args([
-            "--command-name",
-            "`tokenctl list`, from its start to its end",
-        ])
+        .args(["--command-name", "tokenctl list, to its end"])
         .arg(format!(
             "{} list --virtual",
             release.join("tokenctl").display()
         ))
         .args([
             "--command-name",
-            "`devices-view`, from its start to the first tile and its end",
+            "devices-view, to the first tile and its end",
         ])
         .arg(format!(
             "{} --virtual --close-at-first-tile",
