@@ -19,7 +19,7 @@ use crate::suspend::{Suspend, Told};
 use crate::theme::{self, Palette, UNIT};
 use crate::tiles::{self, Chosen};
 use crate::watch::Watch;
-use crate::widgets::icon_button;
+use crate::widgets::{follow_focus, give_focus_back, icon_button};
 use crate::work::Window;
 
 /// What the window is opened with.
@@ -98,13 +98,13 @@ impl DevicesView {
     }
 
     /// What happened since the last frame.
-    fn catch_up(&mut self) {
+    fn catch_up(&mut self, context: &egui::Context) {
         while let Some(event) = self.watch.next() {
             self.devices.note(event);
         }
         self.devices.listen();
         while let Some(told) = self.suspend.next() {
-            self.lock_all();
+            self.lock_all(context);
             self.tools.lender.stop();
             self.going_to_sleep.push(told);
         }
@@ -143,7 +143,7 @@ impl DevicesView {
             .lock_after
             .saturating_sub(self.last_used.elapsed());
         if left.is_zero() {
-            self.lock_all();
+            self.lock_all(context);
             self.last_used = Instant::now();
         } else {
             context.request_repaint_after(left);
@@ -151,21 +151,21 @@ impl DevicesView {
     }
 
     /// Locks what is open, and forgets what was typed or is shown.
-    fn lock_all(&mut self) {
+    fn lock_all(&mut self, context: &egui::Context) {
         for device in self.devices.iter().filter(|device| device.is_open) {
             device.worker.lock();
         }
         if let Some(open) = &mut self.dialog {
             open.hide();
-            if open.may_be_left(&self.devices) {
-                self.close_dialog();
+            if open.leave(&self.devices) {
+                self.close_dialog(context);
             }
         }
     }
 
-    fn close_dialog(&mut self) {
+    fn close_dialog(&mut self, context: &egui::Context) {
         if let Some(open) = self.dialog.take() {
-            open.release(&self.devices);
+            open.close(context, &self.devices);
         }
     }
 
@@ -174,7 +174,7 @@ impl DevicesView {
         let closes = context.input(|input| input.viewport().close_requested());
         if closes
             && let Some(open) = &mut self.dialog
-            && open.is_busy(&self.devices)
+            && !open.leave(&self.devices)
         {
             open.refuse_to_close();
             context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
@@ -200,7 +200,8 @@ impl DevicesView {
                 let gear = icon_button(ui, icons::ICON_SETTINGS, "Preferences", palette.text);
                 if gear.clicked() {
                     let overrides = self.config.manager.overrides();
-                    self.preferences = Some(Preferences::new(overrides, self.config.lock_after));
+                    let lock_after = self.config.lock_after;
+                    self.preferences = Some(Preferences::new(overrides, lock_after, ui.ctx()));
                 }
                 self.lock_button(ui);
                 self.selector(ui);
@@ -291,9 +292,9 @@ impl DevicesView {
             let stay = open.stay();
             match open.show(context, &self.devices, &self.tools) {
                 Flow::Stay => {}
-                Flow::Close => self.close_dialog(),
+                Flow::Close => self.close_dialog(context),
                 Flow::Open(action) => {
-                    self.close_dialog();
+                    self.close_dialog(context);
                     self.open(context, stay, action);
                 }
             }
@@ -335,8 +336,8 @@ impl DevicesView {
 
 impl eframe::App for DevicesView {
     fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
-        self.catch_up();
         let context = ui.ctx().clone();
+        self.catch_up(&context);
         if self.config.close_at_first_tile && self.devices.iter().any(|it| it.snapshot.is_some()) {
             context.send_viewport_cmd(egui::ViewportCommand::Close);
         }
@@ -358,10 +359,12 @@ impl eframe::App for DevicesView {
             .fill(Palette::of(&context).page)
             .inner_margin(Margin::same(16));
         CentralPanel::default().frame(page).show(ui, |ui| {
-            ScrollArea::vertical()
-                .auto_shrink(false)
-                .show(ui, |ui| self.page(ui));
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                self.page(ui);
+                follow_focus(ui);
+            });
         });
         self.dialogs(&context);
+        give_focus_back(&context);
     }
 }

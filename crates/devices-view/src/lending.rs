@@ -184,7 +184,8 @@ impl Loan {
                 } else {
                     "It was not copied. Show it, and type it where it is wanted."
                 };
-                return notice(ui, Notice::Bad, &sentence(&error.to_string()), Some(next));
+                notice(ui, Notice::Bad, &sentence(&error.to_string()), Some(next));
+                return;
             }
         };
         ui.horizontal_wrapped(|ui| {

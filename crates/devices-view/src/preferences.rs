@@ -8,20 +8,31 @@ use token_manager::{Overrides, Risk};
 
 use crate::dialogs::parts;
 use crate::theme::UNIT;
-use crate::widgets::{quiet, segments};
+use crate::widgets::{CameFrom, quiet, segments};
 
-/// The times to choose from.
-const TIMES: [(Duration, &str); 4] = [
-    (Duration::from_mins(1), "1 min"),
-    (Duration::from_mins(5), "5 min"),
-    (Duration::from_mins(15), "15 min"),
-    (Duration::from_hours(1), "1 h"),
-];
+/// The times to choose from, in minutes.
+const TIMES: [u64; 4] = [1, 5, 15, 60];
+
+/// The times, and the one that holds now if it is another one.
+fn times(now: Duration) -> Vec<(Duration, String)> {
+    let mut times: Vec<_> = TIMES.map(Duration::from_mins).into();
+    times.push(now);
+    times.sort_unstable();
+    times.dedup();
+    let named = times.into_iter().map(|time| match time.as_secs() / 60 {
+        0 => (time, format!("{} s", time.as_secs())),
+        60 => (time, "1 h".to_owned()),
+        minutes => (time, format!("{minutes} min")),
+    });
+    named.collect()
+}
 
 /// The dialog.
 pub(crate) struct Preferences {
     overrides: Overrides,
     lock_after: Duration,
+    times: Vec<(Duration, String)>,
+    came_from: CameFrom,
 }
 
 /// What was chosen.
@@ -44,20 +55,26 @@ pub(crate) enum Choice {
 
 impl Preferences {
     /// As they are.
-    pub(crate) fn new(overrides: Overrides, lock_after: Duration) -> Self {
+    pub(crate) fn new(overrides: Overrides, lock_after: Duration, context: &egui::Context) -> Self {
         Self {
             overrides,
             lock_after,
+            times: times(lock_after),
+            came_from: CameFrom::leave(context),
         }
     }
 
     /// Draws it.
     pub(crate) fn show(&mut self, context: &egui::Context) -> Choice {
         let shown = parts::modal(context, "Preferences", |ui| self.form(ui));
-        match shown.inner {
-            Choice::Open if shown.should_close() => Choice::Cancelled,
+        let choice = match shown.inner {
+            Choice::Open if shown.is_left => Choice::Cancelled,
             choice => choice,
+        };
+        if !matches!(choice, Choice::Open) {
+            self.came_from.back(context);
         }
+        choice
     }
 
     fn form(&mut self, ui: &mut Ui) -> Choice {
@@ -76,7 +93,12 @@ impl Preferences {
         }
         ui.add_space(UNIT);
         ui.label(RichText::new("Open tokens").strong());
-        segments(ui, "Lock after", &TIMES, &mut self.lock_after);
+        let times: Vec<_> = self
+            .times
+            .iter()
+            .map(|(time, name)| (*time, name.as_str()))
+            .collect();
+        segments(ui, "Lock after", &times, &mut self.lock_after);
         quiet(
             ui,
             "Counted from the last key that was pressed and the last move of the mouse.",

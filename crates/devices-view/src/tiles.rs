@@ -283,6 +283,8 @@ fn menu(ui: &mut Ui, device: &Device) -> Option<Action> {
                 item.on_disabled_hover_text(why);
             } else if item.clicked() {
                 chosen = Some(action);
+                // Where the focus comes back to: the item is gone then.
+                button.request_focus();
                 ui.close();
             }
         }

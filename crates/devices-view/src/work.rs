@@ -6,9 +6,9 @@
 //! for the first of them and closed when the window says that it is done with the token: a
 //! token that nobody works with is left to other programs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -98,9 +98,44 @@ pub(crate) fn wait_for_threads(news: &Receiver<(u64, News)>) {
     }
 }
 
+/// Does something that takes no token, on a thread of its own: a file may be far away.
+pub(crate) struct Aside<T>(Receiver<T>);
+
+impl<T: Send + 'static> Aside<T> {
+    /// Begins.
+    pub(crate) fn begin(context: &egui::Context, act: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (sender, result) = mpsc::channel();
+        let context = context.clone();
+        let work = move || {
+            // Without a window nobody waits for it.
+            let _ = sender.send(act());
+            context.request_repaint();
+        };
+        if let Err(error) = thread::Builder::new().name("aside".into()).spawn(work) {
+            tracing::error!(%error, "no thread for a file");
+        }
+        Self(result)
+    }
+
+    /// Its result, once it is there; an error if it will never be.
+    pub(crate) fn poll(&self) -> Option<Result<T, NoThread>> {
+        match self.0.try_recv() {
+            Ok(result) => Some(Ok(result)),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(NoThread)),
+        }
+    }
+}
+
+/// The system had no thread to do it on.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("this computer is out of threads. Close other programs, and try again")]
+pub(crate) struct NoThread;
+
 /// What comes of something that a thread does, as far as it has come.
 pub(crate) struct Task<T> {
     answers: Receiver<Message<T>>,
+    waiting: Slot,
     /// The steps that are over.
     pub(crate) steps: Vec<StepReport>,
     asked: Option<Question>,
@@ -129,6 +164,25 @@ impl Question {
 }
 
 impl<T> Task<T> {
+    fn new(waiting: Slot, answers: Receiver<Message<T>>) -> Self {
+        Self {
+            answers,
+            waiting,
+            steps: Vec::new(),
+            asked: None,
+        }
+    }
+
+    /// Whether it has not begun: the token is being read first, or others are before it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting.lock().is_some()
+    }
+
+    /// Gives it up, with what was typed for it. `false` if it has begun.
+    pub(crate) fn give_up(&self) -> bool {
+        self.waiting.lock().take().is_some()
+    }
+
     /// The result, once it is there.
     pub(crate) fn poll(&mut self) -> Option<Result<T, ActionError>> {
         loop {
@@ -199,10 +253,41 @@ type Work = Box<dyn FnOnce(Result<&mut Session, ActionError>) + Send>;
 
 enum Order {
     Look(Freshness),
-    Work(Work),
-    Unlock(Unlock),
+    /// What needs a session.
+    Ask(Slot),
     Lock,
     Release,
+}
+
+/// What was asked for, until its turn comes or it is given up.
+#[derive(Clone)]
+struct Slot(Arc<Mutex<Option<Asked>>>);
+
+impl Slot {
+    fn new(asked: Asked) -> Self {
+        Self(Arc::new(Mutex::new(Some(asked))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Asked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Asked {
+    Work(Work),
+    Unlock(Unlock),
+}
+
+impl Asked {
+    /// There is no session for it.
+    fn fail(self, error: ActionError) {
+        match self {
+            Self::Work(work) => work(Err(error)),
+            Self::Unlock(unlock) => {
+                unlock.teller.tell(Message::Done(Err(error)));
+            }
+        }
+    }
 }
 
 struct Unlock {
@@ -215,9 +300,17 @@ struct Unlock {
 /// thread, once what is under way is done.
 pub(crate) struct Worker {
     orders: Sender<Order>,
-    /// Stops what is being read.
-    cancel: Arc<AtomicBool>,
+    cancels: Cancels,
     context: egui::Context,
+}
+
+/// Stops what is being read, before the next command.
+#[derive(Clone, Default)]
+struct Cancels {
+    /// For the page.
+    reading: Arc<AtomicBool>,
+    /// For a session, of which nothing has come yet.
+    opening: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -225,9 +318,9 @@ impl Worker {
     /// remembered, and then held against that.
     pub(crate) fn start(manager: Manager, reader: &str, stay: u64, window: &Window) -> Self {
         let (orders, received) = mpsc::channel();
-        let cancel = Arc::new(AtomicBool::new(false));
+        let cancels = Cancels::default();
         let desk = Desk {
-            cancel: Arc::clone(&cancel),
+            cancels: cancels.clone(),
             manager,
             reader: reader.to_owned(),
             stay,
@@ -241,7 +334,7 @@ impl Worker {
         }
         let worker = Self {
             orders,
-            cancel,
+            cancels,
             context: window.context.clone(),
         };
         worker.order(Order::Look(Freshness::Quick));
@@ -255,13 +348,22 @@ impl Worker {
 
     /// Reads the token again, past all that is remembered.
     pub(crate) fn read_again(&self) {
-        self.cancel.store(false, Ordering::Relaxed);
+        self.cancels.reading.store(false, Ordering::Relaxed);
+        self.cancels.opening.store(false, Ordering::Relaxed);
         self.order(Order::Look(Freshness::Fresh));
     }
 
     /// Stops reading the token, before the next command.
     pub(crate) fn cancel_reading(&self) {
-        self.cancel.store(true, Ordering::Relaxed);
+        self.cancels.reading.store(true, Ordering::Relaxed);
+    }
+
+    /// Has this done as soon as there is a session.
+    fn ask(&self, asked: Asked) -> Slot {
+        self.cancels.opening.store(false, Ordering::Relaxed);
+        let slot = Slot::new(asked);
+        self.order(Order::Ask(slot.clone()));
+        slot
     }
 
     /// Has something done in a session with the token.
@@ -269,27 +371,27 @@ impl Worker {
         &self,
         act: impl FnOnce(&mut Session, &Teller<T>) -> Result<T, ActionError> + Send + 'static,
     ) -> Task<T> {
-        let (teller, task) = self.channel();
-        self.order(Order::Work(Box::new(move |session| {
+        let (teller, answers) = self.channel();
+        let work: Work = Box::new(move |session| {
             let result = session.and_then(|session| {
                 let steps = teller.clone();
                 session.watch_steps(move |report| steps.step(report));
                 act(session, &teller)
             });
             teller.tell(Message::Done(result));
-        })));
-        task
+        });
+        Task::new(self.ask(Asked::Work(work)), answers)
     }
 
     /// Verifies the PIN and holds the token open until it is locked.
     pub(crate) fn unlock(&self, pin: Box<Pin>, last_try: LastTry) -> Task<()> {
-        let (teller, task) = self.channel();
-        self.order(Order::Unlock(Unlock {
+        let (teller, answers) = self.channel();
+        let unlock = Unlock {
             pin,
             last_try,
             teller,
-        }));
-        task
+        };
+        Task::new(self.ask(Asked::Unlock(unlock)), answers)
     }
 
     /// Locks the token.
@@ -299,7 +401,7 @@ impl Worker {
 
     /// Opens a session, so that what is asked next has it already.
     pub(crate) fn prepare(&self) {
-        self.order(Order::Work(Box::new(|_| ())));
+        self.ask(Asked::Work(Box::new(|_| ())));
     }
 
     /// Nothing more is asked for now: the session is closed, unless the token is held open.
@@ -307,15 +409,17 @@ impl Worker {
         self.order(Order::Release);
     }
 
-    fn channel<T>(&self) -> (Teller<T>, Task<T>) {
+    /// The same, also for what waits for a session that is still being opened: a dialog is
+    /// closed, and nobody waits for a slow card.
+    pub(crate) fn abandon(&self) {
+        self.cancels.opening.store(true, Ordering::Relaxed);
+        self.release();
+    }
+
+    fn channel<T>(&self) -> (Teller<T>, Receiver<Message<T>>) {
         let (answers, received) = mpsc::channel();
         let context = self.context.clone();
-        let task = Task {
-            answers: received,
-            steps: Vec::new(),
-            asked: None,
-        };
-        (Teller { answers, context }, task)
+        (Teller { answers, context }, received)
     }
 }
 
@@ -323,6 +427,7 @@ impl Drop for Worker {
     /// Whoever waits for the thread does not wait for a slow card to be read.
     fn drop(&mut self) {
         self.cancel_reading();
+        self.cancels.opening.store(true, Ordering::Relaxed);
     }
 }
 
@@ -339,7 +444,7 @@ enum Then {
 /// What the thread has.
 struct Desk {
     manager: Manager,
-    cancel: Arc<AtomicBool>,
+    cancels: Cancels,
     reader: String,
     /// Which stay of a token in the reader this is: news of one that is gone are dropped.
     stay: u64,
@@ -352,8 +457,7 @@ impl Desk {
         while let Ok(order) = orders.recv() {
             match order {
                 Order::Look(freshness) => self.look(freshness, held.as_mut()),
-                Order::Work(work) => self.work(work, &mut held),
-                Order::Unlock(unlock) => match self.unlock(unlock, &mut held, orders) {
+                Order::Ask(slot) => match self.ask(&slot, &mut held, orders) {
                     Then::Keep => {}
                     Then::Release => held = None,
                     Then::End => return,
@@ -393,7 +497,7 @@ impl Desk {
         }
         let options = self
             .options(freshness)
-            .with_cancel(Arc::clone(&self.cancel));
+            .with_cancel(Arc::clone(&self.cancels.reading));
         match self.open(options) {
             Ok(session) => {
                 let is_remembered = session.token().remembered.is_some();
@@ -410,36 +514,42 @@ impl Desk {
     /// The session, opened if there is none.
     fn session<'a>(&self, held: &'a mut Option<Session>) -> Result<&'a mut Session, ActionError> {
         if held.is_none() {
-            let session = self.open(self.options(Freshness::Fresh))?;
+            let options = self.options(Freshness::Fresh);
+            let session = self.open(options.with_cancel(Arc::clone(&self.cancels.opening)))?;
             self.tell(News::Seen(Snapshot::of(&session)));
             *held = Some(session);
         }
         held.as_mut().ok_or(ActionError::AuthenticationLost)
     }
 
-    fn work(&self, work: Work, held: &mut Option<Session>) {
-        match self.session(held) {
-            Ok(session) => {
+    /// Does what was asked for, unless it is given up before there is a session.
+    fn ask(&self, slot: &Slot, held: &mut Option<Session>, orders: &Receiver<Order>) -> Then {
+        if slot.lock().is_none() {
+            return Then::Keep;
+        }
+        let session = self.session(held);
+        // Taken out in a statement of its own: the window looks into it while it is done.
+        let asked = slot.lock().take();
+        match (asked, session) {
+            (None, _) => {}
+            (Some(asked), Err(error)) => asked.fail(error),
+            (Some(Asked::Unlock(unlock)), Ok(session)) => {
+                return self.unlock(unlock, session, orders);
+            }
+            (Some(Asked::Work(work)), Ok(session)) => {
                 work(Ok(session));
                 self.tell(News::Seen(Snapshot::of(session)));
             }
-            Err(error) => work(Err(error)),
         }
+        Then::Keep
     }
 
-    fn unlock(&self, unlock: Unlock, held: &mut Option<Session>, orders: &Receiver<Order>) -> Then {
+    fn unlock(&self, unlock: Unlock, session: &mut Session, orders: &Receiver<Order>) -> Then {
         let Unlock {
             pin,
             last_try,
             teller,
         } = unlock;
-        let session = match self.session(held) {
-            Ok(session) => session,
-            Err(error) => {
-                teller.tell(Message::Done(Err(error)));
-                return Then::Keep;
-            }
-        };
         let then = match session.authenticate(PinEntry::Typed(&pin), last_try) {
             Ok(mut guard) => {
                 drop(pin);
@@ -468,7 +578,12 @@ impl Desk {
         loop {
             match orders.recv() {
                 Ok(Order::Look(_)) => self.look(Freshness::Fresh, Some(guard.session())),
-                Ok(Order::Work(work)) => {
+                Ok(Order::Ask(slot)) => {
+                    let asked = slot.lock().take();
+                    // The window does not ask for what it has; a PIN is not verified unasked.
+                    let Some(Asked::Work(work)) = asked else {
+                        continue;
+                    };
                     then = Then::Keep;
                     work(Ok(guard.session()));
                 }
@@ -477,8 +592,6 @@ impl Desk {
                     then = Then::Release;
                     continue;
                 }
-                // The window does not ask for what it has; a PIN is not verified unasked.
-                Ok(Order::Unlock(_)) => continue,
                 Ok(Order::Lock) => return then,
                 Err(_) => return Then::End,
             }

@@ -25,7 +25,7 @@ use pcsc_transport::{
     Backend, CardLink, Continuity, Leave, LinkError, LinkInfo, ReaderState, Sharing, Watcher,
 };
 use piv_apdu::management::{ManagementAlgorithm, ManagementKey};
-use piv_apdu::secret::{Pin, Puk};
+use piv_apdu::secret::{Pin, Puk, from_hex};
 use secret_scan::{Found, Scanner, apart, found, look_for};
 use token_desktop::{Clipboard, ClipboardError};
 use token_manager::token_profile::RecoveryKind;
@@ -71,13 +71,15 @@ fn window(profile: Profile) -> Desk {
         set_up(&readers, profile);
     });
     let table: Arc<dyn Backend> = Arc::new(Table(readers.clone()));
-    let clipboard = Lending {
-        open: Arc::new(|| Ok(Box::new(Board(FakeClipboard::default())))),
+    let board = FakeClipboard::default();
+    let clipboard = board.clone();
+    let lending = Lending {
+        open: Arc::new(move || Ok(Box::new(Board(clipboard.clone())))),
         time: FIVE_MINUTES,
     };
     let set = |_| Manager::new(table);
     let minutes = FIVE_MINUTES;
-    let mut desk = Desk::lending(readers, set, minutes, (FakeClipboard::default(), clipboard));
+    let mut desk = Desk::lending(readers, set, minutes, (board, lending));
     desk.is_read();
     desk
 }
@@ -210,6 +212,90 @@ fn a_puk_that_is_shown_is_left_with_assistive_technology_alone() {
         .partition(|it| it.backtrace.contains("accesskit"));
     assert_nothing(&others);
     assert!(!spoken.is_empty(), "nobody was told the PUK");
+}
+
+/// Types a PIN where it is new.
+fn choose(desk: &mut Desk, pin: &str) {
+    desk.type_secret("New PIN", pin);
+    desk.type_secret("New PIN again", pin);
+}
+
+#[test]
+fn neither_an_erasure_nor_one_that_fails_leaves_what_allows_it_behind() {
+    let _alone = alone();
+    let mut desk = window(Profile::Crescendo4000);
+    desk.pick("Recycle device…");
+    // What is no PIN of this token first: it is wiped, and typed again.
+    desk.type_secret("PIN", NEXT_PIN);
+    let id = desk.word("(type ");
+    let id = id
+        .trim_start_matches("(type ")
+        .trim_end_matches(')')
+        .to_owned();
+    desk.replace("ID of the token that is erased", &id);
+    desk.press("Erase");
+    desk.sees("The PIN is wrong");
+    desk.type_secret("PIN", PIN);
+    desk.press("Erase");
+    desk.sees("The token is erased.");
+    desk.press("Close");
+    assert_nothing(&found_of(desk));
+}
+
+/// Takes a new secret over by copying it, and looks for it, too, from then on.
+fn take_over(desk: &mut Desk) {
+    desk.press("Copy");
+    desk.until("a copy", |desk| desk.can_set("I have it in safe keeping"));
+    let clipboard = desk.clipboard.clone();
+    // On a stack of its own, which nothing of the window comes to lie on.
+    let look = move || {
+        let new = clipboard.text().unwrap();
+        look_for("new secret", new.as_bytes());
+        if new.contains('-') {
+            look_for("new key", &from_hex(&new).unwrap());
+        }
+        clipboard.set(None);
+    };
+    apart(|| std::thread::spawn(move || apart(look)).join()).unwrap();
+    desk.set("I have it in safe keeping");
+    desk.press("Go on");
+}
+
+#[test]
+fn a_set_up_leaves_neither_old_secrets_nor_new_ones_behind() {
+    let _alone = alone();
+    for profile in [Profile::Piv, Profile::Crescendo4000] {
+        let mut desk = window(profile);
+        desk.pick("Personalize…");
+        // As it is: neither erased, nor with other policies.
+        while !desk.shows("Present PIN") {
+            if desk.can_set("Others") {
+                desk.set("Others");
+            } else {
+                desk.press("Next");
+            }
+        }
+        desk.type_secret("Present PIN", PIN);
+        if desk.shows("Present PUK") {
+            desk.type_secret("Present PUK", PUK);
+        }
+        desk.press("Next");
+        choose(&mut desk, NEXT_PIN);
+        desk.press("Next");
+        desk.set("Nowhere besides");
+        desk.press("Next");
+        desk.press("Start");
+        while !desk.shows("The token is set up.") {
+            desk.until("a secret, or the end", |desk| {
+                desk.can("Copy") || desk.shows("The token is set up.")
+            });
+            if desk.can("Copy") {
+                take_over(&mut desk);
+            }
+        }
+        desk.press("Close");
+        assert_nothing(&found_of(desk));
+    }
 }
 
 /// A clipboard that is not looked at.

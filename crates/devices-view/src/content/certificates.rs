@@ -61,7 +61,7 @@ fn certificate(ui: &mut Ui, entry: &CertificateEntry, now: SystemTime) -> Option
     let der = entry.der()?;
     let button = ui.button("Export…");
     describe(&button, &format!("Export the certificate {place}"));
-    button.clicked().then(|| Export::new(&place, der))
+    button.clicked().then(|| Export::new(&place, der, ui.ctx()))
 }
 
 fn fields(ui: &mut Ui, info: &CertificateInfo, now: SystemTime) {

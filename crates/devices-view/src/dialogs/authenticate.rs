@@ -20,6 +20,10 @@ impl Dialog for Authenticate {
         self.doing.is_busy()
     }
 
+    fn leave(&mut self) -> bool {
+        self.doing.give_up()
+    }
+
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
         if self.doing.poll().is_some() {
             return Flow::Close;

@@ -17,11 +17,11 @@ pub(super) struct AuthorityEntry {
     key: SecretField,
 }
 
-/// What was given.
+/// What was given, in a block of its own ([`SecretField::make`]).
 pub(super) enum Given {
-    Pin(Pin),
-    AdminKey(XauthKey),
-    ManagementKey(ManagementKey),
+    Pin(Box<Pin>),
+    AdminKey(Box<XauthKey>),
+    ManagementKey(Box<ManagementKey>),
 }
 
 impl Given {
@@ -64,12 +64,12 @@ impl AuthorityEntry {
     /// Why it can't be one, as a sentence.
     pub(super) fn given(&self) -> Result<Given, String> {
         if self.by_key {
-            let key = XauthKey::from_hex(self.key.text());
+            let key = self.key.make(XauthKey::from_hex);
             return key
                 .map(Given::AdminKey)
                 .map_err(|error| format!("this can't be an admin key: {error}"));
         }
-        let pin = Pin::new(self.pin.bytes());
+        let pin = self.pin.make(|text| Pin::new(text.as_bytes()));
         pin.map(Given::Pin)
             .map_err(|error| format!("this can't be a PIN: {error}"))
     }

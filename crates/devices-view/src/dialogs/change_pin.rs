@@ -23,6 +23,10 @@ impl Dialog for ChangePin {
         self.doing.is_busy()
     }
 
+    fn leave(&mut self) -> bool {
+        self.doing.give_up()
+    }
+
     fn lost(&mut self, ui: &mut Ui) {
         self.is_done |= self.doing.poll().is_some();
         if self.is_done {
@@ -60,7 +64,7 @@ impl ChangePin {
             if may && (pressed || entered.enter) {
                 self.send(reach);
             }
-            if ui.add_enabled(!is_busy, parts::button("Cancel")).clicked() {
+            if parts::cancel(ui, &mut self.doing) {
                 flow = Flow::Close;
             }
         });

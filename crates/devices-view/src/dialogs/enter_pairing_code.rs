@@ -32,6 +32,10 @@ impl Dialog for EnterPairingCode {
         self.doing.is_busy() || keeps
     }
 
+    fn leave(&mut self) -> bool {
+        self.doing.give_up() && !self.is_busy()
+    }
+
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
         match self.doing.poll() {
             Some((Ok(card), code)) => self.keep = Some(KeepPairingCode::new(reach, card, code)),
@@ -74,7 +78,7 @@ impl EnterPairingCode {
             if may && (pressed || enter) {
                 self.send(reach);
             }
-            if ui.add_enabled(!is_busy, parts::button("Cancel")).clicked() {
+            if parts::cancel(ui, &mut self.doing) {
                 flow = Flow::Close;
             }
         });

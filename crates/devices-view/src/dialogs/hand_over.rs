@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use eframe::egui::{RichText, TextEdit, Ui};
-use token_desktop::SecretFile;
+use token_desktop::{SecretFile, SecretFileError};
 use token_manager::token_profile::RecoveryKind;
 use token_manager::{RecoverySecret, Token};
 
 use super::{Reach, parts};
 use crate::theme::UNIT;
-use crate::widgets::{Notice, ShownSecret, destructive, notice, quiet, sentence};
+use crate::widgets::{Notice, ShownSecret, destructive, notice, progress, quiet, sentence};
+use crate::work::Aside;
 
 /// The page, for one secret after the other. They go into one file.
 #[derive(Default)]
@@ -25,6 +26,7 @@ pub(super) struct HandOver {
 /// What was done with the secret that is shown.
 struct Page {
     shown: ShownSecret,
+    saving: Option<Aside<Saved>>,
     is_saved: bool,
     is_safe: bool,
     failure: Option<String>,
@@ -102,24 +104,36 @@ impl HandOver {
         let Some(page) = &mut self.page else {
             return;
         };
+        if let Some(saved) = page.saving.as_ref().and_then(Aside::poll) {
+            page.saving = None;
+            match saved {
+                Ok((file, result)) => {
+                    self.file = file;
+                    page.is_saved = result.is_ok();
+                    page.failure = result.err();
+                }
+                Err(error) => page.failure = Some(error.to_string()),
+            }
+        }
         let path = self.path.get_or_insert_with(|| proposal(token));
         let label = ui.label("File");
-        let is_new = self.file.is_none();
+        let is_new = self.file.is_none() && page.saving.is_none();
         let field = TextEdit::singleline(path).desired_width(f32::INFINITY);
         let field = ui.add_enabled(is_new, field).labelled_by(label.id);
-        if !is_new && !page.is_saved {
+        if self.file.is_some() && !page.is_saved {
             quiet(
                 ui,
                 "It is added to the file that the secret before it is in.",
             );
         }
-        let may = !page.is_saved && !path.trim().is_empty();
+        let may = page.saving.is_none() && !page.is_saved && !path.trim().is_empty();
         let pressed = ui.add_enabled(may, parts::button("Save to file")).clicked();
         if may && (pressed || parts::entered(ui, &field)) {
-            match written(&mut self.file, path.trim(), token, secret) {
-                Ok(()) => (page.is_saved, page.failure) = (true, None),
-                Err(why) => page.failure = Some(why),
-            }
+            page.failure = None;
+            page.saving = Some(saving(ui, self.file.take(), path.trim(), token, secret));
+        }
+        if page.saving.is_some() {
+            progress(ui, "Writing the file…");
         }
         if let Some(why) = &page.failure {
             notice(ui, Notice::Bad, &sentence(why), None);
@@ -178,6 +192,7 @@ impl Page {
     fn new(secret: &RecoverySecret) -> Self {
         Self {
             shown: ShownSecret::new(secret.name(), secret.reveal()),
+            saving: None,
             is_saved: false,
             is_safe: false,
             failure: None,
@@ -201,19 +216,33 @@ fn proposal(token: &Token) -> String {
         .to_string()
 }
 
+/// The file, which is there from the first secret on, and whether this one has come into it.
+type Saved = (Option<SecretFile>, Result<(), String>);
+
 /// Adds the secret to the file, which is made for the first one.
-fn written(
-    file: &mut Option<SecretFile>,
+fn saving(
+    ui: &Ui,
+    file: Option<SecretFile>,
     path: &str,
     token: &Token,
     secret: &RecoverySecret,
-) -> Result<(), String> {
-    if let Some(file) = file {
-        return file.save(secret).map_err(|error| error.to_string());
-    }
-    let mut new = SecretFile::new(path, "Devices").map_err(|error| error.to_string())?;
-    new.name(token);
-    new.save(secret).map_err(|error| error.to_string())?;
-    *file = Some(new);
-    Ok(())
+) -> Aside<Saved> {
+    let (path, token, secret) = (path.to_owned(), token.clone(), secret.clone());
+    Aside::begin(ui.ctx(), move || {
+        // One that the first secret did not come into is not there.
+        let is_there = file.is_some();
+        match file.map_or_else(|| named(&path, &token), Ok) {
+            Ok(mut file) => match file.save(&secret) {
+                Ok(()) => (Some(file), Ok(())),
+                Err(error) => (is_there.then_some(file), Err(error.to_string())),
+            },
+            Err(error) => (None, Err(error.to_string())),
+        }
+    })
+}
+
+fn named(path: &str, token: &Token) -> Result<SecretFile, SecretFileError> {
+    let mut file = SecretFile::new(path, "Devices")?;
+    file.name(token);
+    Ok(file)
 }

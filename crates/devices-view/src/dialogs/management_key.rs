@@ -42,8 +42,10 @@ impl ManagementKeyField {
     }
 
     /// The key, which stays in its field.
-    pub(super) fn key(&self) -> Result<ManagementKey, ManagementError> {
-        ManagementKey::from_hex_by_length(self.choice(), self.text.text())
+    pub(super) fn key(&self) -> Result<Box<ManagementKey>, ManagementError> {
+        let choice = self.choice();
+        self.text
+            .make(|text| ManagementKey::from_hex_by_length(choice, text))
     }
 
     /// What is chosen, where there is a choice.

@@ -29,7 +29,7 @@ use token_manager::{Action, PolicyRule, TokenIdentity};
 pub(crate) use self::enter_pairing_code::EnterPairingCode;
 use crate::devices::{Device, Devices};
 use crate::lending::Lender;
-use crate::widgets::{Notice, notice, release_focus};
+use crate::widgets::{CameFrom, Notice, notice};
 use crate::work::{Snapshot, Worker};
 
 /// What a dialog can reach.
@@ -79,10 +79,8 @@ pub(crate) trait Dialog {
     /// Whether something is under way that has to come to an end first.
     fn is_busy(&self) -> bool;
 
-    /// Whether Escape closes it.
-    fn may_be_left(&self) -> bool {
-        !self.is_busy()
-    }
+    /// Gives up what has not begun. Whether it may be closed now.
+    fn leave(&mut self) -> bool;
 
     /// Hides a secret that is shown.
     fn hide(&mut self) {}
@@ -118,6 +116,7 @@ pub(crate) struct Open {
     dialog: Box<dyn Dialog>,
     stay: u64,
     identity: TokenIdentity,
+    came_from: CameFrom,
     /// The window was to be closed, and can't be yet.
     stays: bool,
 }
@@ -131,12 +130,11 @@ impl Open {
     ) -> Option<Self> {
         let identity = device.token()?.identity.clone();
         device.worker.prepare();
-        // What has it lies behind the dialog.
-        release_focus(context);
         Some(Self {
             dialog,
             stay: device.stay,
             identity,
+            came_from: CameFrom::leave(context),
             stays: false,
         })
     }
@@ -155,22 +153,17 @@ impl Open {
     ) -> Flow {
         let title = self.dialog.title();
         let shown = parts::modal(context, title, |ui| self.content(ui, devices, tools));
-        // A click beside it is more often one that missed than one that was meant, and what
-        // was typed, or a token gave, would be lost.
-        let missed = shown.backdrop_response.clicked();
-        let left = !missed && shown.should_close() && self.dialog.may_be_left();
-        if left { Flow::Close } else { shown.inner }
+        if shown.is_left && self.leave(devices) {
+            Flow::Close
+        } else {
+            shown.inner
+        }
     }
 
-    /// Whether something is under way that has to come to an end first. With a token that is
-    /// gone nothing is.
-    pub(crate) fn is_busy(&self, devices: &Devices) -> bool {
-        self.dialog.is_busy() && self.is_there(devices)
-    }
-
-    /// Whether it may be closed as it stands.
-    pub(crate) fn may_be_left(&self, devices: &Devices) -> bool {
-        self.dialog.may_be_left() || !self.is_there(devices)
+    /// Gives up what has not begun. Whether it may be closed now: with a token that is gone it
+    /// always may.
+    pub(crate) fn leave(&mut self, devices: &Devices) -> bool {
+        self.dialog.leave() || !self.is_there(devices)
     }
 
     fn is_there(&self, devices: &Devices) -> bool {
@@ -187,11 +180,12 @@ impl Open {
         self.stays = true;
     }
 
-    /// Leaves the token to others.
-    pub(crate) fn release(self, devices: &Devices) {
+    /// Leaves the token to others, and gives back the focus.
+    pub(crate) fn close(self, context: &egui::Context, devices: &Devices) {
         if let Some(device) = devices.get(self.stay) {
-            device.worker.release();
+            device.worker.abandon();
         }
+        self.came_from.back(context);
     }
 
     fn content(&mut self, ui: &mut Ui, devices: &Devices, tools: &Tools) -> Flow {

@@ -43,8 +43,8 @@ impl NewPin {
     }
 
     /// The PIN, which stays in its fields.
-    pub(super) fn pin(&self) -> Result<Pin, PinError> {
-        Pin::new(self.first.bytes())
+    pub(super) fn pin(&self) -> Result<Box<Pin>, PinError> {
+        self.first.make(|text| Pin::new(text.as_bytes()))
     }
 
     /// The PIN, wiped from its fields.

@@ -33,6 +33,10 @@ impl Dialog for RetrievePairingCode {
         self.doing.is_busy() || keep.is_some_and(KeepPairingCode::is_busy)
     }
 
+    fn leave(&mut self) -> bool {
+        self.doing.give_up() && !self.is_busy()
+    }
+
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
         if let Some((code, card)) = self.doing.poll() {
             self.seen = Some(Seen {

@@ -1,38 +1,98 @@
 //! What dialogs have in common.
 
 use eframe::egui::{
-    self, Align, Id, Layout, Margin, Modal, ModalResponse, Response, RichText, Ui, Vec2,
+    self, Align, Id, Layout, Margin, Modal, Rect, Response, RichText, Ui, UiBuilder, Vec2,
 };
 use piv_apdu::secret::Pin;
-use token_manager::{ActionError, LastTry, NotSent, PinStatus, Secret, StepReport};
+use token_manager::{ActionError, LastTry, NotSent, PinStatus, Secret, StepReport, token_profile};
 
 use super::{Flow, Reach};
 use crate::theme::{NARROWEST, Palette, UNIT};
-use crate::widgets::{Notice, SecretField, capital, card_name, notice, progress, quiet, sentence};
+use crate::widgets::{
+    Notice, SecretField, capital, card_name, follow_focus, notice, progress, quiet, sentence,
+};
 use crate::work::Task;
 
 pub(crate) use crate::widgets::primary;
 
-/// A dialog over everything else, as large as its content wants and the window allows.
+/// What became of a dialog in this frame.
+pub(crate) struct Shown<R> {
+    /// What its content gave.
+    pub(crate) inner: R,
+    /// Whether Escape was pressed. A click beside the dialog does not count: it is more often
+    /// one that missed than one that was meant, and what was typed, or a token gave, would be
+    /// lost.
+    pub(crate) is_left: bool,
+}
+
+/// A dialog over everything else, as large as its content wants and the window allows. What
+/// does not fit scrolls; its [`buttons`] stay in sight.
 pub(crate) fn modal<R>(
     context: &egui::Context,
     name: &str,
     add: impl FnOnce(&mut Ui) -> R,
-) -> ModalResponse<R> {
+) -> Shown<R> {
     let id = Id::unique(("dialog", name));
     let screen = context.content_rect();
     let area = Modal::default_area(id).default_size(screen.size());
     let frame = egui::Frame::window(&context.global_style()).inner_margin(Margin::same(20));
-    Modal::new(id).area(area).frame(frame).show(context, |ui| {
+    let shown = Modal::new(id).area(area).frame(frame).show(context, |ui| {
         ui.set_width((screen.width() - 7.0 * UNIT).min(NARROWEST));
         title(ui, name);
         // An area does not grow by itself for what scrolls.
-        let height = screen.height() - 14.0 * UNIT;
+        let height = screen.height() - 14.0 * UNIT - button_row(ui);
         let scroll = egui::ScrollArea::vertical()
             .max_height(height)
             .min_scrolled_height(height);
-        scroll.show(ui, add).inner
-    })
+        let inner = scroll.show(ui, |ui| {
+            let inner = add(ui);
+            follow_focus(ui);
+            inner
+        });
+        place_buttons(ui);
+        inner.inner
+    });
+    let missed = shown.backdrop_response.clicked();
+    Shown {
+        is_left: !missed && shown.should_close(),
+        inner: shown.inner,
+    }
+}
+
+/// The height of a row of buttons, and of the room above it.
+fn button_row(ui: &Ui) -> f32 {
+    ui.spacing().interact_size.y + UNIT
+}
+
+/// Where the buttons of a dialog are.
+#[derive(Clone, Copy, Default)]
+struct Buttons {
+    /// Under what scrolls, as the last pass has found it.
+    place: Option<Rect>,
+    /// Whether there are any in this pass.
+    are_there: bool,
+}
+
+impl Buttons {
+    /// Those of the dialog that is drawn here.
+    fn with<R>(ui: &Ui, act: impl FnOnce(&mut Self) -> R) -> R {
+        let id = ui.layer_id().id.with("buttons");
+        ui.data_mut(|data| act(data.get_temp_mut_or_default(id)))
+    }
+}
+
+/// Makes room for the buttons under what scrolls. If that is elsewhere than it was, this frame
+/// is drawn once more.
+fn place_buttons(ui: &mut Ui) {
+    if !Buttons::with(ui, |buttons| std::mem::take(&mut buttons.are_there)) {
+        return;
+    }
+    ui.add_space(UNIT - ui.spacing().item_spacing.y);
+    let size = Vec2::new(ui.available_width(), ui.spacing().interact_size.y);
+    let (_, place) = ui.allocate_space(size);
+    if Buttons::with(ui, |buttons| buttons.place.replace(place)) != Some(place) {
+        ui.ctx().request_discard("the buttons are elsewhere");
+    }
 }
 
 /// Which token the dialog is about.
@@ -44,11 +104,21 @@ pub(crate) fn whose(ui: &mut Ui, reach: &Reach<'_>) {
     ui.add_space(4.0);
 }
 
-/// The row of buttons at the end, the first at the right.
+/// The row of buttons of the dialog, the first at the right.
 pub(crate) fn buttons(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
-    ui.add_space(8.0);
-    let size = Vec2::new(ui.available_width(), ui.spacing().interact_size.y);
-    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), add);
+    let place = Buttons::with(ui, |buttons| {
+        buttons.are_there = true;
+        buttons.place
+    });
+    // In the first pass of a dialog, which nobody sees.
+    let place = place.unwrap_or_else(|| ui.available_rect_before_wrap());
+    let row = UiBuilder::new()
+        .max_rect(place)
+        .layout(Layout::right_to_left(Align::Center));
+    let mut row = ui.new_child(row);
+    // With the rings around what has the focus.
+    row.set_clip_rect(place.expand(UNIT));
+    add(&mut row);
 }
 
 /// The tries that are left, as the token told last.
@@ -66,6 +136,8 @@ pub(crate) fn tries(ui: &mut Ui, status: &PinStatus) {
 pub(crate) struct Doing<T> {
     task: Option<Task<T>>,
     failure: Option<(String, Option<String>)>,
+    /// The failure is to be scrolled to.
+    is_new: bool,
     error: Option<ActionError>,
     wrong: Option<Secret>,
     steps: Vec<StepReport>,
@@ -78,6 +150,7 @@ impl<T> Default for Doing<T> {
         Self {
             task: None,
             failure: None,
+            is_new: false,
             error: None,
             wrong: None,
             steps: Vec::new(),
@@ -93,9 +166,23 @@ impl<T> Doing<T> {
         self.task.is_some()
     }
 
+    /// Whether it waits until the token can be talked to: nothing was sent for it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.task.as_ref().is_some_and(Task::is_waiting)
+    }
+
+    /// Gives up what has not begun. `false` if something is under way that has.
+    pub(crate) fn give_up(&mut self) -> bool {
+        if self.task.as_ref().is_some_and(Task::give_up) {
+            self.task = None;
+        }
+        self.task.is_none()
+    }
+
     /// Begins.
     pub(crate) fn begin(&mut self, task: Task<T>) {
         self.clear();
+        self.give_up();
         self.steps.clear();
         self.task = Some(task);
     }
@@ -148,19 +235,24 @@ impl<T> Doing<T> {
             |why: &NotSent| matches!(why, NotSent::LastTry { .. } | NotSent::TriesUnknown { .. });
         self.wants_last_try = matches!(error, ActionError::NotSent(why) if is_last(why));
         let (what, next) = error.parts();
-        self.failure = Some((sentence(&what), next.as_deref().map(sentence)));
+        self.show_failure(&what, next.as_deref());
+    }
+
+    fn show_failure(&mut self, what: &str, next: Option<&str>) {
+        self.failure = Some((sentence(what), next.map(sentence)));
+        self.is_new = true;
     }
 
     /// Keeps why something can't be done, to be shown.
     pub(crate) fn fail_as(&mut self, why: &str) {
         let (what, next) = token_manager::sentences(why);
-        self.failure = Some((sentence(&what), next.as_deref().map(sentence)));
+        self.show_failure(&what, next.as_deref());
     }
 
     /// Refuses what was typed; nothing is sent.
     pub(crate) fn refuse(&mut self, what: &str) {
         self.error = None;
-        self.failure = Some((sentence(what), Some("Nothing was sent.".to_owned())));
+        self.show_failure(what, Some("Nothing was sent."));
     }
 
     /// Forgets a failure.
@@ -181,11 +273,16 @@ impl<T> Doing<T> {
 
     /// Shows how it stands.
     pub(crate) fn ui(&mut self, ui: &mut Ui, doing: &str) {
-        if self.task.is_some() {
+        if self.is_waiting() {
+            progress(ui, "The token is being read first…");
+        } else if self.is_busy() {
             progress(ui, doing);
         }
         if let Some((what, next)) = &self.failure {
-            notice(ui, Notice::Bad, what, next.as_deref());
+            let shown = notice(ui, Notice::Bad, what, next.as_deref());
+            if std::mem::take(&mut self.is_new) {
+                shown.scroll_to_me(None);
+            }
         }
         if self.wants_last_try {
             ui.checkbox(&mut self.agrees_to_last_try, "Use the last try");
@@ -237,7 +334,9 @@ fn title(ui: &mut Ui, title: &str) {
 /// The rules for a new PIN, each ticked as it is met, in a bubble above its field.
 pub(crate) fn rules(ui: &mut Ui, policy: &token_manager::PinPolicy, typed: &[u8]) -> bool {
     let palette = Palette::of(ui.ctx());
-    let rules = policy.rules(typed);
+    let mut rules = policy.rules(typed);
+    // No text has that byte.
+    rules.retain(|state| state.rule != token_profile::Rule::NoPadding || !state.met);
     let met = rules.iter().all(|state| state.met);
     let frame = egui::Frame::new()
         .fill(palette.page)
@@ -272,6 +371,27 @@ pub(crate) fn rules(ui: &mut Ui, policy: &token_manager::PinPolicy, typed: &[u8]
 /// A button beside the one that the dialog is for.
 pub(crate) fn button(name: &str) -> egui::Button<'_> {
     egui::Button::new(name)
+}
+
+/// The button that leaves a dialog before it is done, unless something has begun. Whether
+/// it was left.
+pub(crate) fn cancel<T>(ui: &mut Ui, doing: &mut Doing<T>) -> bool {
+    let may = !doing.is_busy() || doing.is_waiting();
+    ui.add_enabled(may, button("Cancel")).clicked() && doing.give_up()
+}
+
+/// The same for a dialog that shows how far it has come: there is nothing to press once it
+/// has begun.
+pub(crate) fn cancel_waiting<T>(ui: &mut Ui, doing: &mut Doing<T>) -> Flow {
+    let mut flow = Flow::Stay;
+    if doing.is_waiting() {
+        buttons(ui, |ui| {
+            if cancel(ui, doing) {
+                flow = Flow::Close;
+            }
+        });
+    }
+    flow
 }
 
 /// The only button of a dialog that is over.
@@ -323,7 +443,7 @@ impl PinForm {
             if may && (pressed || enter) {
                 given = pin(field, doing);
             }
-            if ui.add_enabled(!is_busy, button("Cancel")).clicked() {
+            if cancel(ui, doing) {
                 flow = Flow::Close;
             }
         });

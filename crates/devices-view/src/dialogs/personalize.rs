@@ -88,6 +88,10 @@ impl Dialog for Personalize {
         self.doing.is_busy()
     }
 
+    fn leave(&mut self) -> bool {
+        self.doing.give_up()
+    }
+
     fn hide(&mut self) {
         self.hand_over.hide();
     }
@@ -108,7 +112,7 @@ impl Dialog for Personalize {
         }
         if self.is_busy() {
             self.run(ui, reach);
-            return Flow::Stay;
+            return parts::cancel_waiting(ui, &mut self.doing);
         }
         self.form(ui, reach)
     }

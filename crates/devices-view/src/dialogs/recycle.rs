@@ -28,6 +28,10 @@ impl Dialog for Recycle {
         self.doing.is_busy()
     }
 
+    fn leave(&mut self) -> bool {
+        self.doing.give_up()
+    }
+
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
         if let Some(done) = self.doing.poll() {
             self.authority.wipe();
@@ -45,7 +49,7 @@ impl Dialog for Recycle {
             }
             self.doing
                 .ui(ui, "Erasing the token. Leave it in the reader…");
-            return Flow::Stay;
+            return parts::cancel_waiting(ui, &mut self.doing);
         }
         self.form(ui, reach)
     }

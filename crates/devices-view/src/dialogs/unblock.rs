@@ -4,7 +4,7 @@ use crescendo_ext::xauth::XauthCryptogram;
 use eframe::egui::{TextEdit, TextStyle, Ui};
 use piv_apdu::secret::Puk;
 use token_manager::{Action, UnblockChallenge, UnblockWith, Unblocked};
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{Dialog, Flow, Reach, new_pin::NewPin, parts};
 use crate::widgets::{Notice, SecretField, notice, qr_code, quiet};
@@ -16,7 +16,8 @@ pub(super) struct Unblock {
     code: SecretField,
     asking: parts::Doing<UnblockChallenge>,
     challenge: Option<UnblockChallenge>,
-    response: String,
+    /// Of use once, with this challenge.
+    response: Zeroizing<String>,
     new: NewPin,
     doing: parts::Doing<Unblocked>,
     done: Option<Unblocked>,
@@ -29,6 +30,10 @@ impl Dialog for Unblock {
 
     fn is_busy(&self) -> bool {
         self.doing.is_busy() || self.asking.is_busy()
+    }
+
+    fn leave(&mut self) -> bool {
+        self.asking.give_up() && self.doing.give_up()
     }
 
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
@@ -102,7 +107,7 @@ impl Unblock {
             if may && (pressed || enter) {
                 self.send(way, reach);
             }
-            if ui.add_enabled(!is_busy, parts::button("Cancel")).clicked() {
+            if parts::cancel(ui, &mut self.doing) {
                 flow = Flow::Close;
             }
         });
@@ -137,6 +142,10 @@ impl Unblock {
     fn puk(&mut self, ui: &mut Ui) -> bool {
         let field = self.puk.ui(ui, "PUK");
         parts::focus_first(ui, &field);
+        quiet(
+            ui,
+            "It has tries of its own. How many are left, the token tells after a wrong one.",
+        );
         !self.puk.is_empty()
     }
 
@@ -171,7 +180,7 @@ impl Unblock {
         }
         qr_code(ui, &text, "The challenge as a QR code");
         let label = ui.label("Response");
-        let field = TextEdit::singleline(&mut self.response)
+        let field = TextEdit::singleline(&mut *self.response)
             .font(TextStyle::Monospace)
             .desired_width(f32::INFINITY);
         let field = ui.add(field).labelled_by(label.id);
@@ -179,45 +188,61 @@ impl Unblock {
         !self.response.trim().is_empty()
     }
 
+    /// Refuses what can't be right before anything is wiped.
     fn send(&mut self, way: UnblockWith, reach: &Reach<'_>) {
-        let worker = reach.worker();
-        let last_try = self.doing.last_try();
+        let by = match self.by(way) {
+            Ok(by) => by,
+            Err(why) => return self.doing.refuse(&why),
+        };
         let Some(new) = self.new.take(&mut self.doing) else {
             return;
         };
-        let task = match way {
-            UnblockWith::Puk => match self.puk.take(|text| Puk::new(text.as_bytes())) {
-                Ok(puk) => {
-                    worker.run(move |session, _| session.unblock_with_puk(&puk, &new, last_try))
-                }
-                Err(error) => {
-                    return self.doing.refuse(&format!("this can't be a PUK: {error}"));
-                }
-            },
-            UnblockWith::UnlockCode => match self.code.take(XauthCryptogram::from_hex) {
-                Ok(code) => worker.run(move |session, _| session.unblock_with_code(&code, &new)),
-                Err(error) => {
-                    return self
-                        .doing
-                        .refuse(&format!("this is no unlock code: {error}"));
-                }
-            },
-            _ => {
-                let response = XauthCryptogram::from_hex(&self.response);
-                self.response.zeroize();
+        self.puk.wipe();
+        self.code.wipe();
+        self.response.zeroize();
+        let last_try = self.doing.last_try();
+        let worker = reach.worker();
+        let task = match by {
+            By::Puk(puk) => {
+                worker.run(move |session, _| session.unblock_with_puk(&puk, &new, last_try))
+            }
+            By::Code(code) => worker.run(move |session, _| session.unblock_with_code(&code, &new)),
+            By::Response(response) => {
                 // A challenge serves once.
-                match (response, self.challenge.take()) {
-                    (Ok(response), Some(challenge)) => worker.run(move |session, _| {
-                        session.unblock_with_response(&challenge, &response, &new)
-                    }),
-                    (Err(error), challenge) => {
-                        self.challenge = challenge;
-                        return self.doing.refuse(&format!("this is no response: {error}"));
-                    }
-                    (Ok(_), None) => return,
-                }
+                let Some(challenge) = self.challenge.take() else {
+                    return;
+                };
+                worker.run(move |session, _| {
+                    session.unblock_with_response(&challenge, &response, &new)
+                })
             }
         };
         self.doing.begin(task);
     }
+
+    /// What was typed.
+    fn by(&self, way: UnblockWith) -> Result<By, String> {
+        match way {
+            UnblockWith::Puk => {
+                let puk = self.puk.make(|text| Puk::new(text.as_bytes()));
+                puk.map(By::Puk)
+                    .map_err(|error| format!("this can't be a PUK: {error}"))
+            }
+            UnblockWith::UnlockCode => {
+                let code = self.code.make(XauthCryptogram::from_hex);
+                code.map(By::Code)
+                    .map_err(|error| format!("this is no unlock code: {error}"))
+            }
+            _ => XauthCryptogram::from_hex(&self.response)
+                .map(By::Response)
+                .map_err(|error| format!("this is no response: {error}")),
+        }
+    }
+}
+
+/// What unblocks it.
+enum By {
+    Puk(Box<Puk>),
+    Code(Box<XauthCryptogram>),
+    Response(XauthCryptogram),
 }

@@ -29,6 +29,10 @@ impl Dialog for UpdatePolicies {
         self.doing.is_busy()
     }
 
+    fn leave(&mut self) -> bool {
+        self.doing.give_up()
+    }
+
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
         if let Some(plan) = self.planning.poll() {
             self.plan = Some(plan);
@@ -104,7 +108,7 @@ impl UpdatePolicies {
             if may && (pressed || enter) {
                 self.send(reach);
             }
-            if ui.add_enabled(!is_busy, parts::button("Cancel")).clicked() {
+            if parts::cancel(ui, &mut self.doing) {
                 flow = Flow::Close;
             }
         });

@@ -33,6 +33,10 @@ impl Dialog for ViewPuk {
         self.doing.is_busy() || forgets
     }
 
+    fn leave(&mut self) -> bool {
+        self.doing.give_up() && !self.is_busy()
+    }
+
     fn ui(&mut self, ui: &mut Ui, reach: &Reach<'_>) -> Flow {
         if let Some(secret) = self.doing.poll() {
             self.seen = Some(Seen {

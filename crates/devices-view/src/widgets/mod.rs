@@ -18,7 +18,7 @@ pub(crate) use self::qr_code::qr_code;
 pub(crate) use self::secret_field::SecretField;
 pub(crate) use self::segments::segments;
 pub(crate) use self::shown_secret::ShownSecret;
-use crate::theme::Palette;
+use crate::theme::{Palette, UNIT};
 
 /// An icon as a text of this size and colour.
 pub(crate) fn icon(icon: MaterialIcon, size: f32, color: Color32) -> RichText {
@@ -120,6 +120,79 @@ pub(crate) fn release_focus(context: &egui::Context) {
             memory.surrender_focus(focused);
         }
     });
+}
+
+/// What had the focus when a dialog was opened. It gets it back when the dialog is closed.
+pub(crate) struct CameFrom(Option<egui::Id>);
+
+/// What is about to get the focus back. What lies behind a dialog can't have it before the
+/// dialog was not there for a frame.
+#[derive(Clone, Copy)]
+struct Back {
+    to: egui::Id,
+    frames: u8,
+}
+
+impl Back {
+    /// Puts this in the place of what is there.
+    fn replace(context: &egui::Context, back: Option<Self>) -> Option<Self> {
+        let id = egui::Id::unique("the focus goes back");
+        context.data_mut(|data| std::mem::replace(data.get_temp_mut_or_default(id), back))
+    }
+}
+
+impl CameFrom {
+    /// Takes the focus from what has it: what has it lies behind the dialog.
+    pub(crate) fn leave(context: &egui::Context) -> Self {
+        let back = Back::replace(context, None);
+        let focused = context.memory(egui::Memory::focused);
+        release_focus(context);
+        Self(back.map(|back| back.to).or(focused))
+    }
+
+    /// Gives it back, unless the dialog was closed with the mouse.
+    pub(crate) fn back(&self, context: &egui::Context) {
+        if let Some(to) = self.0
+            && !context.input(|input| input.pointer.any_released())
+        {
+            Back::replace(context, Some(Back { to, frames: 2 }));
+            context.request_repaint();
+        }
+    }
+}
+
+/// Gives the focus back once that is possible: to be called at the end of each frame.
+pub(crate) fn give_focus_back(context: &egui::Context) {
+    let Some(back) = Back::replace(context, None) else {
+        return;
+    };
+    if let Some(frames) = back.frames.checked_sub(1) {
+        Back::replace(context, Some(Back { frames, ..back }));
+        context.request_repaint();
+    } else {
+        context.memory_mut(|memory| memory.request_focus(back.to));
+    }
+}
+
+/// Keeps what has the focus in sight: to be called at the end of what scrolls.
+pub(crate) fn follow_focus(ui: &mut Ui) {
+    let id = ui.scope_id().with("focus");
+    let focused = ui.memory(egui::Memory::focused);
+    let before = ui.data_mut(|data| {
+        let before = data.get_temp_mut_or_default::<Option<egui::Id>>(id);
+        std::mem::replace(before, focused)
+    });
+    let shown = focused.and_then(|id| ui.ctx().read_response(id));
+    if let Some(shown) = shown.filter(|shown| focused != before && scrolls(ui, shown)) {
+        ui.scroll_to_rect(shown.rect.expand(UNIT), None);
+    }
+}
+
+/// Whether this is a part of what scrolls here. What is not is cut off elsewhere, if at all.
+fn scrolls(ui: &Ui, what: &Response) -> bool {
+    let is_elsewhere =
+        what.interact_rect.is_positive() && !ui.clip_rect().intersects(what.interact_rect);
+    what.layer_id == ui.layer_id() && ui.min_rect().contains(what.rect.center()) && !is_elsewhere
 }
 
 /// Says what a thing is to a screen reader, besides its name.

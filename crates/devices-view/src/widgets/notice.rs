@@ -1,7 +1,7 @@
 //! What a person has to be told: an icon, what it is, and what to do.
 
 use eframe::egui::accesskit::Live;
-use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, Ui};
+use eframe::egui::{self, CornerRadius, Frame, Margin, Response, RichText, Stroke, Ui};
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::{picture, sentence};
@@ -43,7 +43,7 @@ pub(crate) fn remark(ui: &mut Ui, kind: Notice, text: &str) {
 }
 
 /// Shows it, over the whole width.
-pub(crate) fn notice(ui: &mut Ui, kind: Notice, what: &str, next: Option<&str>) {
+pub(crate) fn notice(ui: &mut Ui, kind: Notice, what: &str, next: Option<&str>) -> Response {
     let palette = Palette::of(ui.ctx());
     let color = match kind {
         Notice::Good => palette.good,
@@ -69,7 +69,8 @@ pub(crate) fn notice(ui: &mut Ui, kind: Notice, what: &str, next: Option<&str>) 
                     }
                 });
             });
-        });
+        })
+        .response
 }
 
 /// Text that a screen reader says as soon as it is there; what went wrong, before all else.

@@ -50,10 +50,20 @@ impl SecretField {
         self.text.zeroize();
     }
 
-    /// Makes a secret of what was typed, and wipes the field.
+    /// Makes a secret of what was typed, which stays in the field.
     ///
     /// The secret is in a block of its own: where it is handed on, from closure to channel to
     /// thread, copies of a pointer are left behind, and none of the secret.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn make<S, E>(&self, make: impl FnOnce(&str) -> Result<S, E>) -> Result<Box<S>, E> {
+        let made = boxed(&self.text, make);
+        wipe_stack();
+        made
+    }
+
+    /// The same, and wipes the field.
     ///
     /// # Errors
     /// Those of `make`.
@@ -61,8 +71,7 @@ impl SecretField {
         &mut self,
         make: impl FnOnce(&str) -> Result<S, E>,
     ) -> Result<Box<S>, E> {
-        let taken = boxed(&self.text, make);
-        wipe_stack();
+        let taken = self.make(make);
         self.wipe();
         taken
     }
@@ -171,14 +180,6 @@ impl SecretField {
                 ..
             } => {
                 self.erase(*modifiers);
-                (false, true)
-            }
-            Event::Key {
-                key: Key::Delete,
-                pressed: true,
-                ..
-            } => {
-                self.wipe();
                 (false, true)
             }
             _ => (true, false),

@@ -280,7 +280,9 @@ impl Desk {
     /// Empties the field of this name.
     pub(crate) fn wipe_secret(&mut self, field: &str) {
         self.type_secret(field, "");
-        self.key(Key::Delete);
+        let modifiers = eframe::egui::Modifiers::COMMAND;
+        self.window.key_press_modifiers(modifiers, Key::Backspace);
+        self.window.step();
     }
 
     /// What is said about the text that begins so, besides the text.

@@ -7,7 +7,7 @@ use virtual_token::Profile;
 use crate::desk::{Desk, pin, takes};
 
 /// Goes on with Tab until what has this name has the focus.
-fn tab_to(desk: &mut Desk, name: &str) {
+pub(crate) fn tab_to(desk: &mut Desk, name: &str) {
     for _ in 0..40 {
         desk.key(Key::Tab);
         desk.window.step();
@@ -25,7 +25,7 @@ fn tab_to(desk: &mut Desk, name: &str) {
     clippy::redundant_closure_for_method_calls,
     reason = "the method alone is not general enough in its lifetimes"
 )]
-fn focused(desk: &Desk) -> Option<String> {
+pub(crate) fn focused(desk: &Desk) -> Option<String> {
     let node = desk.window.query_by(|node| node.is_focused())?;
     node.accesskit_node().label()
 }

@@ -13,6 +13,7 @@ mod clear_cache;
 mod clipboard;
 mod content;
 mod desk;
+mod dialogs;
 mod fits;
 mod keyboard;
 mod lock;

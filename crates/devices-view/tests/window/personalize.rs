@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crescendo_ext::xauth::XauthKey;
 use devices_view::Lending;
-use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, ViewportCommand, ViewportEvent};
+use eframe::egui::{Key, ViewportCommand, ViewportEvent};
 use pcsc_transport::Backend;
 use piv_apdu::secret::{Pin, Puk};
 use token_desktop::ClipboardError;
@@ -15,6 +15,7 @@ use virtual_token::{CreateOptions, Profile};
 
 use crate::clipboard::FakeClipboard;
 use crate::desk::{Desk, FIVE_MINUTES, empty, pin, takes, token};
+use crate::dialogs::click_beside;
 use crate::policies::{managing, managing_for};
 use crate::recycle::id;
 
@@ -56,16 +57,7 @@ fn start(desk: &mut Desk) {
 fn can_t_be_left(desk: &mut Desk, secret: &str) {
     desk.sees(secret);
     desk.key(Key::Escape);
-    let beside = Pos2::new(5.0, 5.0);
-    for pressed in [true, false] {
-        desk.window.event(Event::PointerButton {
-            pos: beside,
-            button: PointerButton::Primary,
-            pressed,
-            modifiers: Modifiers::NONE,
-        });
-        desk.window.step();
-    }
+    click_beside(desk);
     let viewport = desk
         .window
         .input_mut()

@@ -97,3 +97,16 @@ fn what_is_no_response_is_refused_before_it_is_sent() {
     desk.sees("This is no response");
     assert!(desk.shows("Challenge"), "the challenge still holds");
 }
+
+#[test]
+fn what_can_t_be_a_puk_costs_nothing_and_the_new_pin_stays() {
+    let mut desk = blocked(Profile::Piv);
+    desk.type_secret("PUK", "123456789");
+    type_new_pin(&mut desk);
+    desk.press("Unblock PIN");
+    desk.sees("This can't be a PUK");
+    desk.wipe_secret("PUK");
+    desk.type_secret("PUK", "12345678");
+    desk.press("Unblock PIN");
+    desk.sees("The PIN is unblocked");
+}

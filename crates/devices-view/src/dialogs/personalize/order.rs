@@ -6,6 +6,7 @@ use token_manager::{Authority, PersonalizeOptions, PresentSecrets, RecoveryPlace
 
 use super::super::authority::Given;
 use super::Personalize;
+use crate::widgets::SecretField;
 use crate::work::Snapshot;
 
 /// All of it.
@@ -13,12 +14,12 @@ pub(super) struct Order {
     policy: Policy,
     confirmation: Option<String>,
     /// `None`: those that the token is delivered with.
-    present: Option<(Pin, Option<Puk>)>,
+    present: Option<(Box<Pin>, Option<Box<Puk>>)>,
     place: RecoveryPlace,
-    interrupted_puk: Option<Puk>,
+    interrupted_puk: Option<Box<Puk>>,
     given: Option<Given>,
     /// The PIN that the token is to have.
-    pub(super) new_pin: Pin,
+    pub(super) new_pin: Box<Pin>,
 }
 
 impl Order {
@@ -27,23 +28,22 @@ impl Order {
     /// # Errors
     /// What can't be right, as a sentence.
     pub(super) fn of(form: &Personalize, snapshot: &Snapshot) -> Result<Self, String> {
-        let pin = |bytes: &[u8], name: &str| {
-            Pin::new(bytes).map_err(|error| format!("this can't be the {name}: {error}"))
-        };
-        let puk = |bytes: &[u8]| {
-            Puk::new(bytes).map_err(|error| format!("this can't be the PUK: {error}"))
+        let puk = |field: &SecretField| {
+            let puk = field.make(|text| Puk::new(text.as_bytes()));
+            puk.map_err(|error| format!("this can't be the PUK: {error}"))
         };
         let needs = form.needs(snapshot);
         let present = if needs.present_pin {
-            let present_puk = needs.present_puk.then(|| puk(form.present_puk.bytes()));
-            let present_pin = pin(form.present_pin.bytes(), "present PIN")?;
-            Some((present_pin, present_puk.transpose()?))
+            let present_puk = needs.present_puk.then(|| puk(&form.present_puk));
+            let pin = form.present_pin.make(|text| Pin::new(text.as_bytes()));
+            let pin = pin.map_err(|error| format!("this can't be the present PIN: {error}"))?;
+            Some((pin, present_puk.transpose()?))
         } else {
             None
         };
         let interrupted_puk = match &form.handed_puk {
-            _ if !form.interrupted_puk.is_empty() => Some(puk(form.interrupted_puk.bytes())?),
-            Some(handed) => handed.puk(),
+            _ if !form.interrupted_puk.is_empty() => Some(puk(&form.interrupted_puk)?),
+            Some(handed) => handed.puk().map(Box::new),
             None => None,
         };
         let place = form.place(snapshot);
@@ -72,7 +72,7 @@ impl Order {
         let present = match &self.present {
             Some((pin, puk)) => PresentSecrets::Typed {
                 pin,
-                puk: puk.as_ref(),
+                puk: puk.as_deref(),
             },
             None => PresentSecrets::Delivery,
         };
@@ -80,7 +80,7 @@ impl Order {
         options.policy = self.policy.clone();
         options.recycle_first = self.confirmation.as_deref();
         options.recovery = self.place;
-        options.interrupted_puk = self.interrupted_puk.as_ref();
+        options.interrupted_puk = self.interrupted_puk.as_deref();
         options
     }
 
