@@ -265,7 +265,7 @@ fn menu(ui: &mut Ui, device: &Device) -> Option<Action> {
     let name = format!("Menu of {} in {}", device.name(), device.reader_name());
     let button = icon_button(ui, icons::ICON_MORE_VERT, &name, palette.text);
     let mut chosen = None;
-    egui::Popup::menu(&button).show(|ui| {
+    egui::Popup::menu(&button).style(menu_style).show(|ui| {
         ui.set_min_width(220.0);
         let Some(token) = device.token() else {
             quiet(ui, "The token is being read.");
@@ -290,6 +290,13 @@ fn menu(ui: &mut Ui, device: &Device) -> Option<Action> {
         }
     });
     chosen
+}
+
+/// As menus are, but that the item that has the focus shows it.
+fn menu_style(style: &mut egui::Style) {
+    let focus = style.visuals.widgets.active.bg_stroke;
+    egui::containers::menu::menu_style(style);
+    style.visuals.widgets.active.bg_stroke = focus;
 }
 
 /// The first of these that can be done, or why the first can't.

@@ -6,7 +6,7 @@ use token_desktop::safe;
 use token_manager::{FidoState, OathState, ObjectState, Token};
 
 use super::{code, field, section};
-use crate::widgets::quiet;
+use crate::widgets::{focus_ring, quiet};
 
 /// Who it is, and how its PIN stands. The ID only once it was held against the token.
 pub(super) fn token(ui: &mut Ui, token: &Token, is_checked: bool) {
@@ -117,9 +117,13 @@ pub(super) fn one_time_passwords(ui: &mut Ui, token: &Token) {
 
 /// What can be done with it, and why not where it can't.
 pub(super) fn abilities(ui: &mut Ui, token: &Token) {
-    CollapsingHeader::new("What can be done with it").show(ui, |ui| {
+    let shown = CollapsingHeader::new("What can be done with it").show(ui, |ui| {
         for entry in &token.capabilities {
             field(ui, entry.action.name(), entry.capability.to_string());
         }
     });
+    let header = shown.header_response;
+    if header.has_focus() {
+        focus_ring(ui, header.rect, 2.0);
+    }
 }

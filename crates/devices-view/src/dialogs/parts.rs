@@ -45,9 +45,8 @@ pub(crate) fn modal<R>(
             .max_height(height)
             .min_scrolled_height(height);
         let inner = scroll.show(ui, |ui| {
-            let inner = add(ui);
             follow_focus(ui);
-            inner
+            add(ui)
         });
         place_buttons(ui);
         inner.inner

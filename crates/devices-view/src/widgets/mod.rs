@@ -18,7 +18,7 @@ pub(crate) use self::qr_code::qr_code;
 pub(crate) use self::secret_field::SecretField;
 pub(crate) use self::segments::segments;
 pub(crate) use self::shown_secret::ShownSecret;
-use crate::theme::{Palette, UNIT};
+use crate::theme::Palette;
 
 /// An icon as a text of this size and colour.
 pub(crate) fn icon(icon: MaterialIcon, size: f32, color: Color32) -> RichText {
@@ -174,25 +174,46 @@ pub(crate) fn give_focus_back(context: &egui::Context) {
     }
 }
 
-/// Keeps what has the focus in sight: to be called at the end of what scrolls.
-pub(crate) fn follow_focus(ui: &mut Ui) {
-    let id = ui.scope_id().with("focus");
-    let focused = ui.memory(egui::Memory::focused);
-    let before = ui.data_mut(|data| {
-        let before = data.get_temp_mut_or_default::<Option<egui::Id>>(id);
-        std::mem::replace(before, focused)
+/// Scrolls to what the keyboard has led to, where that is out of sight, which egui does not.
+/// What scrolls begins with this.
+pub(crate) fn follow_focus(ui: &Ui) {
+    // The focus moves in the frame of the key, or in the one after it.
+    const FRAMES: u8 = 2;
+    let is_led = ui.input(|input| input.events.iter().any(leads));
+    let (follows, left) = ui.data_mut(|data| {
+        let left = data.get_temp_mut_or_default::<u8>(ui.scope_id());
+        let follows = *left > 0;
+        *left = if is_led {
+            FRAMES
+        } else {
+            left.saturating_sub(1)
+        };
+        (follows, *left)
     });
-    let shown = focused.and_then(|id| ui.ctx().read_response(id));
-    if let Some(shown) = shown.filter(|shown| focused != before && scrolls(ui, shown)) {
-        ui.scroll_to_rect(shown.rect.expand(UNIT), None);
+    if left > 0 {
+        ui.ctx().request_repaint();
+    }
+    let focused = ui.memory(egui::Memory::focused).filter(|_| follows);
+    if let Some(widget) = focused.and_then(|id| ui.ctx().read_response(id))
+        && widget.layer_id == ui.layer_id()
+        && !widget.interact_rect.contains_rect(widget.rect)
+    {
+        ui.scroll_to_rect(widget.rect, None);
     }
 }
 
-/// Whether this is a part of what scrolls here. What is not is cut off elsewhere, if at all.
-fn scrolls(ui: &Ui, what: &Response) -> bool {
-    let is_elsewhere =
-        what.interact_rect.is_positive() && !ui.clip_rect().intersects(what.interact_rect);
-    what.layer_id == ui.layer_id() && ui.min_rect().contains(what.rect.center()) && !is_elsewhere
+/// Whether this moves the focus.
+fn leads(event: &egui::Event) -> bool {
+    use egui::Key::{ArrowDown, ArrowLeft, ArrowRight, ArrowUp, Tab};
+    match event {
+        egui::Event::Key { key, pressed, .. } => {
+            *pressed && [Tab, ArrowDown, ArrowUp, ArrowLeft, ArrowRight].contains(key)
+        }
+        egui::Event::AccessKitActionRequest(request) => {
+            request.action == egui::accesskit::Action::Focus
+        }
+        _ => false,
+    }
 }
 
 /// Says what a thing is to a screen reader, besides its name.

@@ -58,9 +58,9 @@ impl SecretField {
     /// # Errors
     /// Those of `make`.
     pub(crate) fn make<S, E>(&self, make: impl FnOnce(&str) -> Result<S, E>) -> Result<Box<S>, E> {
-        let made = boxed(&self.text, make);
+        let secret = boxed(&self.text, make);
         wipe_stack();
-        made
+        secret
     }
 
     /// The same, and wipes the field.

@@ -1,6 +1,6 @@
 //! Everything by the keyboard alone.
 
-use eframe::egui::{Event, Key, Shape, accesskit::Role};
+use eframe::egui::{Event, Key, Rect, Shape, accesskit::Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use virtual_token::Profile;
 
@@ -25,9 +25,19 @@ pub(crate) fn tab_to(desk: &mut Desk, name: &str) {
     clippy::redundant_closure_for_method_calls,
     reason = "the method alone is not general enough in its lifetimes"
 )]
+fn focused_node(desk: &Desk) -> Option<egui_kittest::Node<'_>> {
+    desk.window.query_by(|node| node.is_focused())
+}
+
+/// What has the focus.
 pub(crate) fn focused(desk: &Desk) -> Option<String> {
-    let node = desk.window.query_by(|node| node.is_focused())?;
-    node.accesskit_node().label()
+    focused_node(desk)?.accesskit_node().label()
+}
+
+/// Where it is; `None` if nothing has it but the window.
+pub(crate) fn focus_place(desk: &Desk) -> Option<Rect> {
+    let node = focused_node(desk)?;
+    (node.accesskit_node().role() != Role::Window).then(|| node.rect())
 }
 
 /// Whether a line is drawn around this button, at a distance.
