@@ -22,6 +22,9 @@ use crate::watch::Watch;
 use crate::widgets::{follow_focus, give_focus_back, icon_button};
 use crate::work::Window;
 
+/// The window's title.
+pub const TITLE: &str = "Devices";
+
 /// What the window is opened with.
 pub struct Config {
     /// Where tokens come from.
@@ -195,7 +198,7 @@ impl DevicesView {
                     self.shows_content = false;
                 }
             }
-            ui.heading("Devices");
+            ui.heading(TITLE);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let gear = icon_button(ui, icons::ICON_SETTINGS, "Preferences", palette.text);
                 if gear.clicked() {
@@ -337,6 +340,7 @@ impl DevicesView {
 impl eframe::App for DevicesView {
     fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
         let context = ui.ctx().clone();
+        name_window(&context);
         self.catch_up(&context);
         if self.config.close_at_first_tile && self.devices.iter().any(|it| it.snapshot.is_some()) {
             context.send_viewport_cmd(egui::ViewportCommand::Close);
@@ -360,11 +364,17 @@ impl eframe::App for DevicesView {
             .inner_margin(Margin::same(16));
         CentralPanel::default().frame(page).show(ui, |ui| {
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                self.page(ui);
                 follow_focus(ui);
+                self.page(ui);
             });
         });
         self.dialogs(&context);
         give_focus_back(&context);
     }
+}
+
+/// For screen readers: egui tells them of the window, but not its title.
+fn name_window(context: &egui::Context) {
+    let root = egui::accesskit_root_id();
+    context.accesskit_node_builder(root, |node| node.set_label(TITLE));
 }

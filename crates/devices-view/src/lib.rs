@@ -68,5 +68,5 @@ mod watch;
 mod widgets;
 mod work;
 
-pub use app::{Config, DevicesView};
+pub use app::{Config, DevicesView, TITLE};
 pub use lending::{Lending, OpenClipboard};

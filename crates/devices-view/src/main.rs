@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum, ValueHint};
-use devices_view::{Config, DevicesView, Lending};
+use devices_view::{Config, DevicesView, Lending, TITLE};
 use eframe::egui;
 use pcsc_transport::Backend;
 use pcsc_transport::pcsc::PcscBackend;
@@ -97,7 +97,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
-            .with_title("Devices")
+            .with_title(TITLE)
             .with_app_id("devices-view")
             .with_inner_size([900.0, 680.0])
             .with_min_inner_size([480.0, 400.0]),
