@@ -50,7 +50,7 @@
 //!
 //! What is typed lies in memory of its own, not in egui's, and is wiped when it was handed on
 //! or the dialog is gone. Tokens that are open are locked by a click, after
-//! [`Config::lock_after`], before the computer sleeps and when its session is told to lock
+//! [`Config::lock_after`], before the computer sleeps and when its screen is locked
 //! (Linux: logind), and when the window is closed.
 
 mod app;

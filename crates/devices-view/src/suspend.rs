@@ -1,4 +1,4 @@
-//! The computer goes to sleep, or its screen is locked: what is open is locked before.
+//! The computer goes to sleep, or its screen is locked: what is open is locked, too.
 
 use std::sync::mpsc::{self, Receiver};
 
@@ -34,28 +34,39 @@ impl Suspend {
 
 #[cfg(target_os = "linux")]
 mod system {
-    //! logind, over D-Bus: `PrepareForSleep` of its manager and `Lock` of a session. While
-    //! the connection holds a delay, the computer waits with its sleep for up to the five
-    //! seconds that logind gives.
+    //! logind, over D-Bus: `PrepareForSleep` of its manager, and of a session `Lock` and a
+    //! `LockedHint` that becomes true: desktops that lock their screen themselves only set
+    //! the latter. While the connection holds a delay, the computer waits with its sleep for
+    //! up to the five seconds that logind gives.
 
+    use std::collections::HashMap;
     use std::sync::mpsc::Sender;
     use std::thread;
 
     use eframe::egui;
-    use zbus::MatchRule;
     use zbus::blocking::{Connection, MessageIterator};
     use zbus::message::Type;
-    use zbus::zvariant::OwnedFd;
+    use zbus::zvariant::{OwnedFd, OwnedObjectPath, Value};
+    use zbus::{MatchRule, Message};
 
     use super::Told;
 
     const SERVICE: &str = "org.freedesktop.login1";
     const MANAGER: &str = "org.freedesktop.login1.Manager";
     const SESSION: &str = "org.freedesktop.login1.Session";
+    const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
     const PATH: &str = "/org/freedesktop/login1";
 
     /// While it is there, the computer does not go to sleep (for a few seconds).
     pub(super) type Delay = Option<OwnedFd>;
+
+    /// What logind tells.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Event {
+        Sleeps,
+        Wakes,
+        Locked,
+    }
 
     pub(super) fn listen(context: egui::Context, sender: Sender<Told>) {
         let wait = move || {
@@ -74,29 +85,20 @@ mod system {
             .msg_type(Type::Signal)
             .sender(SERVICE)?
             .build();
+        let messages = MessageIterator::for_match_rule(rule, &bus, None)?;
         let mut delay = delay(&bus);
-        for message in MessageIterator::for_match_rule(rule, &bus, None)? {
-            let message = message?;
-            let header = message.header();
-            let is = |interface: &str, member: &str| {
-                header
-                    .interface()
-                    .is_some_and(|it| it.as_str() == interface)
-                    && header.member().is_some_and(|it| it.as_str() == member)
-            };
-            let told = if is(MANAGER, "PrepareForSleep") {
-                if message.body().deserialize::<bool>()? {
-                    Told {
-                        _delay: delay.take(),
-                    }
-                } else {
+        let own = own_session(&bus);
+        for message in messages {
+            let told = match event(&message?, own.as_ref()) {
+                Some(Event::Sleeps) => Told {
+                    _delay: delay.take(),
+                },
+                Some(Event::Wakes) => {
                     delay = self::delay(&bus);
                     continue;
                 }
-            } else if is(SESSION, "Lock") {
-                Told { _delay: None }
-            } else {
-                continue;
+                Some(Event::Locked) => Told { _delay: None },
+                None => continue,
             };
             if sender.send(told).is_err() {
                 break;
@@ -111,6 +113,115 @@ mod system {
         let what = ("sleep", "Devices", "to lock security tokens", "delay");
         let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "Inhibit", &what);
         reply.ok()?.body().deserialize().ok()
+    }
+
+    /// The session that this program is used in: that of its environment, or else what
+    /// logind holds for it, which for a program that the user's service manager has started
+    /// is the one with the screen.
+    fn own_session(bus: &Connection) -> Option<OwnedObjectPath> {
+        let session = |id: &str| {
+            let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "GetSession", &id);
+            reply.ok()?.body().deserialize().ok()
+        };
+        let named = std::env::var("XDG_SESSION_ID").ok();
+        named
+            .and_then(|id| session(&id))
+            .or_else(|| session("auto"))
+    }
+
+    /// What `message` tells. Any session counts where it is not known which is our `own`.
+    fn event(message: &Message, own: Option<&OwnedObjectPath>) -> Option<Event> {
+        let header = message.header();
+        let is_own = own.is_none_or(|own| header.path().is_some_and(|path| path == &**own));
+        match (header.interface()?.as_str(), header.member()?.as_str()) {
+            (MANAGER, "PrepareForSleep") => {
+                let begins: bool = message.body().deserialize().ok()?;
+                Some(if begins { Event::Sleeps } else { Event::Wakes })
+            }
+            (SESSION, "Lock") if is_own => Some(Event::Locked),
+            (PROPERTIES, "PropertiesChanged") if is_own => {
+                locked_hint(message)?.then_some(Event::Locked)
+            }
+            _ => None,
+        }
+    }
+
+    /// What a session's `LockedHint` has become, if it is that which has changed.
+    fn locked_hint(message: &Message) -> Option<bool> {
+        let body = message.body();
+        let (interface, changed, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) =
+            body.deserialize().ok()?;
+        let hint = changed.get("LockedHint").filter(|_| interface == SESSION)?;
+        hint.downcast_ref().ok()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        #![allow(clippy::unwrap_used)] // a test that panics has failed, as it should
+
+        use super::*;
+
+        const OURS: &str = "/org/freedesktop/login1/session/_32";
+        const ANOTHER: &str = "/org/freedesktop/login1/session/c1";
+
+        fn signal<T>(path: &str, interface: &str, member: &str, body: &T) -> Message
+        where
+            T: zbus::export::serde::Serialize + zbus::zvariant::DynamicType,
+        {
+            let signal = Message::signal(path, interface, member).unwrap();
+            signal.build(body).unwrap()
+        }
+
+        fn changed(path: &str, interface: &str, property: &str, value: bool) -> Message {
+            let properties = HashMap::from([(property, Value::from(value))]);
+            let body = (interface, properties, Vec::<&str>::new());
+            signal(path, PROPERTIES, "PropertiesChanged", &body)
+        }
+
+        fn told(message: &Message) -> Option<Event> {
+            let ours = OwnedObjectPath::try_from(OURS).unwrap();
+            event(message, Some(&ours))
+        }
+
+        #[test]
+        fn a_screen_that_the_desktop_locks_is_told_and_one_that_it_unlocks_is_not() {
+            let locked = changed(OURS, SESSION, "LockedHint", true);
+            assert_eq!(told(&locked), Some(Event::Locked));
+            let unlocked = changed(OURS, SESSION, "LockedHint", false);
+            assert_eq!(told(&unlocked), None);
+        }
+
+        #[test]
+        fn what_else_changes_in_a_session_locks_nothing() {
+            assert_eq!(told(&changed(OURS, SESSION, "IdleHint", true)), None);
+            let of_another_interface = changed(OURS, MANAGER, "LockedHint", true);
+            assert_eq!(told(&of_another_interface), None);
+            let damaged = signal(OURS, PROPERTIES, "PropertiesChanged", &"LockedHint");
+            assert_eq!(told(&damaged), None);
+        }
+
+        #[test]
+        fn the_session_of_another_counts_only_where_ours_is_not_known() {
+            for message in [
+                changed(ANOTHER, SESSION, "LockedHint", true),
+                signal(ANOTHER, SESSION, "Lock", &()),
+            ] {
+                assert_eq!(told(&message), None);
+                assert_eq!(event(&message, None), Some(Event::Locked));
+            }
+            assert_eq!(
+                told(&signal(OURS, SESSION, "Lock", &())),
+                Some(Event::Locked)
+            );
+        }
+
+        #[test]
+        fn sleep_is_told_whatever_the_session() {
+            let sleeps = signal(PATH, MANAGER, "PrepareForSleep", &true);
+            assert_eq!(told(&sleeps), Some(Event::Sleeps));
+            let wakes = signal(PATH, MANAGER, "PrepareForSleep", &false);
+            assert_eq!(told(&wakes), Some(Event::Wakes));
+        }
     }
 }
 
