@@ -123,11 +123,14 @@ impl ShownSecret {
         ui.ctx().accesskit_node_builder(response.id, |node| {
             node.set_role(accesskit::Role::TextInput);
             node.set_read_only();
-            node.set_value(if self.is_shown {
+            let value = if self.is_shown {
                 &**self.value
             } else {
                 "hidden"
-            });
+            };
+            node.set_value(value);
+            // AT-SPI gives the value of a text only as what egui would have laid out.
+            node.set_description(value);
         });
         response
     }
