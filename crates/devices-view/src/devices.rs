@@ -154,6 +154,8 @@ impl Devices {
             }
             EventKind::CardInserted { atr } => self.insert(reader, atr),
             EventKind::CardRemoved => self.remove(&reader),
+            // Where it has refused this person, it is not there for them either.
+            EventKind::ServiceLost if self.trouble.is_some() => {}
             EventKind::ServiceLost => self.trouble = Some(Trouble::NoService),
             EventKind::ServiceBack => self.trouble = None,
             _ => {}

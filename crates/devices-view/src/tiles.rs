@@ -101,7 +101,7 @@ fn trouble_text(trouble: &Trouble) -> (&'static str, String) {
              try this program without it, start it with --virtual."
                 .to_owned(),
         ),
-        Trouble::Failed(error) => ("Readers can't be seen", error.to_string()),
+        Trouble::Failed(error) => ("Readers can't be seen", sentence(&error.to_string())),
     }
 }
 
