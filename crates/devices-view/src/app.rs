@@ -234,7 +234,10 @@ impl DevicesView {
                 for device in self.devices.iter() {
                     let value = Some(device.place());
                     let name = format!("{} in {}", device.name(), device.reader_name());
-                    ui.selectable_value(&mut selected, value, name);
+                    // By itself it closes for the mouse alone.
+                    if ui.selectable_value(&mut selected, value, name).clicked() {
+                        ui.close();
+                    }
                 }
             });
         combo.response.widget_info(|| {
