@@ -9,7 +9,7 @@ use token_manager::{CertificateEntry, CertificateInfo, CertificateState, Token, 
 use super::export::Export;
 use super::{code, field, section};
 use crate::theme::Palette;
-use crate::widgets::{Notice, describe, notice, quiet, sentence};
+use crate::widgets::{Notice, describe, notice, quiet, remark};
 
 /// Draws them; what is to be exported, if that was chosen.
 pub(super) fn ui(ui: &mut Ui, token: &Token, now: SystemTime) -> Option<Export> {
@@ -66,7 +66,7 @@ fn certificate(ui: &mut Ui, entry: &CertificateEntry, now: SystemTime) -> Option
 
 fn fields(ui: &mut Ui, info: &CertificateInfo, now: SystemTime) {
     for concern in info.concerns(now) {
-        notice(ui, Notice::Warning, &sentence(&concern.to_string()), None);
+        remark(ui, Notice::Warning, concern.sentence());
     }
     field(ui, "Subject", &info.subject);
     field(ui, "Issuer", &info.issuer);
