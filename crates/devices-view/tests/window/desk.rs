@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use devices_view::{Config, DevicesView, Lending};
-use eframe::egui::{Event, Key, Vec2, accesskit::Role};
+use eframe::egui::{Event, Key, ThemePreference, Vec2, accesskit::Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{AccessKitNode, NodeT as _, Queryable as _};
 use pcsc_transport::Backend;
@@ -63,28 +63,56 @@ impl Desk {
         lock_after: Duration,
         (clipboard, lending): (FakeClipboard, Lending),
     ) -> Self {
+        let mut desk = Self::configured(readers, |config| {
+            config.manager = set(config.manager.clone());
+            config.lock_after = lock_after;
+            config.lending = lending;
+        });
+        desk.clipboard = clipboard;
+        desk
+    }
+
+    /// A window that sees readers through this, and opens tokens through it.
+    pub(crate) fn through(backend: Arc<dyn Backend>, readers: MemoryBackend) -> Self {
+        Self::configured(readers, |config| {
+            config.manager = Manager::new(Arc::clone(&backend));
+            config.backend = backend;
+            config.is_virtual = false;
+        })
+    }
+
+    /// A window that is opened with what this makes of the usual.
+    pub(crate) fn configured(readers: MemoryBackend, change: impl FnOnce(&mut Config)) -> Self {
         let backend: Arc<dyn Backend> = Arc::new(readers.clone());
         let secrets = Arc::new(MemorySecretStore::new());
         let kept_codes = Arc::new(MemoryPairingCodes::new());
         let kept: Arc<dyn PairingCodeStore> = Arc::<MemoryPairingCodes>::clone(&kept_codes);
         let pairing_codes = Arc::new(PairingCodes::with_kept(Some(kept)));
         let codes: Arc<dyn PairingCodeStore> = Arc::<PairingCodes>::clone(&pairing_codes);
-        let manager = Manager::new(Arc::clone(&backend))
-            .with_secrets(secrets)
-            .with_pairing_codes(codes);
-        let config = Config {
+        let clipboard = FakeClipboard::default();
+        let mut config = Config {
+            manager: Manager::new(Arc::clone(&backend))
+                .with_secrets(secrets)
+                .with_pairing_codes(codes),
             backend,
-            manager: set(manager),
             is_virtual: true,
             pairing_codes,
-            lending,
-            lock_after,
-            theme: eframe::egui::ThemePreference::Light,
+            lending: clipboard.lending(FIVE_MINUTES),
+            lock_after: FIVE_MINUTES,
+            theme: ThemePreference::Light,
             close_at_first_tile: false,
         };
+        change(&mut config);
+        let mut theme = None;
         let window = Harness::builder()
             .with_size(Vec2::new(900.0, 900.0))
-            .build_eframe(|creation| DevicesView::new(&creation.egui_ctx, config));
+            .build_eframe(|creation| {
+                let view = DevicesView::new(&creation.egui_ctx, config);
+                theme = Some(creation.egui_ctx.options(|it| it.theme_preference));
+                view
+            });
+        // What the window has set, in the place of what the harness sets after it.
+        window.ctx.set_theme(theme.unwrap());
         Self {
             readers,
             clipboard,
