@@ -26,6 +26,7 @@ mod policies;
 mod preferences;
 mod readers;
 mod recycle;
+mod theme;
 mod tiles;
 mod unblock;
 mod view_puk;
