@@ -11,11 +11,11 @@ use virtual_token::{CreateOptions, Profile};
 
 use crate::desk::{Desk, FAMILIES, pin, token};
 
-const OPEN: &str = "Authenticated: lock ";
-const LOCKED: &str = "Locked: authenticate to ";
+pub(crate) const OPEN: &str = "Authenticated: lock ";
+pub(crate) const LOCKED: &str = "Locked: authenticate to ";
 
 /// Whether the token is open to all programs, asked by another one.
-fn is_verified(desk: &Desk, reader: &str) -> bool {
+pub(crate) fn is_verified(desk: &Desk, reader: &str) -> bool {
     let link = desk.readers.connect(reader, Sharing::Shared).unwrap();
     let mut card = Card::new(link);
     let mut transaction = card.begin().unwrap();
@@ -25,12 +25,13 @@ fn is_verified(desk: &Desk, reader: &str) -> bool {
         .is_ok()
 }
 
-fn unlock(desk: &mut Desk, profile: Profile) {
+pub(crate) fn unlock(desk: &mut Desk, profile: Profile) {
     let button = desk.word(LOCKED);
     desk.press(&button);
     desk.type_secret("PIN", &pin(profile));
     desk.press("Authenticate");
     desk.sees(OPEN);
+    desk.until("the end of the dialog", |desk| !desk.shows("PIN: "));
 }
 
 #[test]

@@ -28,5 +28,6 @@ mod readers;
 mod recycle;
 mod theme;
 mod tiles;
+mod title_bar;
 mod unblock;
 mod view_puk;
