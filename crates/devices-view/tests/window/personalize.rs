@@ -9,7 +9,9 @@ use eframe::egui::{Key, ViewportCommand, ViewportEvent};
 use pcsc_transport::Backend;
 use piv_apdu::secret::{Pin, Puk};
 use token_desktop::ClipboardError;
-use token_manager::{Authority, KeyCheck, LastTry, Manager, PinEntry, RecoveryPlace, Session};
+use token_manager::{
+    Authority, KeyCheck, LastTry, Manager, PinEntry, RecoveryPlace, Session, SetKey,
+};
 use virtual_token::fault::{Fault, Faults};
 use virtual_token::{CreateOptions, Profile};
 
@@ -17,25 +19,25 @@ use crate::clipboard::FakeClipboard;
 use crate::desk::{Desk, FIVE_MINUTES, empty, pin, takes, token};
 use crate::dialogs::click_beside;
 use crate::policies::{managing, managing_for};
-use crate::recycle::id;
+use crate::recycle::{DELIVERED_KEY, id};
 
-const NEW: &str = "583914";
+pub(crate) const NEW: &str = "583914";
 const ADDED: &str = "It is added to the file";
 
-fn session(desk: &Desk) -> Session {
+pub(crate) fn session(desk: &Desk) -> Session {
     let backend: Arc<dyn Backend> = Arc::new(desk.readers.clone());
     Manager::new(backend).open("Desk").unwrap()
 }
 
 /// What stands in the file behind this.
-fn saved(file: &Path, kind: &str) -> Option<String> {
+pub(crate) fn saved(file: &Path, kind: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let mut lines = text.lines();
     lines.find_map(|line| Some(line.strip_prefix(kind)?.trim_start_matches(": ").to_owned()))
 }
 
 /// The page with the new PIN, and the one after it.
-fn choose_pin(desk: &mut Desk, place: &str) {
+pub(crate) fn choose_pin(desk: &mut Desk, place: &str) {
     desk.type_secret("New PIN", NEW);
     desk.type_secret("New PIN again", NEW);
     desk.press("Next");
@@ -43,7 +45,7 @@ fn choose_pin(desk: &mut Desk, place: &str) {
 }
 
 /// Sets up a token that is as delivered, as far as its first new secret.
-fn start(desk: &mut Desk) {
+pub(crate) fn start(desk: &mut Desk) {
     desk.pick("Personalize…");
     for _ in 0..3 {
         desk.press("Next");
@@ -338,6 +340,83 @@ fn a_card_that_was_pulled_out_while_it_was_set_up_is_finished() {
     }
 }
 
+/// At which command after the hand-over the card's PUK is changed; its PIN is at the next one.
+const PUK_CHANGES: u64 = 3;
+
+/// Sets up a plain card with its present secrets, as far as its new PUK is in hand; the card
+/// is lost at this command after that.
+fn lost_while_set_up(file: &Path, lost_at: u64) -> Desk {
+    let (mut desk, card, _) = managing(Profile::Piv, &CreateOptions::default());
+    desk.pick("Personalize…");
+    desk.press("Next");
+    desk.type_secret("Present PIN", "123456");
+    desk.type_secret("Present PUK", "12345678");
+    desk.press("Next");
+    choose_pin(&mut desk, "Nowhere besides");
+    desk.press("Next");
+    desk.press("Start");
+    desk.sees("New PUK");
+    desk.replace("File", &file.display().to_string());
+    desk.press("Save to file");
+    desk.set("I have it in safe keeping");
+    card.arm(Faults::new().at(lost_at, Fault::VanishAfter));
+    desk.press("Go on");
+    desk.sees("The token was taken out");
+    card.disarm();
+    desk.readers.insert("Desk", &card).unwrap();
+    desk
+}
+
+#[test]
+fn a_plain_card_that_was_pulled_out_says_how_it_stands_and_is_finished() {
+    for (lost_at, state) in [
+        (PUK_CHANGES, "Perhaps done: the new PUK"),
+        (
+            PUK_CHANGES + 1,
+            "Done: the new PUK. Perhaps done: the new PIN",
+        ),
+        (
+            PUK_CHANGES + 2,
+            "Done: the new PUK. Perhaps done: the new PIN",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secrets.txt");
+        let mut desk = lost_while_set_up(&file, lost_at);
+        desk.sees(state);
+        desk.press("Resume");
+        desk.sees("Personalize: interrupted at ");
+        desk.press("Go on");
+        desk.until("the end or a secret", |desk| {
+            desk.shows("The token is set up") || desk.shows("New PUK")
+        });
+        let second = folder.path().join("second.txt");
+        if desk.shows("New PUK") {
+            take_over(&mut desk, "New PUK", Some(&second));
+        }
+        desk.sees("The token is set up: this run has finished an earlier one.");
+        assert!(takes(&desk, "Desk", NEW), "{lost_at}");
+        let puk = saved(&second, "puk").or_else(|| saved(&file, "puk"));
+        let puk = Puk::new(puk.unwrap().as_bytes()).unwrap();
+        let new = Pin::new(b"271828").unwrap();
+        let unblocked = session(&desk).unblock_with_puk(&puk, &new, LastTry::Spare);
+        assert!(unblocked.is_ok(), "{lost_at}");
+    }
+}
+
+/// Whoever leaves the dialog finds on the tile how the card stands, and the way to go on.
+#[test]
+fn a_plain_card_that_was_left_half_set_up_says_so_on_its_tile() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secrets.txt");
+    let mut desk = lost_while_set_up(&file, PUK_CHANGES);
+    desk.press("Close");
+    desk.sees("An earlier personalize did not come to its end");
+    desk.press("Resume personalize");
+    desk.sees("Page 1 of ");
+    desk.sees("An earlier personalize did not come to its end");
+}
+
 #[test]
 fn what_an_earlier_window_has_begun_is_offered_to_be_resumed() {
     let (mut desk, card, store) = managing(Profile::Crescendo2300, &CreateOptions::default());
@@ -435,4 +514,62 @@ fn a_new_secret_is_hidden_when_nobody_is_there() {
     assert!(desk.can("Hide"));
     desk.until("nobody", |desk| desk.can("Show"));
     assert!(desk.shows("New admin key"));
+}
+
+/// Gives a token the admin key of these bytes, behind the window's back.
+fn set_admin_key(desk: &Desk, profile: Profile, byte: u8) {
+    let manager = Manager::new(Arc::new(desk.readers.clone()))
+        .with_overrides(token_manager::Overrides::default().allow_managed(true));
+    let pin = Pin::new(pin(profile).as_bytes()).unwrap();
+    let key = XauthKey::from_slice(&[byte; 24]).unwrap();
+    let mut session = manager.open("Desk").unwrap();
+    session
+        .set_admin_key(
+            Authority::Pin(PinEntry::Typed(&pin)),
+            SetKey::Given(key),
+            &mut |_| true,
+            LastTry::Spare,
+        )
+        .unwrap();
+}
+
+#[test]
+fn a_used_token_with_a_blocked_pin_is_set_up_by_its_own_admin_key() {
+    for profile in [Profile::Crescendo4000, Profile::Crescendo2300] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secrets.txt");
+        let (mut desk, _, _) = managing(profile, &CreateOptions::default());
+        set_admin_key(&desk, profile, 0x5A);
+        desk.block("Desk");
+        let id = id(&mut desk);
+        desk.pick("Personalize…");
+        desk.set("Erase the token first");
+        desk.set("Allowed by: Admin key");
+        desk.type_secret("Admin key", DELIVERED_KEY);
+        desk.replace("ID of the token that is erased", &id);
+        desk.press("Next");
+        desk.press("Next");
+        choose_pin(&mut desk, "Nowhere besides");
+        desk.press("Next");
+        desk.press("Start");
+        desk.sees("The admin key, or the response made with it, is wrong");
+        desk.sees("Page 1 of ");
+        assert!(!desk.can("Next"), "the wrong one is not sent again");
+        desk.type_secret("Admin key", &"5A".repeat(24));
+        for _ in 0..4 {
+            desk.press("Next");
+        }
+        desk.press("Go on");
+        take_over(&mut desk, "New admin key", Some(&file));
+        if profile == Profile::Crescendo4000 {
+            take_over(&mut desk, "New PUK", None);
+        }
+        desk.sees("The token is set up.");
+        let name = profile.name();
+        assert!(takes(&desk, "Desk", NEW), "{name}");
+        let mut session = session(&desk);
+        let new = XauthKey::from_hex(&saved(&file, "admin-key").unwrap()).unwrap();
+        let right = session.check_admin_key(&new).unwrap();
+        assert!(matches!(right, KeyCheck::Right), "{name}");
+    }
 }

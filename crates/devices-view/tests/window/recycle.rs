@@ -10,8 +10,11 @@ use virtual_token::{CreateOptions, Profile};
 use crate::desk::{Desk, pin, takes};
 use crate::policies::managing;
 
+/// The admin key that a Crescendo is delivered with, in hexadecimal.
+pub(crate) const DELIVERED_KEY: &str = "000000000000000000000000000000000000000000000000";
+
 /// How many keys and certificates there are, asked behind the window's back.
-fn content(desk: &Desk) -> usize {
+pub(crate) fn content(desk: &Desk) -> usize {
     let backend: Arc<dyn Backend> = Arc::new(desk.readers.clone());
     let session = Manager::new(backend).open("Desk").unwrap();
     let token = session.token();
@@ -82,4 +85,37 @@ fn a_plain_piv_card_can_t_be_erased_and_says_why() {
     let (mut desk, _, _) = managing(Profile::Piv, &CreateOptions::default());
     let why = desk.why_not("Recycle device…");
     assert_eq!(why, "Not possible: tokens of this kind do not have it.");
+}
+
+#[test]
+fn the_admin_key_erases_a_token_with_a_blocked_pin() {
+    for profile in [Profile::Crescendo4000, Profile::Crescendo2300] {
+        let (mut desk, _, _) = managing(profile, &CreateOptions::default());
+        let name = profile.name();
+        desk.block("Desk");
+        let id = id(&mut desk);
+        desk.pick("Recycle device…");
+        desk.sees("PIN: blocked");
+        desk.set("Allowed by: Admin key");
+        assert!(!desk.shows("PIN: blocked"), "{name}: it is not asked for");
+        desk.replace(ID, &id);
+        assert!(!desk.can("Erase"), "{name}: without the key");
+        desk.type_secret("Admin key", "0011");
+        desk.press("Erase");
+        desk.sees("This can't be an admin key");
+        desk.wipe_secret("Admin key");
+        desk.type_secret("Admin key", &DELIVERED_KEY.replace('0', "1"));
+        desk.press("Erase");
+        desk.sees("The admin key, or the response made with it, is wrong");
+        assert!(content(&desk) > 0, "{name}");
+        assert!(
+            !desk.can("Erase"),
+            "{name}: the wrong one is not sent again"
+        );
+        desk.type_secret("Admin key", DELIVERED_KEY);
+        desk.press("Erase");
+        desk.sees("The token is erased.");
+        assert_eq!(content(&desk), 0, "{name}");
+        assert!(takes(&desk, "Desk", &pin(profile)), "{name}");
+    }
 }

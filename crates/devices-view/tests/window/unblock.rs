@@ -1,16 +1,24 @@
 //! Unblock PIN.
 
+use std::sync::Arc;
+
 use crescendo_ext::aca::XauthChallenge;
 use crescendo_ext::xauth::XauthKey;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
+use token_manager::Manager;
+use token_manager::token_profile::ChallengeType;
 use virtual_token::Profile;
 
-use crate::desk::{Desk, FAMILIES, takes};
+use crate::desk::{Desk, FAMILIES, empty, set_policy, takes, token};
 
 /// Uses the PIN up behind the window's back, and opens the dialog.
 fn blocked(profile: Profile) -> Desk {
-    let (mut desk, _) = Desk::holding(profile);
+    let (desk, _) = Desk::holding(profile);
+    unblocking(desk)
+}
+
+fn unblocking(mut desk: Desk) -> Desk {
     desk.block("Desk");
     let menu = desk.word("Menu of");
     desk.press(&menu);
@@ -109,4 +117,61 @@ fn what_can_t_be_a_puk_costs_nothing_and_the_new_pin_stays() {
     desk.type_secret("PUK", "12345678");
     desk.press("Unblock PIN");
     desk.sees("The PIN is unblocked");
+}
+
+/// A blocked 4000 that gives the same challenge each time, and the response to it.
+fn with_unlock_code() -> (Desk, String) {
+    let card = token(Profile::Crescendo4000, &empty());
+    set_policy(&card, |policy| policy.challenge = ChallengeType::Static);
+    let mut desk = Desk::new();
+    desk.readers.insert("Desk", &card).unwrap();
+    desk.sees("ID ");
+    let manager = Manager::new(Arc::new(desk.readers.clone()));
+    let challenge = manager.open("Desk").unwrap().unblock_challenge().unwrap();
+    let key = XauthKey::from_slice(&[0; 24]).unwrap();
+    let code = key.cryptogram(challenge.challenge()).unwrap().to_hex();
+    let mut desk = unblocking(desk);
+    assert!(!desk.can_set("By challenge and response"));
+    desk.set("With the unlock code");
+    (desk, code.to_string())
+}
+
+#[test]
+fn a_fixed_code_unblocks_a_token_with_a_static_challenge() {
+    let (mut desk, code) = with_unlock_code();
+    assert!(!desk.can("Get challenge"), "nobody has to be asked");
+    type_new_pin(&mut desk);
+    assert!(!desk.can("Unblock PIN"), "without the code");
+    desk.type_secret("Unlock code", &code);
+    desk.press("Unblock PIN");
+    desk.sees("The PIN is unblocked");
+    assert!(takes(&desk, "Desk", "583914"));
+}
+
+#[test]
+fn a_wrong_unlock_code_unblocks_nothing() {
+    let (mut desk, code) = with_unlock_code();
+    for (typed, said) in [
+        ("as told by telephone".to_owned(), "This is no unlock code"),
+        (other(&code), "The unlock code is wrong"),
+    ] {
+        desk.type_secret("Unlock code", &typed);
+        type_new_pin(&mut desk);
+        desk.press("Unblock PIN");
+        desk.sees(said);
+        assert!(!desk.can("Unblock PIN"), "it is not sent again");
+        assert!(!takes(&desk, "Desk", "583914"), "{said}");
+    }
+    desk.type_secret("Unlock code", &code);
+    type_new_pin(&mut desk);
+    desk.press("Unblock PIN");
+    desk.sees("The PIN is unblocked");
+}
+
+/// Another code of the same length.
+fn other(code: &str) -> String {
+    let turn = |digit| if digit == '0' { '1' } else { '0' };
+    let mut digits = code.chars();
+    let first = digits.next().map(turn);
+    first.into_iter().chain(digits).collect()
 }
