@@ -15,6 +15,7 @@ mod content;
 mod desk;
 mod dialogs;
 mod fits;
+mod hand_over;
 mod hostile;
 mod keyboard;
 mod lock;

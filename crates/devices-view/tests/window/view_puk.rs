@@ -321,3 +321,23 @@ fn one_that_this_computer_keeps_is_shown_and_forgotten_without_the_management_ke
     let session = manager.open("Desk").unwrap();
     assert_eq!(session.record().recovery, Some(RecoveryPlace::Nowhere));
 }
+
+/// The time that is left goes down where it can be seen, and then the copy is gone.
+#[test]
+fn a_copy_says_how_long_it_is_there_on_each_family() {
+    for profile in FAMILIES {
+        let clipboard = FakeClipboard::default();
+        let lent = clipboard.lending(Duration::from_secs(2));
+        let readers = keeping(profile);
+        let mut desk = Desk::lending(readers, |it| it, FIVE_MINUTES, (clipboard, lent));
+        view(&mut desk, profile);
+        desk.press("Copy");
+        desk.sees("The PUK is in the clipboard for 2 more seconds.");
+        assert_eq!(desk.clipboard.text().as_deref(), Some(PUK));
+        desk.sees("The PUK is in the clipboard for 1 more second.");
+        assert_eq!(desk.clipboard.text().as_deref(), Some(PUK));
+        desk.sees("The clipboard was cleared.");
+        assert_eq!(desk.clipboard.text(), None, "{}", profile.name());
+        assert!(!desk.shows(PUK), "copying shows nothing");
+    }
+}
