@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use eframe::egui::Key;
 use virtual_token::fault::{Fault, Faults};
-use virtual_token::{CreateOptions, Profile};
+use virtual_token::{CreateOptions, Profile, SharedToken};
 
-use crate::desk::{Desk, empty, pin, takes, token};
+use crate::desk::{Desk, FAMILIES, empty, pin, takes, token};
 
 /// The longest that a frame may take while a card takes half a second a command. A frame
 /// takes some milliseconds; this is for a busy machine.
@@ -36,6 +37,86 @@ fn a_slow_card_never_holds_the_window_up() {
             .count()
             == 2
     });
+}
+
+/// Waits until the card has had nothing to do for a while: a dialog has its session then.
+fn rests(desk: &mut Desk, card: &SharedToken) {
+    let (mut commands, mut since) = (card.commands(), Instant::now());
+    desk.until("an idle card", |_| {
+        if card.commands() != commands {
+            (commands, since) = (card.commands(), Instant::now());
+        }
+        since.elapsed() > Duration::from_millis(300)
+    });
+}
+
+/// Waits for the end of something that a slow card does, which says what it is as long as it
+/// lasts and keeps the dialog. A window that waited for the card would draw nothing meanwhile.
+fn goes_on(desk: &mut Desk, doing: &str, done: &str) {
+    let mut frames = 0;
+    desk.until(done, |desk| {
+        if desk.shows(done) {
+            return true;
+        }
+        assert!(desk.shows(doing), "nothing says {doing}");
+        assert!(!desk.can("Cancel"), "it can't be stopped");
+        desk.key(Key::Escape);
+        frames += 1;
+        false
+    });
+    assert!(frames > 2, "only {frames} frames were drawn meanwhile");
+}
+
+const SLOW: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_slow_card_s_pin_is_changed_with_the_window_drawing_on() {
+    for profile in FAMILIES {
+        let (mut desk, card) = Desk::holding(profile);
+        desk.pick("Change PIN…");
+        desk.type_secret("Present PIN", &pin(profile));
+        desk.type_secret("New PIN", "583914");
+        desk.type_secret("New PIN again", "583914");
+        rests(&mut desk, &card);
+        card.set_latency(SLOW);
+        desk.press("Change PIN");
+        goes_on(&mut desk, "Changing the PIN…", "The PIN is changed.");
+        card.set_latency(Duration::ZERO);
+        desk.press("Close");
+        assert!(takes(&desk, "Desk", "583914"), "{}", profile.name());
+    }
+}
+
+#[test]
+fn a_slow_card_s_pin_is_unblocked_with_the_window_drawing_on() {
+    for profile in [Profile::Piv, Profile::Crescendo4000] {
+        let (mut desk, card) = Desk::holding(profile);
+        desk.block("Desk");
+        desk.pick("Unblock PIN…");
+        desk.type_secret("PUK", "12345678");
+        desk.type_secret("New PIN", "583914");
+        desk.type_secret("New PIN again", "583914");
+        rests(&mut desk, &card);
+        card.set_latency(SLOW);
+        desk.press("Unblock PIN");
+        goes_on(&mut desk, "Unblocking the PIN…", "The PIN is unblocked");
+        card.set_latency(Duration::ZERO);
+        desk.press("Close");
+        assert!(takes(&desk, "Desk", "583914"), "{}", profile.name());
+    }
+}
+
+#[test]
+fn a_slow_card_s_challenge_is_waited_for_with_the_window_drawing_on() {
+    let (mut desk, card) = Desk::holding(Profile::Crescendo2300);
+    desk.block("Desk");
+    desk.pick("Unblock PIN…");
+    rests(&mut desk, &card);
+    card.set_latency(SLOW);
+    desk.press("Get challenge");
+    let doing = "Asking the token for a challenge…";
+    goes_on(&mut desk, doing, "The challenge as a QR code");
+    card.set_latency(Duration::ZERO);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use token_manager::{Manager, token_cache};
 use virtual_token::{CreateOptions, Profile};
 
-use crate::desk::{Desk, FIVE_MINUTES, empty, pin, set_policy, token};
+use crate::desk::{Desk, FIVE_MINUTES, empty, pin, set_policy, takes, token};
+use crate::policies::managing;
 
 #[test]
 fn a_tile_comes_and_goes_with_its_token() {
@@ -112,6 +113,69 @@ fn a_forced_change_of_the_pin_is_told_when_the_token_appears() {
     desk.until("no more of it", |desk| {
         !desk.shows("The PIN has to be changed")
     });
+}
+
+/// Kept on this computer, it holds here. Of a plain card without a GUID nothing can be kept.
+#[test]
+fn a_forced_change_that_this_computer_keeps_is_told_too() {
+    for profile in [Profile::Crescendo2300, Profile::Piv] {
+        let (mut desk, card, _) = managing(profile, &CreateOptions::default());
+        assert!(!desk.shows("The PIN has to be changed"));
+        desk.pick("Update PIN policies…");
+        desk.set("Change forced");
+        desk.type_secret("PIN", &pin(profile));
+        desk.press("Update policies");
+        desk.sees("The PIN has to be changed now.");
+        desk.press("Close");
+        desk.readers.eject("Desk");
+        desk.sees("No token");
+        desk.readers.insert("Desk", &card).unwrap();
+        desk.sees("The PIN has to be changed before the token is of use.");
+        desk.press("Change PIN now…");
+        desk.type_secret("Present PIN", &pin(profile));
+        desk.type_secret("New PIN", "583914");
+        desk.type_secret("New PIN again", "583914");
+        desk.press("Change PIN");
+        desk.sees("The PIN is changed.");
+        desk.press("Close");
+        let told = |desk: &Desk| desk.shows("The PIN has to be changed");
+        desk.until("no more of it", |desk| !told(desk));
+        assert!(takes(&desk, "Desk", "583914"), "{}", profile.name());
+        desk.readers.eject("Desk");
+        desk.sees("No token");
+        desk.readers.insert("Desk", &card).unwrap();
+        desk.sees("ID ");
+        assert!(!told(&desk), "{}: it is done", profile.name());
+    }
+}
+
+/// Why an item can't be chosen, as it comes up under the pointer.
+fn hovered(desk: &mut Desk, item: &str) -> String {
+    let menu = desk.word("Menu of");
+    desk.press(&menu);
+    assert!(
+        !desk.shows("Not possible: "),
+        "nothing is under the pointer"
+    );
+    let button = desk.window.get_by_role_and_label(Role::Button, item);
+    button.hover();
+    let why = desk.word("Not possible: ");
+    let away = eframe::egui::Pos2::new(5.0, 895.0);
+    desk.window.hover_at(away);
+    desk.until("it to go", |desk| !desk.shows("Not possible: "));
+    desk.key(eframe::egui::Key::Escape);
+    why
+}
+
+#[test]
+fn why_an_item_is_disabled_comes_up_under_the_pointer() {
+    let (mut desk, _) = Desk::holding(Profile::Piv);
+    let why = hovered(&mut desk, "Recycle device…");
+    assert_eq!(why, "Not possible: tokens of this kind do not have it.");
+    let (mut desk, _) = Desk::holding(Profile::Crescendo2300);
+    let why = hovered(&mut desk, "Recycle device…");
+    assert!(why.ends_with("Allow it in Preferences."), "{why}");
+    assert_eq!(desk.why_not("Recycle device…"), why, "read out as well");
 }
 
 #[test]
