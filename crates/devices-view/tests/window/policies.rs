@@ -43,7 +43,7 @@ pub(crate) fn managing_for(
 }
 
 /// The policy, asked behind the window's back.
-fn policy(desk: &Desk, store: &Arc<MemoryStore>) -> Policy {
+pub(crate) fn policy(desk: &Desk, store: &Arc<MemoryStore>) -> Policy {
     let backend: Arc<dyn Backend> = Arc::new(desk.readers.clone());
     let manager = Manager::new(backend).with_store(Arc::clone(store) as _);
     manager.open("Desk").unwrap().managed_policy()
