@@ -146,6 +146,8 @@ impl Devices {
         };
         match kind {
             EventKind::ReaderAdded => {
+                // Whatever has failed, readers can be seen again.
+                self.trouble = None;
                 self.readers.insert(reader);
             }
             EventKind::ReaderRemoved => {

@@ -116,6 +116,21 @@ fn a_service_that_refuses_the_person_is_not_said_to_be_stopped() {
 }
 
 #[test]
+fn a_failure_is_over_as_soon_as_a_reader_is_seen() {
+    let readers = MemoryBackend::new();
+    let token = token(Profile::Crescendo2300, &empty());
+    readers.insert("Desk", &token).unwrap();
+    let (told, teller) = Told::about(&readers);
+    let mut desk = Desk::through(told, readers);
+    teller.fails(LinkError::Backend("the folder can't be read".to_owned()));
+    desk.sees(FAILED);
+    desk.sees("The folder can't be read.");
+    teller.shows("Desk", &token);
+    desk.sees("ID ");
+    assert!(!desk.shows(FAILED));
+}
+
+#[test]
 fn a_reader_that_is_unplugged_takes_its_token_along() {
     let mut desk = on_hardware();
     let token = token(Profile::Crescendo4000, &CreateOptions::default());
