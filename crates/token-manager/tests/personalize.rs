@@ -492,28 +492,6 @@ fn which_rules_can_be_set_when_a_token_is_set_up_is_told_before() {
     assert_rules_tell(&nameless.open(), false, "nameless");
 }
 
-#[test]
-fn an_erasure_takes_a_blocked_pin_out_of_the_way_of_the_rules() {
-    let desk = Case::new(Profile::Crescendo4000).desk();
-    let mut session = desk.open();
-    let wrong = pin("31415926");
-    while session.token().pin.status != PinStatus::Blocked {
-        session
-            .authenticate(PinEntry::Typed(&wrong), LastTry::Use)
-            .map(drop)
-            .unwrap_err();
-    }
-    for rule in session.rules() {
-        let at = |occasion| rule.refusal_at(occasion);
-        let erased = PolicyOccasion::Personalize { erase: true };
-        assert_eq!(at(erased), None, "{}", rule.id);
-        let as_it_is = PolicyOccasion::Personalize { erase: false };
-        let blocked = (rule.action != Action::UpdateFidoSharedPin).then_some(Reason::PinBlocked);
-        assert_eq!(at(as_it_is), blocked, "{}", rule.id);
-        assert_eq!(at(PolicyOccasion::Update), rule.refusal(), "{}", rule.id);
-    }
-}
-
 /// What is asked for is what the action does not do without, and nothing else.
 #[test]
 fn what_a_token_is_set_up_with_is_told_before() {

@@ -70,18 +70,17 @@ impl PolicyRule {
     }
 
     /// The same on this occasion: what is decided when a token is personalized can be set
-    /// then, unless it was decided before and is not erased; and an erasure, which the admin
-    /// key allows, too, takes a blocked PIN away.
+    /// then, unless it was decided before and the token is not erased.
     pub fn refusal_at(&self, occasion: PolicyOccasion) -> Option<Reason> {
         let reason = self.refusal()?;
-        let is_lifted = match (occasion, reason) {
-            (PolicyOccasion::Personalize { erase }, Reason::OnlyAtPersonalize) => {
-                erase || !self.is_decided
+        match (occasion, reason) {
+            (PolicyOccasion::Personalize { erase }, Reason::OnlyAtPersonalize)
+                if erase || !self.is_decided =>
+            {
+                None
             }
-            (PolicyOccasion::Personalize { erase }, Reason::PinBlocked) => erase,
-            _ => false,
-        };
-        (!is_lifted).then_some(reason)
+            _ => Some(reason),
+        }
     }
 }
 
