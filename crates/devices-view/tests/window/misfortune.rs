@@ -54,6 +54,8 @@ fn rests(desk: &mut Desk, card: &SharedToken) {
 /// lasts and keeps the dialog. A window that waited for the card would draw nothing meanwhile.
 fn goes_on(desk: &mut Desk, doing: &str, done: &str) {
     let mut frames = 0;
+    // Until its thread has begun it waits, and could be left.
+    desk.sees(doing);
     desk.until(done, |desk| {
         if desk.shows(done) {
             return true;
