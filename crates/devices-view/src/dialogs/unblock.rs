@@ -107,7 +107,9 @@ impl Unblock {
             if may && (pressed || enter) {
                 self.send(way, reach);
             }
-            if parts::cancel(ui, &mut self.doing) {
+            let asks = self.asking.is_busy() && !self.asking.is_waiting();
+            let leaves = ui.add_enabled_ui(!asks, |ui| parts::cancel(ui, &mut self.doing));
+            if leaves.inner && self.asking.give_up() {
                 flow = Flow::Close;
             }
         });
