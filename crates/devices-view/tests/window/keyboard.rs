@@ -1,12 +1,14 @@
 //! Everything by the keyboard alone; what has the focus shows it.
 
+use std::collections::BTreeSet;
+
 use eframe::egui::{Event, Key, Modifiers, Rect, Shape, Vec2, accesskit::Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use piv_apdu::secret::Puk;
 use token_manager::LastTry;
 use virtual_token::{CreateOptions, Profile};
 
-use crate::desk::{Desk, empty, pin, takes, token};
+use crate::desk::{Desk, FAMILIES, empty, pin, takes, token};
 use crate::personalize::{NEW, saved, session};
 use crate::policies::{managing, policy};
 use crate::recycle::{content, id};
@@ -181,6 +183,54 @@ fn manages(profile: Profile, options: &CreateOptions) -> Desk {
     desk.window.set_size(Vec2::new(900.0, 700.0));
     desk.window.step();
     desk
+}
+
+/// Goes around with Tab, through all that can have the focus. Each has to show it.
+fn goes_around(desk: &mut Desk, page: &str) {
+    let mut passed = BTreeSet::new();
+    for _ in 0..80 {
+        desk.key(Key::Tab);
+        desk.window.run_steps(3);
+        let at = focused(desk);
+        assert!(shows_focus(desk), "{page}: {at:?} does not show the focus");
+        if !passed.insert(place_in_tree(desk)) {
+            assert!(passed.len() > 1, "{page}: only {at:?} can have the focus");
+            return;
+        }
+    }
+    panic!("{page}: Tab leads to no end");
+}
+
+#[allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method alone is not general enough in its lifetimes"
+)]
+fn place_in_tree(desk: &Desk) -> String {
+    let node = desk.window.get_by(|node| node.is_focused());
+    format!("{:?}", node.accesskit_node().locate())
+}
+
+#[test]
+fn all_that_can_have_the_focus_shows_it() {
+    for profile in FAMILIES {
+        let mut desk = manages(profile, &CreateOptions::default());
+        let name = profile.name();
+        goes_around(&mut desk, &format!("{name}: tiles"));
+        for item in desk.possible() {
+            desk.pick(&item);
+            desk.until("the dialog", |desk| desk.can("Cancel") || desk.can("Close"));
+            goes_around(&mut desk, &format!("{name}: {item}"));
+            desk.key(Key::Escape);
+            desk.until("the end of it", |desk| !desk.shows("Cancel"));
+        }
+        desk.press("Preferences");
+        goes_around(&mut desk, "preferences");
+        desk.key(Key::Escape);
+        let content = desk.word("Content of ");
+        desk.press(&content);
+        desk.sees("Certificates");
+        goes_around(&mut desk, &format!("{name}: content"));
+    }
 }
 
 #[test]
