@@ -15,12 +15,12 @@ use crate::devices::{Device, Devices};
 use crate::dialogs::{self, Dialog, EnterPairingCode, Flow, Open, Tools};
 use crate::lending::{Lender, Lending};
 use crate::preferences::{Choice, Made, Preferences};
-use crate::suspend::{Suspend, Told};
+use crate::suspend::Suspend;
 use crate::theme::{self, Palette, UNIT};
 use crate::tiles::{self, Chosen};
 use crate::watch::Watch;
 use crate::widgets::{follow_focus, give_focus_back, icon_button};
-use crate::work::Window;
+use crate::work::{Hold, Window};
 
 /// The window's title.
 pub const TITLE: &str = "Devices";
@@ -56,8 +56,6 @@ pub struct DevicesView {
     devices: Devices,
     watch: Watch,
     suspend: Suspend,
-    /// Kept until all is locked.
-    going_to_sleep: Vec<Told>,
     /// The token that the title bar is about: its reader, and its stay there.
     selected: Option<(String, u64)>,
     /// Whether its content is shown.
@@ -84,7 +82,6 @@ impl DevicesView {
             devices,
             watch,
             suspend: Suspend::listen(context),
-            going_to_sleep: Vec::new(),
             selected: None,
             shows_content: false,
             content: Content::default(),
@@ -107,12 +104,8 @@ impl DevicesView {
         }
         self.devices.listen();
         while let Some(told) = self.suspend.next() {
-            self.lock_all(context);
+            self.lock_all(context, Some(&Arc::new(told)));
             self.tools.lender.stop();
-            self.going_to_sleep.push(told);
-        }
-        if !self.devices.iter().any(|device| device.is_open) {
-            self.going_to_sleep.clear();
         }
         if self.selected().is_none() {
             self.shows_content = false;
@@ -135,9 +128,6 @@ impl DevicesView {
     /// Locks what is open if nobody has used the window for a while. Woken once, when that
     /// would be.
     fn lock_when_idle(&mut self, context: &egui::Context) {
-        if context.input(|input| !input.events.is_empty()) {
-            self.last_used = Instant::now();
-        }
         if !self.devices.iter().any(|device| device.is_open) && self.dialog.is_none() {
             return;
         }
@@ -146,23 +136,29 @@ impl DevicesView {
             .lock_after
             .saturating_sub(self.last_used.elapsed());
         if left.is_zero() {
-            self.lock_all(context);
+            self.lock_all(context, None);
             self.last_used = Instant::now();
         } else {
             context.request_repaint_after(left);
         }
     }
 
-    /// Locks what is open, and forgets what was typed or is shown.
-    fn lock_all(&mut self, context: &egui::Context) {
-        for device in self.devices.iter().filter(|device| device.is_open) {
-            device.worker.lock();
+    /// A key or the mouse, in this frame.
+    fn note_use(&mut self, context: &egui::Context) {
+        if context.input(|input| !input.events.is_empty()) {
+            self.last_used = Instant::now();
         }
-        if let Some(open) = &mut self.dialog {
-            open.hide();
-            if open.leave(&self.devices) {
-                self.close_dialog(context);
-            }
+    }
+
+    /// Locks all tokens, and forgets what was typed or is shown.
+    fn lock_all(&mut self, context: &egui::Context, hold: Option<&Hold>) {
+        for device in self.devices.iter() {
+            device.worker.lock(hold.cloned());
+        }
+        if let Some(open) = &mut self.dialog
+            && open.hide(&self.devices)
+        {
+            self.close_dialog(context);
         }
     }
 
@@ -255,7 +251,7 @@ impl DevicesView {
         if device.is_open {
             let name = format!("Authenticated: lock {}", device.name());
             if icon_button(ui, icons::ICON_LOCK_OPEN, &name, palette.accent).clicked() {
-                device.worker.lock();
+                device.worker.lock(None);
             }
         } else {
             let name = format!("Locked: authenticate to {}", device.name());
@@ -341,15 +337,22 @@ impl DevicesView {
 }
 
 impl eframe::App for DevicesView {
+    /// What has to be done also while nobody sees the window: it is covered, or the screen is
+    /// locked.
+    fn logic(&mut self, context: &egui::Context, _: &mut eframe::Frame) {
+        self.catch_up(context);
+        self.lock_when_idle(context);
+        self.keep_open_while_busy(context);
+    }
+
     fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
         let context = ui.ctx().clone();
         name_window(&context);
-        self.catch_up(&context);
+        self.note_use(&context);
+        drop_repeated_presses(&context);
         if self.config.close_at_first_tile && self.devices.iter().any(|it| it.snapshot.is_some()) {
             context.send_viewport_cmd(egui::ViewportCommand::Close);
         }
-        self.lock_when_idle(&context);
-        self.keep_open_while_busy(&context);
         let bar = egui::Frame::new()
             .fill(Palette::of(&context).surface)
             .inner_margin(Margin::symmetric(16, 10));
@@ -374,6 +377,21 @@ impl eframe::App for DevicesView {
         self.dialogs(&context);
         give_focus_back(&context);
     }
+}
+
+/// A key that is held presses one button, and not also the one that takes its place.
+fn drop_repeated_presses(context: &egui::Context) {
+    let is_repeated = |event: &egui::Event| {
+        matches!(
+            event,
+            egui::Event::Key {
+                key: egui::Key::Enter | egui::Key::Space,
+                repeat: true,
+                ..
+            }
+        )
+    };
+    context.input_mut(|input| input.events.retain(|event| !is_repeated(event)));
 }
 
 /// For screen readers: egui tells them of the window, but not its title.

@@ -12,7 +12,7 @@ use token_manager::{ActionError, Manager, Token, TokenIdentity};
 
 use crate::clearing::Clearing;
 use crate::widgets::card_name;
-use crate::work::{News, Snapshot, Window, Worker, wait_for_threads};
+use crate::work::{News, Snapshot, Window, Worker, is_same, wait_for_threads};
 
 /// One stay of a token in a reader.
 pub(crate) struct Device {
@@ -72,12 +72,8 @@ impl Device {
 
     /// Whether it is this token. One that nothing tells from another is never taken for it.
     pub(crate) fn is(&self, identity: &TokenIdentity) -> bool {
-        self.token().is_some_and(|token| {
-            let own = &token.identity;
-            // Erasing a token takes its GUID away.
-            let is_same = own.is(identity) || own.serial.is_some() && own.serial == identity.serial;
-            own.id().is_some() && is_same
-        })
+        self.token()
+            .is_some_and(|token| is_same(&token.identity, identity))
     }
 }
 

@@ -6,17 +6,19 @@
 //! for the first of them and closed when the window says that it is done with the token: a
 //! token that nobody works with is left to other programs.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::suspend::Told;
 use eframe::egui;
 use piv_apdu::secret::Pin;
 use token_manager::{
-    ActionError, Authenticated, Freshness, LastTry, LoadOptions, Manager, PinEntry, Plan,
-    RecoverySecret, Session, StepReport, Token,
+    ActionError, Authenticated, Freshness, LastTry, LoadOptions, Manager, NotSent, PinEntry, Plan,
+    RecoverySecret, Session, StepReport, Token, TokenIdentity,
 };
 
 /// A token as a thread last saw it, with what only a session tells of it.
@@ -175,12 +177,12 @@ impl<T> Task<T> {
 
     /// Whether it has not begun: the token is being read first, or others are before it.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting.lock().is_some()
+        self.waiting.is_waiting()
     }
 
     /// Gives it up, with what was typed for it. `false` if it has begun.
     pub(crate) fn give_up(&self) -> bool {
-        self.waiting.lock().take().is_some()
+        self.waiting.give_up()
     }
 
     /// The result, once it is there.
@@ -207,6 +209,13 @@ impl<T> Task<T> {
     /// The same, to be answered.
     pub(crate) fn take_question(&mut self) -> Option<Question> {
         self.asked.take()
+    }
+}
+
+/// What nobody waits for any more is not begun.
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 
@@ -255,21 +264,54 @@ enum Order {
     Look(Freshness),
     /// What needs a session.
     Ask(Slot),
-    Lock,
+    /// What is held is let go when the token is locked.
+    Lock(Option<Hold>),
     Release,
 }
 
+/// Something that waits until all tokens are locked.
+pub(crate) type Hold = Arc<Told>;
+
 /// What was asked for, until its turn comes or it is given up.
 #[derive(Clone)]
-struct Slot(Arc<Mutex<Option<Asked>>>);
+struct Slot {
+    asked: Arc<Mutex<Option<Asked>>>,
+    /// Stops the opening of a session for it, before the next command.
+    is_given_up: Arc<AtomicBool>,
+}
 
 impl Slot {
     fn new(asked: Asked) -> Self {
-        Self(Arc::new(Mutex::new(Some(asked))))
+        Self {
+            asked: Arc::new(Mutex::new(Some(asked))),
+            is_given_up: Arc::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Asked>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// Whether it had not begun.
+    fn give_up(&self) -> bool {
+        let is_waiting = self.lock().take().is_some();
+        if is_waiting {
+            self.is_given_up.store(true, Ordering::Relaxed);
+        }
+        is_waiting
+    }
+}
+
+/// A session that is being opened, for what is asked next. Dropping it stops that.
+pub(crate) struct Prepared(Slot);
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 
@@ -300,17 +342,9 @@ struct Unlock {
 /// thread, once what is under way is done.
 pub(crate) struct Worker {
     orders: Sender<Order>,
-    cancels: Cancels,
+    /// Stops what is being read for the page, before the next command.
+    cancel: Arc<AtomicBool>,
     context: egui::Context,
-}
-
-/// Stops what is being read, before the next command.
-#[derive(Clone, Default)]
-struct Cancels {
-    /// For the page.
-    reading: Arc<AtomicBool>,
-    /// For a session, of which nothing has come yet.
-    opening: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -318,12 +352,13 @@ impl Worker {
     /// remembered, and then held against that.
     pub(crate) fn start(manager: Manager, reader: &str, stay: u64, window: &Window) -> Self {
         let (orders, received) = mpsc::channel();
-        let cancels = Cancels::default();
+        let cancel = Arc::new(AtomicBool::new(false));
         let desk = Desk {
-            cancels: cancels.clone(),
+            cancel: Arc::clone(&cancel),
             manager,
             reader: reader.to_owned(),
             stay,
+            identity: RefCell::default(),
             window: window.clone(),
         };
         let started = thread::Builder::new()
@@ -334,7 +369,7 @@ impl Worker {
         }
         let worker = Self {
             orders,
-            cancels,
+            cancel,
             context: window.context.clone(),
         };
         worker.order(Order::Look(Freshness::Quick));
@@ -348,19 +383,17 @@ impl Worker {
 
     /// Reads the token again, past all that is remembered.
     pub(crate) fn read_again(&self) {
-        self.cancels.reading.store(false, Ordering::Relaxed);
-        self.cancels.opening.store(false, Ordering::Relaxed);
+        self.cancel.store(false, Ordering::Relaxed);
         self.order(Order::Look(Freshness::Fresh));
     }
 
     /// Stops reading the token, before the next command.
     pub(crate) fn cancel_reading(&self) {
-        self.cancels.reading.store(true, Ordering::Relaxed);
+        self.cancel.store(true, Ordering::Relaxed);
     }
 
     /// Has this done as soon as there is a session.
     fn ask(&self, asked: Asked) -> Slot {
-        self.cancels.opening.store(false, Ordering::Relaxed);
         let slot = Slot::new(asked);
         self.order(Order::Ask(slot.clone()));
         slot
@@ -394,26 +427,19 @@ impl Worker {
         Task::new(self.ask(Asked::Unlock(unlock)), answers)
     }
 
-    /// Locks the token.
-    pub(crate) fn lock(&self) {
-        self.order(Order::Lock);
+    /// Locks the token; also one that a PIN is on its way to.
+    pub(crate) fn lock(&self, hold: Option<Hold>) {
+        self.order(Order::Lock(hold));
     }
 
     /// Opens a session, so that what is asked next has it already.
-    pub(crate) fn prepare(&self) {
-        self.ask(Asked::Work(Box::new(|_| ())));
+    pub(crate) fn prepare(&self) -> Prepared {
+        Prepared(self.ask(Asked::Work(Box::new(|_| ()))))
     }
 
     /// Nothing more is asked for now: the session is closed, unless the token is held open.
     pub(crate) fn release(&self) {
         self.order(Order::Release);
-    }
-
-    /// The same, also for what waits for a session that is still being opened: a dialog is
-    /// closed, and nobody waits for a slow card.
-    pub(crate) fn abandon(&self) {
-        self.cancels.opening.store(true, Ordering::Relaxed);
-        self.release();
     }
 
     fn channel<T>(&self) -> (Teller<T>, Receiver<Message<T>>) {
@@ -427,7 +453,6 @@ impl Drop for Worker {
     /// Whoever waits for the thread does not wait for a slow card to be read.
     fn drop(&mut self) {
         self.cancel_reading();
-        self.cancels.opening.store(true, Ordering::Relaxed);
     }
 }
 
@@ -444,10 +469,12 @@ enum Then {
 /// What the thread has.
 struct Desk {
     manager: Manager,
-    cancels: Cancels,
+    cancel: Arc<AtomicBool>,
     reader: String,
     /// Which stay of a token in the reader this is: news of one that is gone are dropped.
     stay: u64,
+    /// As it was last seen.
+    identity: RefCell<Option<TokenIdentity>>,
     window: Window,
 }
 
@@ -462,7 +489,7 @@ impl Desk {
                     Then::Release => held = None,
                     Then::End => return,
                 },
-                Order::Lock => self.tell(News::Locked),
+                Order::Lock(_) => self.tell(News::Locked),
                 Order::Release => held = None,
             }
         }
@@ -472,6 +499,20 @@ impl Desk {
         // Without a window the orders end, too.
         let _ = self.window.news.send((self.stay, news));
         self.window.context.request_repaint();
+    }
+
+    fn seen(&self, session: &Session) {
+        *self.identity.borrow_mut() = Some(session.token().identity.clone());
+        self.tell(News::Seen(Snapshot::of(session)));
+    }
+
+    /// Whether this is another token than the one that was here: it was exchanged, and the
+    /// window has not been told yet.
+    fn is_another(&self, session: &Session) -> bool {
+        let before = self.identity.borrow();
+        before.as_ref().is_some_and(|before| {
+            before.id().is_some() && !is_same(&session.token().identity, before)
+        })
     }
 
     /// How tokens are read.
@@ -491,17 +532,17 @@ impl Desk {
         self.tell(News::Reading);
         if let Some(session) = held {
             return match session.reload() {
-                Ok(()) => self.tell(News::Seen(Snapshot::of(session))),
+                Ok(()) => self.seen(session),
                 Err(error) => self.tell(News::Unreadable(error)),
             };
         }
         let options = self
             .options(freshness)
-            .with_cancel(Arc::clone(&self.cancels.reading));
+            .with_cancel(Arc::clone(&self.cancel));
         match self.open(options) {
             Ok(session) => {
                 let is_remembered = session.token().remembered.is_some();
-                self.tell(News::Seen(Snapshot::of(&session)));
+                self.seen(&session);
                 drop(session);
                 if is_remembered && freshness == Freshness::Quick {
                     self.look(Freshness::Checked, None);
@@ -512,11 +553,19 @@ impl Desk {
     }
 
     /// The session, opened if there is none.
-    fn session<'a>(&self, held: &'a mut Option<Session>) -> Result<&'a mut Session, ActionError> {
+    fn session<'a>(
+        &self,
+        held: &'a mut Option<Session>,
+        cancel: &Arc<AtomicBool>,
+    ) -> Result<&'a mut Session, ActionError> {
         if held.is_none() {
             let options = self.options(Freshness::Fresh);
-            let session = self.open(options.with_cancel(Arc::clone(&self.cancels.opening)))?;
-            self.tell(News::Seen(Snapshot::of(&session)));
+            let session = self.open(options.with_cancel(Arc::clone(cancel)))?;
+            let is_another = self.is_another(&session);
+            self.seen(&session);
+            if is_another {
+                return Err(NotSent::OtherToken.into());
+            }
             *held = Some(session);
         }
         held.as_mut().ok_or(ActionError::AuthenticationLost)
@@ -524,13 +573,16 @@ impl Desk {
 
     /// Does what was asked for, unless it is given up before there is a session.
     fn ask(&self, slot: &Slot, held: &mut Option<Session>, orders: &Receiver<Order>) -> Then {
-        if slot.lock().is_none() {
+        if !slot.is_waiting() {
             return Then::Keep;
         }
-        let session = self.session(held);
+        let was_held = held.is_some();
+        let session = self.session(held, &slot.is_given_up);
         // Taken out in a statement of its own: the window looks into it while it is done.
         let asked = slot.lock().take();
         match (asked, session) {
+            // A session that was opened for it can be stopped, and is of no use to others.
+            (None, _) if !was_held => *held = None,
             (None, _) => {}
             (Some(asked), Err(error)) => asked.fail(error),
             (Some(Asked::Unlock(unlock)), Ok(session)) => {
@@ -538,7 +590,7 @@ impl Desk {
             }
             (Some(Asked::Work(work)), Ok(session)) => {
                 work(Ok(session));
-                self.tell(News::Seen(Snapshot::of(session)));
+                self.seen(session);
             }
         }
         Then::Keep
@@ -553,13 +605,14 @@ impl Desk {
         let then = match session.authenticate(PinEntry::Typed(&pin), last_try) {
             Ok(mut guard) => {
                 drop(pin);
-                self.tell(News::Seen(Snapshot::of(guard.session())));
+                self.seen(guard.session());
                 self.tell(News::Unlocked);
                 teller.tell(Message::Done(Ok(())));
-                let then = self.serve_open(&mut guard, orders);
+                let (then, hold) = self.serve_open(&mut guard, orders);
                 if let Err(error) = guard.lock() {
                     tracing::warn!(%error, "the token could not be locked");
                 }
+                drop(hold);
                 then
             }
             Err(error) => {
@@ -567,13 +620,17 @@ impl Desk {
                 Then::Keep
             }
         };
-        self.tell(News::Seen(Snapshot::of(session)));
+        self.seen(session);
         self.tell(News::Locked);
         then
     }
 
-    /// Serves while the token is held open.
-    fn serve_open(&self, guard: &mut Authenticated<'_>, orders: &Receiver<Order>) -> Then {
+    /// Serves while the token is held open. With what waits until it is locked.
+    fn serve_open(
+        &self,
+        guard: &mut Authenticated<'_>,
+        orders: &Receiver<Order>,
+    ) -> (Then, Option<Hold>) {
         let mut then = Then::Keep;
         loop {
             match orders.recv() {
@@ -592,14 +649,63 @@ impl Desk {
                     then = Then::Release;
                     continue;
                 }
-                Ok(Order::Lock) => return then,
-                Err(_) => return Then::End,
+                Ok(Order::Lock(hold)) => return (then, hold),
+                Err(_) => return (Then::End, None),
             }
-            self.tell(News::Seen(Snapshot::of(guard.session())));
+            self.seen(guard.session());
             // Actions that lock, a reset by another program, a card that is gone.
             if !guard.is_still_verified().unwrap_or(false) {
-                return then;
+                return (then, None);
             }
         }
+    }
+}
+
+/// Whether one identity is the other's. Nothing tells the same token from another without one.
+pub(crate) fn is_same(one: &TokenIdentity, other: &TokenIdentity) -> bool {
+    // Erasing a token takes its GUID away.
+    let is_same = one.is(other) || one.serial.is_some() && one.serial == other.serial;
+    one.id().is_some() && is_same
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+    use pcsc_transport::Backend;
+    use virtual_token::{CreateOptions, MemoryBackend, Profile, SharedToken, VirtualToken};
+
+    use super::*;
+
+    fn card() -> SharedToken {
+        let made = VirtualToken::create(Profile::Crescendo2300, &CreateOptions::default());
+        SharedToken::new(made.unwrap())
+    }
+
+    /// A PIN that waits never goes to another card, also before the window has seen that the
+    /// card was exchanged.
+    #[test]
+    fn what_was_asked_of_one_token_is_not_done_to_another() {
+        let readers = MemoryBackend::new();
+        readers.insert("Desk", &card()).unwrap();
+        let backend: Arc<dyn Backend> = Arc::new(readers.clone());
+        let (window, news) = Window::new(egui::Context::default());
+        let worker = Worker::start(Manager::new(backend), "Desk", 1, &window);
+        while !matches!(news.recv().unwrap().1, News::Seen(_)) {}
+        let mut same = worker.run(|session, _| Ok(session.confirmation()));
+        while same.poll().is_none() {}
+        worker.release();
+        readers.eject("Desk");
+        readers.insert("Desk", &card()).unwrap();
+        let mut other = worker.run(|session, _| Ok(session.confirmation()));
+        let result = loop {
+            if let Some(result) = other.poll() {
+                break result;
+            }
+        };
+        assert!(
+            matches!(result, Err(ActionError::NotSent(NotSent::OtherToken))),
+            "{result:?}"
+        );
     }
 }

@@ -30,7 +30,7 @@ pub(crate) use self::enter_pairing_code::EnterPairingCode;
 use crate::devices::{Device, Devices};
 use crate::lending::Lender;
 use crate::widgets::{CameFrom, Notice, notice};
-use crate::work::{Snapshot, Worker};
+use crate::work::{Prepared, Snapshot, Worker};
 
 /// What a dialog can reach.
 pub(crate) struct Reach<'a> {
@@ -82,8 +82,18 @@ pub(crate) trait Dialog {
     /// Gives up what has not begun. Whether it may be closed now.
     fn leave(&mut self) -> bool;
 
-    /// Hides a secret that is shown.
+    /// Whether a token that is open is locked before.
+    fn wants_it_locked(&self) -> bool {
+        false
+    }
+
+    /// Hides a secret that is shown, and wipes what was typed where it stays open.
     fn hide(&mut self) {}
+
+    /// Whether it stays open when nobody is there: it waits for somebody else.
+    fn outlasts_absence(&self) -> bool {
+        false
+    }
 
     /// The token is gone: says what became of what was under way.
     fn lost(&mut self, _: &mut Ui) {}
@@ -117,6 +127,8 @@ pub(crate) struct Open {
     stay: u64,
     identity: TokenIdentity,
     came_from: CameFrom,
+    /// Kept for its drop.
+    session: Option<Prepared>,
     /// The window was to be closed, and can't be yet.
     stays: bool,
 }
@@ -129,9 +141,12 @@ impl Open {
         context: &egui::Context,
     ) -> Option<Self> {
         let identity = device.token()?.identity.clone();
-        device.worker.prepare();
+        if dialog.wants_it_locked() && device.is_open {
+            device.worker.lock(None);
+        }
         Some(Self {
             dialog,
+            session: Some(device.worker.prepare()),
             stay: device.stay,
             identity,
             came_from: CameFrom::leave(context),
@@ -170,9 +185,10 @@ impl Open {
         devices.get(self.stay).is_some()
     }
 
-    /// Shows no secret any more.
-    pub(crate) fn hide(&mut self) {
+    /// Nobody is there: it shows no secret any more. Whether it may be closed, too.
+    pub(crate) fn hide(&mut self, devices: &Devices) -> bool {
         self.dialog.hide();
+        !self.dialog.outlasts_absence() && self.leave(devices)
     }
 
     /// Says why the window stays.
@@ -183,7 +199,7 @@ impl Open {
     /// Leaves the token to others, and gives back the focus.
     pub(crate) fn close(self, context: &egui::Context, devices: &Devices) {
         if let Some(device) = devices.get(self.stay) {
-            device.worker.abandon();
+            device.worker.release();
         }
         self.came_from.back(context);
     }
@@ -224,7 +240,7 @@ impl Open {
                 && let Some(device) = back
             {
                 self.stay = device.stay;
-                device.worker.prepare();
+                self.session = Some(device.worker.prepare());
                 self.dialog.resume();
             }
             if ui.button("Close").clicked() {

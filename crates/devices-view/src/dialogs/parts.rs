@@ -189,8 +189,8 @@ impl<T> Doing<T> {
     /// What it was to give, once it is done. A failure is kept to be shown.
     pub(crate) fn poll(&mut self) -> Option<T> {
         let result = self.task.as_mut().and_then(Task::poll)?;
-        if let Some(task) = self.task.take() {
-            self.steps = task.steps;
+        if let Some(mut task) = self.task.take() {
+            self.steps = std::mem::take(&mut task.steps);
         }
         match result {
             Ok(done) => Some(done),

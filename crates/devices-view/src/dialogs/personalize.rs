@@ -212,7 +212,8 @@ impl Personalize {
         self.page = page;
         self.is_turned = true;
         self.plan = None;
-        self.planning.clear();
+        // With what is being worked out for what was filled in before.
+        self.planning = parts::Doing::default();
         release_focus(ui.ctx());
     }
 
@@ -254,15 +255,17 @@ impl Personalize {
         };
         let mut flow = Flow::Stay;
         parts::buttons(ui, |ui| {
-            let start = if self.erases {
-                destructive(ui, name, may)
+            let is_pressed = if self.erases {
+                // The focus does not come here by itself: it erases.
+                destructive(ui, name, may).clicked()
             } else {
-                parts::primary(ui, name, may)
+                let start = parts::primary(ui, name, may);
+                if may {
+                    parts::focus_first(ui, &start);
+                }
+                start.clicked()
             };
-            if may {
-                parts::focus_first(ui, &start);
-            }
-            if start.clicked() {
+            if is_pressed {
                 self.start(reach);
             }
             if ui.add(parts::button("Back")).clicked() {

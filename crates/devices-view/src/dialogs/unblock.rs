@@ -32,6 +32,22 @@ impl Dialog for Unblock {
         self.doing.is_busy() || self.asking.is_busy()
     }
 
+    /// To hold it open, it is asked for its state, which ends a challenge.
+    fn wants_it_locked(&self) -> bool {
+        true
+    }
+
+    fn hide(&mut self) {
+        self.puk.wipe();
+        self.code.wipe();
+        self.new = NewPin::default();
+    }
+
+    /// The response to a challenge may come by telephone, and takes its time.
+    fn outlasts_absence(&self) -> bool {
+        self.challenge.is_some()
+    }
+
     fn leave(&mut self) -> bool {
         self.asking.give_up() && self.doing.give_up()
     }

@@ -457,3 +457,27 @@ fn another_token_is_chosen_in_the_title_bar() {
     go(&mut desk, "Cancel", Key::Enter);
     desk.until("the end of it", |desk| !desk.shows("Lock after: "));
 }
+
+/// A key that is held: pressed again and again, and let go by nobody.
+fn hold(desk: &mut Desk, key: Key) {
+    desk.window.event(Event::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: Modifiers::NONE,
+    });
+    desk.window.step();
+}
+
+#[test]
+fn a_key_that_is_held_presses_one_button() {
+    let (mut desk, ..) = managing(Profile::Crescendo4000, &empty());
+    desk.pick("Personalize…");
+    tab_to(&mut desk, "Next");
+    for _ in 0..30 {
+        hold(&mut desk, Key::Enter);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(desk.shows("Page 2 of "), "{:?}", desk.words());
+}

@@ -16,6 +16,7 @@ mod desk;
 mod dialogs;
 mod fits;
 mod hand_over;
+mod hidden;
 mod hostile;
 mod keyboard;
 mod lock;

@@ -1,6 +1,7 @@
 //! Unblock PIN.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crescendo_ext::aca::XauthChallenge;
 use crescendo_ext::xauth::XauthKey;
@@ -8,9 +9,10 @@ use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use token_manager::Manager;
 use token_manager::token_profile::ChallengeType;
-use virtual_token::Profile;
+use virtual_token::{CreateOptions, Profile};
 
 use crate::desk::{Desk, FAMILIES, empty, set_policy, takes, token};
+use crate::lock::{LOCKED, unlock};
 
 /// Uses the PIN up behind the window's back, and opens the dialog.
 fn blocked(profile: Profile) -> Desk {
@@ -64,21 +66,57 @@ fn challenge_and_response_unblock_a_crescendo() {
                 .click();
             desk.window.step();
         }
-        desk.press("Get challenge");
-        desk.sees("The challenge as a QR code");
-        let field = desk
-            .window
-            .get_by_role_and_label(Role::TextInput, "Challenge");
-        let digits = field.value().unwrap().replace('-', "");
-        let challenge = XauthChallenge::from_hex(&digits).unwrap();
-        let key = XauthKey::from_slice(&[0; 24]).unwrap();
-        let response = key.cryptogram(&challenge).unwrap().to_hex();
-        desk.replace("Response", &response);
+        respond(&mut desk);
         type_new_pin(&mut desk);
         desk.press("Unblock PIN");
         desk.sees("The PIN is unblocked");
         assert!(takes(&desk, "Desk", "583914"), "{}", profile.name());
     }
+}
+
+/// Asks for the challenge, and gives the response to it.
+fn respond(desk: &mut Desk) {
+    desk.press("Get challenge");
+    desk.sees("The challenge as a QR code");
+    let field = desk
+        .window
+        .get_by_role_and_label(Role::TextInput, "Challenge");
+    let digits = field.value().unwrap().replace('-', "");
+    let challenge = XauthChallenge::from_hex(&digits).unwrap();
+    let key = XauthKey::from_slice(&[0; 24]).unwrap();
+    let response = key.cryptogram(&challenge).unwrap().to_hex();
+    desk.replace("Response", &response);
+}
+
+/// To see whether it is still open, it would be asked for its state, which ends a challenge.
+#[test]
+fn a_token_that_is_open_is_locked_and_takes_the_response() {
+    let (mut desk, _) = Desk::holding(Profile::Crescendo2300);
+    unlock(&mut desk, Profile::Crescendo2300);
+    desk.pick("Unblock PIN…");
+    desk.sees(LOCKED);
+    respond(&mut desk);
+    type_new_pin(&mut desk);
+    desk.press("Unblock PIN");
+    desk.sees("The PIN is unblocked");
+    assert!(takes(&desk, "Desk", "583914"));
+}
+
+/// The help desk takes its time; what was typed does not lie there meanwhile.
+#[test]
+fn a_challenge_waits_for_its_response_when_nobody_uses_the_window() {
+    let mut desk = Desk::with(|manager| manager, Duration::from_millis(1500));
+    let card = token(Profile::Crescendo2300, &CreateOptions::default());
+    desk.readers.insert("Desk", &card).unwrap();
+    desk.sees("ID ");
+    desk.pick("Unblock PIN…");
+    desk.press("Get challenge");
+    desk.sees("The challenge as a QR code");
+    type_new_pin(&mut desk);
+    let is_typed = |desk: &Desk| desk.words().iter().any(|word| word.contains('•'));
+    assert!(is_typed(&desk));
+    desk.until("wiped fields", |desk| !is_typed(desk));
+    assert!(desk.shows("The challenge as a QR code"));
 }
 
 #[test]
