@@ -215,11 +215,14 @@ impl Open {
             };
             parts::whose(ui, &reach);
             self.stays &= self.dialog.is_busy();
-            if self.stays {
-                let what = "The window stays until this has come to its end.";
-                let next = "Closed in the middle, it would leave the token half done.";
-                notice(ui, Notice::Warning, what, Some(next));
-            }
+            // In one piece, whatever is in it: what is under it stays the same to egui.
+            ui.scope(|ui| {
+                if self.stays {
+                    let what = "The window stays until this has come to its end.";
+                    let next = "Closed in the middle, it would leave the token half done.";
+                    notice(ui, Notice::Warning, what, Some(next));
+                }
+            });
             return self.dialog.ui(ui, &reach);
         }
         self.gone(ui, devices)

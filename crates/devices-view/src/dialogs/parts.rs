@@ -1,7 +1,7 @@
 //! What dialogs have in common.
 
 use eframe::egui::{
-    self, Align, Id, Layout, Margin, Modal, Rect, Response, RichText, Ui, UiBuilder, Vec2,
+    self, Align, Id, Layout, Margin, Modal, Pos2, Rect, Response, RichText, Ui, UiBuilder, Vec2,
 };
 use piv_apdu::secret::Pin;
 use token_manager::{ActionError, LastTry, NotSent, PinStatus, Secret, StepReport, token_profile};
@@ -38,6 +38,7 @@ pub(crate) fn modal<R>(
     let frame = egui::Frame::window(&context.global_style()).inner_margin(Margin::same(20));
     let shown = Modal::new(id).area(area).frame(frame).show(context, |ui| {
         ui.set_width((screen.width() - 7.0 * UNIT).min(NARROWEST));
+        Buttons::with(ui, |buttons| buttons.origin = ui.min_rect().min);
         title(ui, name);
         // An area does not grow by itself for what scrolls.
         let height = screen.height() - 14.0 * UNIT - button_row(ui);
@@ -66,7 +67,9 @@ fn button_row(ui: &Ui) -> f32 {
 /// Where the buttons of a dialog are.
 #[derive(Clone, Copy, Default)]
 struct Buttons {
-    /// Under what scrolls, as the last pass has found it.
+    /// Where the dialog begins. It is in the middle of the window, and moves with its size.
+    origin: Pos2,
+    /// Under what scrolls, from there, as the last pass has found it.
     place: Option<Rect>,
     /// Whether there are any in this pass.
     are_there: bool,
@@ -89,7 +92,12 @@ fn place_buttons(ui: &mut Ui) {
     ui.add_space(UNIT - ui.spacing().item_spacing.y);
     let size = Vec2::new(ui.available_width(), ui.spacing().interact_size.y);
     let (_, place) = ui.allocate_space(size);
-    if Buttons::with(ui, |buttons| buttons.place.replace(place)) != Some(place) {
+    let has_moved = Buttons::with(ui, |buttons| {
+        let place = place.translate(-buttons.origin.to_vec2());
+        let before = buttons.place.replace(place);
+        before.is_none_or(|before| (before.min - place.min).abs().max_elem() > 0.5)
+    });
+    if has_moved {
         ui.ctx().request_discard("the buttons are elsewhere");
     }
 }
@@ -107,7 +115,8 @@ pub(crate) fn whose(ui: &mut Ui, reach: &Reach<'_>) {
 pub(crate) fn buttons(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     let place = Buttons::with(ui, |buttons| {
         buttons.are_there = true;
-        buttons.place
+        let origin = buttons.origin.to_vec2();
+        buttons.place.map(|place| place.translate(origin))
     });
     // In the first pass of a dialog, which nobody sees.
     let place = place.unwrap_or_else(|| ui.available_rect_before_wrap());
