@@ -329,8 +329,10 @@ impl DevicesView {
         if let Some(device) = device
             && let Some(snapshot) = &device.snapshot
         {
-            self.content.ui(ui, device, snapshot);
-        } else if let Some((stay, chosen)) = tiles::ui(ui, &self.devices, self.config.is_virtual) {
+            return self.content.ui(ui, device, snapshot);
+        }
+        self.content.leave();
+        if let Some((stay, chosen)) = tiles::ui(ui, &self.devices, self.config.is_virtual) {
             self.choose(ui.ctx(), stay, chosen);
         }
     }

@@ -32,7 +32,7 @@ impl Content {
         let is_checked = !tiles::doubt(ui, device);
         details::token(ui, token, is_checked);
         problems(ui, token);
-        if let Some(export) = certificates::ui(ui, token, now) {
+        if let Some(export) = certificates::ui(ui, device, token, now) {
             self.export = Some(export);
         }
         details::keys(ui, token);
@@ -41,10 +41,15 @@ impl Content {
         details::one_time_passwords(ui, token);
         details::abilities(ui, token);
         if let Some(export) = &mut self.export
-            && export.show(ui.ctx()).is_break()
+            && export.show(ui.ctx(), device).is_break()
         {
             self.export = None;
         }
+    }
+
+    /// The page is left, and what was open on it with it.
+    pub(crate) fn leave(&mut self) {
+        self.export = None;
     }
 }
 

@@ -8,11 +8,12 @@ use token_manager::{CertificateEntry, CertificateInfo, CertificateState, Token, 
 
 use super::export::Export;
 use super::{code, field, section};
+use crate::devices::Device;
 use crate::theme::Palette;
 use crate::widgets::{Notice, describe, notice, quiet, remark};
 
 /// Draws them; what is to be exported, if that was chosen.
-pub(super) fn ui(ui: &mut Ui, token: &Token, now: SystemTime) -> Option<Export> {
+pub(super) fn ui(ui: &mut Ui, device: &Device, token: &Token, now: SystemTime) -> Option<Export> {
     let mut export = None;
     section(ui, "Certificates", |ui| {
         let there = |entry: &&CertificateEntry| {
@@ -30,13 +31,18 @@ pub(super) fn ui(ui: &mut Ui, token: &Token, now: SystemTime) -> Option<Export> 
             if !std::mem::take(&mut is_first) {
                 ui.separator();
             }
-            export = certificate(ui, entry, now).or(export.take());
+            export = certificate(ui, device, entry, now).or(export.take());
         }
     });
     export
 }
 
-fn certificate(ui: &mut Ui, entry: &CertificateEntry, now: SystemTime) -> Option<Export> {
+fn certificate(
+    ui: &mut Ui,
+    device: &Device,
+    entry: &CertificateEntry,
+    now: SystemTime,
+) -> Option<Export> {
     let palette = Palette::of(ui.ctx());
     let place = match entry.slot {
         Some(slot) => format!("{:02X} {}", slot.get(), slot.name()),
@@ -61,7 +67,9 @@ fn certificate(ui: &mut Ui, entry: &CertificateEntry, now: SystemTime) -> Option
     let der = entry.der()?;
     let button = ui.button("Export…");
     describe(&button, &format!("Export the certificate {place}"));
-    button.clicked().then(|| Export::new(&place, der, ui.ctx()))
+    button
+        .clicked()
+        .then(|| Export::new(device, &place, der, ui.ctx()))
 }
 
 fn fields(ui: &mut Ui, info: &CertificateInfo, now: SystemTime) {

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, TextEdit};
 
+use crate::devices::Device;
 use crate::dialogs::{Flow, parts};
 use crate::widgets::{CameFrom, Notice, notice, progress, remark};
 use crate::work::Aside;
 
 /// The dialog.
 pub(super) struct Export {
+    /// The stay of the token that the certificate is from: it is over with that.
+    stay: u64,
     place: String,
     der: Vec<u8>,
     path: String,
@@ -24,11 +27,11 @@ pub(super) struct Export {
 
 impl Export {
     /// For the certificate in this place.
-    pub(super) fn new(place: &str, der: &[u8], context: &egui::Context) -> Self {
-        let slot = place.split(' ').next().unwrap_or("certificate");
+    pub(super) fn new(device: &Device, place: &str, der: &[u8], context: &egui::Context) -> Self {
         let directory = etcetera::home_dir().unwrap_or_default();
-        let path = directory.join(format!("certificate-{slot}.pem"));
+        let path = directory.join(proposal(device, place));
         Self {
+            stay: device.stay,
             place: place.to_owned(),
             der: der.to_vec(),
             path: path.display().to_string(),
@@ -40,12 +43,13 @@ impl Export {
     }
 
     /// Draws it. Breaks when it is over.
-    pub(super) fn show(&mut self, context: &egui::Context) -> ControlFlow<()> {
-        if let Some(written) = self.writing.as_ref().and_then(Aside::poll) {
-            self.writing = None;
-            self.outcome = Some(written.unwrap_or_else(|error| Err(error.to_string())));
+    pub(super) fn show(&mut self, context: &egui::Context, device: &Device) -> ControlFlow<()> {
+        if device.stay != self.stay {
+            return ControlFlow::Break(());
         }
+        self.catch_up();
         let shown = parts::modal(context, "Export certificate", |ui| {
+            parts::whose(ui, device);
             ui.label(&self.place);
             if let Some(Ok(path)) = &self.outcome {
                 let what = format!("It is in {}.", path.display());
@@ -54,11 +58,18 @@ impl Export {
             }
             self.form(ui)
         });
-        if shown.inner || shown.is_left {
+        if shown.inner || shown.is_left && self.writing.is_none() {
             self.came_from.back(context);
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn catch_up(&mut self) {
+        if let Some(written) = self.writing.as_ref().and_then(Aside::poll) {
+            self.writing = None;
+            self.outcome = Some(written.unwrap_or_else(|error| Err(error.to_string())));
+        }
     }
 
     fn form(&mut self, ui: &mut egui::Ui) -> bool {
@@ -91,7 +102,9 @@ impl Export {
             if may && (pressed || enter) {
                 self.write(ui.ctx());
             }
-            over = ui.button("Cancel").clicked();
+            // The file would be written all the same.
+            let cancel = ui.add_enabled(!is_busy, parts::button("Cancel"));
+            over = cancel.clicked();
         });
         over
     }
@@ -100,6 +113,15 @@ impl Export {
         let (path, der, as_der) = (PathBuf::from(&self.path), self.der.clone(), self.as_der);
         self.outcome = None;
         self.writing = Some(Aside::begin(context, move || written(path, &der, as_der)));
+    }
+}
+
+/// A name that no certificate of another token has.
+fn proposal(device: &Device, place: &str) -> String {
+    let slot = place.split(' ').next().unwrap_or_default();
+    match device.token().and_then(|token| token.identity.id()) {
+        Some(id) => format!("certificate-{id}-{slot}.pem"),
+        None => format!("certificate-{slot}.pem"),
     }
 }
 
@@ -126,4 +148,48 @@ fn written(path: PathBuf, der: &[u8], as_der: bool) -> Result<PathBuf, String> {
         return Err(refused(error));
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+    use super::*;
+
+    #[test]
+    fn it_can_t_be_left_while_the_file_is_written() {
+        let (goes_on, waits) = mpsc::channel::<()>();
+        let context = egui::Context::default();
+        let write = move || {
+            let _ = waits.recv();
+            Err("no room".to_owned())
+        };
+        let mut export = Export {
+            stay: 1,
+            place: "9A".to_owned(),
+            der: Vec::new(),
+            path: "/nowhere/certificate.pem".to_owned(),
+            as_der: false,
+            writing: Some(Aside::begin(&context, write)),
+            outcome: None,
+            came_from: CameFrom::leave(&context),
+        };
+        let mut window = Harness::new_ui(move |ui| {
+            export.catch_up();
+            export.form(ui);
+        });
+        crate::theme::set_up(&window.ctx, egui::ThemePreference::Light);
+        let is_off = |window: &Harness<'_>| {
+            let cancel = window.get_by_label("Cancel");
+            cancel.accesskit_node().is_disabled()
+        };
+        assert!(is_off(&window));
+        drop(goes_on);
+        while is_off(&window) {
+            window.step();
+        }
+    }
 }

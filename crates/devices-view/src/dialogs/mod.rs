@@ -213,7 +213,7 @@ impl Open {
                 snapshot,
                 tools,
             };
-            parts::whose(ui, &reach);
+            parts::whose(ui, device);
             self.stays &= self.dialog.is_busy();
             // In one piece, whatever is in it: what is under it stays the same to egui.
             ui.scope(|ui| {

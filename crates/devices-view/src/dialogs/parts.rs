@@ -7,9 +7,10 @@ use piv_apdu::secret::Pin;
 use token_manager::{ActionError, LastTry, NotSent, PinStatus, Secret, StepReport, token_profile};
 
 use super::{Flow, Reach};
+use crate::devices::Device;
 use crate::theme::{NARROWEST, Palette, UNIT};
 use crate::widgets::{
-    Notice, SecretField, capital, card_name, follow_focus, notice, progress, quiet, sentence,
+    Notice, SecretField, capital, follow_focus, notice, progress, quiet, sentence,
 };
 use crate::work::Task;
 
@@ -103,10 +104,9 @@ fn place_buttons(ui: &mut Ui) {
 }
 
 /// Which token the dialog is about.
-pub(crate) fn whose(ui: &mut Ui, reach: &Reach<'_>) {
-    let identity = &reach.snapshot.token.identity;
-    let (name, reader) = (card_name(&identity.name), reach.device.reader_name());
-    let id = identity.id().unwrap_or_default();
+pub(crate) fn whose(ui: &mut Ui, device: &Device) {
+    let id = device.token().and_then(|token| token.identity.id());
+    let (name, id, reader) = (device.name(), id.unwrap_or_default(), device.reader_name());
     quiet(ui, format!("{name}  {id}  in {reader}"));
     ui.add_space(4.0);
 }

@@ -218,3 +218,62 @@ fn a_compressed_certificate_is_exported_as_it_was_issued() {
         "it is compressed"
     );
 }
+
+/// The text in the field of this name.
+fn value(desk: &Desk, field: &str) -> String {
+    let role = eframe::egui::accesskit::Role::TextInput;
+    let field = desk.window.get_by_role_and_label(role, field);
+    field.accesskit_node().value().unwrap()
+}
+
+#[test]
+fn the_dialog_of_a_certificate_is_over_when_its_token_is_taken_out() {
+    let mut desk = Desk::new();
+    for (reader, profile) in [("A", Profile::Crescendo2300), ("B", Profile::Piv)] {
+        let token = token(profile, &CreateOptions::default());
+        desk.readers.insert(reader, &token).unwrap();
+    }
+    let content = |desk: &mut Desk, reader: &str| {
+        let ending = format!(" in {reader}");
+        let is_its = move |word: &String| word.starts_with("Content of") && word.ends_with(&ending);
+        desk.until(reader, |desk| desk.words().iter().any(&is_its));
+        let button = desk.words().into_iter().find(is_its).unwrap();
+        desk.press(&button);
+        desk.sees(&format!("{reader} (contact)"));
+    };
+    content(&mut desk, "A");
+    export(&mut desk, "certificate 9A ");
+    desk.readers.eject("A");
+    desk.until("the end of it", |desk| !desk.shows("Export certificate"));
+    content(&mut desk, "B");
+    for _ in 0..3 {
+        desk.window.step();
+    }
+    assert!(!desk.shows("Export certificate"));
+    export(&mut desk, "certificate 9A ");
+    desk.sees("Export certificate");
+}
+
+#[test]
+fn the_dialog_of_a_certificate_and_the_file_say_which_token_it_is_from() {
+    let mut proposals = Vec::new();
+    for profile in [Profile::Crescendo4000, Profile::Piv] {
+        let mut desk = content_of(profile, &CreateOptions::default());
+        let token =
+            token_manager::load_reader(&desk.readers, "Desk", &token_manager::LoadOptions::new());
+        let id = token.unwrap().identity.id().unwrap();
+        export(&mut desk, "certificate 9A ");
+        let about = format!("  {id}  in Desk");
+        assert!(
+            desk.words().iter().any(|it| it.ends_with(&about)),
+            "{about}"
+        );
+        let file = value(&desk, "File");
+        assert!(
+            file.ends_with(&format!("certificate-{id}-9A.pem")),
+            "{file}"
+        );
+        proposals.push(file);
+    }
+    assert_ne!(proposals[0], proposals[1]);
+}
