@@ -100,7 +100,7 @@ impl HandOver {
         self.taken.push(secret.kind());
     }
 
-    fn save(&mut self, ui: &mut Ui, token: &Token, secret: &RecoverySecret) {
+    fn catch_up(&mut self) {
         let Some(page) = &mut self.page else {
             return;
         };
@@ -115,6 +115,13 @@ impl HandOver {
                 Err(error) => page.failure = Some(error.to_string()),
             }
         }
+    }
+
+    fn save(&mut self, ui: &mut Ui, token: &Token, secret: &RecoverySecret) {
+        self.catch_up();
+        let Some(page) = &mut self.page else {
+            return;
+        };
         let path = self.path.get_or_insert_with(|| proposal(token));
         let label = ui.label("File");
         let is_new = self.file.is_none() && page.saving.is_none();
@@ -149,8 +156,10 @@ impl HandOver {
         let Some(page) = &mut self.page else {
             return Decision::Open;
         };
+        // The next secret goes into the same file: this page has to have it back.
+        let is_saving = page.saving.is_some();
         let is_taken = page.is_saved || page.shown.was_copied();
-        ui.add_enabled_ui(is_taken, |ui| {
+        ui.add_enabled_ui(is_taken && !is_saving, |ui| {
             ui.checkbox(&mut page.is_safe, "I have it in safe keeping");
         });
         if !is_taken {
@@ -158,10 +167,12 @@ impl HandOver {
         }
         let mut decision = Decision::Open;
         parts::buttons(ui, |ui| {
-            if parts::primary(ui, "Go on", is_taken && page.is_safe).clicked() {
+            let may = is_taken && page.is_safe && !is_saving;
+            if parts::primary(ui, "Go on", may).clicked() {
                 decision = Decision::Taken;
             }
-            if ui.add(parts::button("Stop…")).clicked() {
+            let stop = ui.add_enabled(!is_saving, parts::button("Stop…"));
+            if stop.clicked() {
                 page.stops = true;
             }
         });
@@ -245,4 +256,64 @@ fn named(path: &str, token: &Token) -> Result<SecretFile, SecretFileError> {
     let mut file = SecretFile::new(path, "Devices")?;
     file.name(token);
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use eframe::egui::{self, accesskit::Role};
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::{NodeT as _, Queryable as _};
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    /// A secret that was copied before, of which the file is being written.
+    fn saving(context: &egui::Context, waits: mpsc::Receiver<()>) -> HandOver {
+        let write = move || {
+            let _ = waits.recv();
+            (None, Ok(()))
+        };
+        let shown = ShownSecret::new("PUK", Zeroizing::new("31415926".to_owned()));
+        let page = Page {
+            shown,
+            saving: Some(Aside::begin(context, write)),
+            is_saved: true,
+            is_safe: true,
+            failure: None,
+            stops: false,
+        };
+        HandOver {
+            page: Some(page),
+            ..HandOver::default()
+        }
+    }
+
+    #[test]
+    fn nothing_is_decided_while_the_file_is_written() {
+        let (goes_on, waits) = mpsc::channel();
+        let mut page = saving(&egui::Context::default(), waits);
+        let mut window = Harness::new_ui(move |ui| {
+            page.catch_up();
+            page.buttons(ui);
+        });
+        let are = |window: &Harness<'_>, disabled: bool| {
+            [
+                (Role::Button, "Go on"),
+                (Role::Button, "Stop…"),
+                (Role::CheckBox, "I have it in safe keeping"),
+            ]
+            .iter()
+            .all(|(role, name)| {
+                let node = window.get_by_role_and_label(*role, name);
+                node.accesskit_node().is_disabled() == disabled
+            })
+        };
+        assert!(are(&window, true));
+        drop(goes_on);
+        while !are(&window, false) {
+            window.step();
+        }
+    }
 }
