@@ -71,18 +71,22 @@ impl ChangePin {
         flow
     }
 
+    /// Refuses what can't be right before anything is wiped.
     fn send(&mut self, reach: &Reach<'_>) {
-        let old = parts::pin(&mut self.present, &mut self.doing);
-        let new = self.new.take(&mut self.doing);
-        if let (Some(old), Some(new)) = (old, new) {
-            let last_try = self.doing.last_try();
-            self.doing.begin(reach.worker().run(move |session, _| {
-                let entry = PinChangeEntry::Typed {
-                    old: &old,
-                    new: &new,
-                };
-                session.change_pin(entry, last_try)
-            }));
-        }
+        let Some(old) = parts::possible_pin(&self.present, &mut self.doing) else {
+            return;
+        };
+        let Some(new) = self.new.take(&mut self.doing) else {
+            return;
+        };
+        self.present.wipe();
+        let last_try = self.doing.last_try();
+        self.doing.begin(reach.worker().run(move |session, _| {
+            let entry = PinChangeEntry::Typed {
+                old: &old,
+                new: &new,
+            };
+            session.change_pin(entry, last_try)
+        }));
     }
 }

@@ -120,15 +120,18 @@ impl ForgetRecovery {
         }
     }
 
+    /// Refuses what can't be right before anything is wiped.
     fn send(&mut self, reach: &Reach<'_>) {
-        let key = match wants_key(reach).then(|| self.key.take()) {
+        let key = match wants_key(reach).then(|| self.key.key()) {
             Some(Ok(key)) => Some(key),
             Some(Err(error)) => return self.doing.refuse(&error.to_string()),
             None => None,
         };
-        let Some(pin) = parts::pin(&mut self.pin, &mut self.doing) else {
+        let Some(pin) = parts::possible_pin(&self.pin, &mut self.doing) else {
             return;
         };
+        self.pin.wipe();
+        self.key.wipe();
         self.erase(reach, pin, key);
     }
 

@@ -34,18 +34,16 @@ impl ManagementKeyField {
         parts::enter(ui, &field)
     }
 
-    /// The key, wiped from its field.
-    pub(super) fn take(&mut self) -> Result<Box<ManagementKey>, ManagementError> {
-        let algorithm = self.choice();
-        self.text
-            .take(|text| ManagementKey::from_hex_by_length(algorithm, text))
-    }
-
     /// The key, which stays in its field.
     pub(super) fn key(&self) -> Result<Box<ManagementKey>, ManagementError> {
         let choice = self.choice();
         self.text
             .make(|text| ManagementKey::from_hex_by_length(choice, text))
+    }
+
+    /// Wipes what was typed.
+    pub(super) fn wipe(&mut self) {
+        self.text.wipe();
     }
 
     /// What is chosen, where there is a choice.

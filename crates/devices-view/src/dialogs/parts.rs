@@ -308,7 +308,14 @@ fn wrong(error: &ActionError) -> Option<Secret> {
 
 /// A PIN that was typed, wiped from its field. One that can't be any is refused.
 pub(crate) fn pin<T>(field: &mut SecretField, doing: &mut Doing<T>) -> Option<Box<Pin>> {
-    match field.take(|text| Pin::new(text.as_bytes())) {
+    let pin = possible_pin(field, doing);
+    field.wipe();
+    pin
+}
+
+/// The same, but that it stays in its field.
+pub(crate) fn possible_pin<T>(field: &SecretField, doing: &mut Doing<T>) -> Option<Box<Pin>> {
+    match field.make(|text| Pin::new(text.as_bytes())) {
         Ok(pin) => Some(pin),
         Err(error) => {
             doing.refuse(&format!("this can't be a PIN: {error}"));

@@ -56,3 +56,23 @@ fn a_weak_pin_is_refused_with_the_reason() {
         assert_eq!(desk.can("Change PIN"), said == "met", "{typed}");
     }
 }
+
+/// The new PIN, which was typed twice, is still there once the mistake is mended.
+#[test]
+fn a_present_pin_that_can_t_be_any_costs_nothing_that_was_typed() {
+    for profile in FAMILIES {
+        let (mut desk, _) = Desk::holding(profile);
+        desk.pick("Change PIN…");
+        desk.type_secret("Present PIN", "123456789");
+        desk.type_secret("New PIN", "583914");
+        desk.type_secret("New PIN again", "583914");
+        desk.press("Change PIN");
+        desk.sees("This can't be a PIN: it has 9 bytes");
+        desk.wipe_secret("Present PIN");
+        desk.type_secret("Present PIN", &pin(profile));
+        desk.press("Change PIN");
+        desk.sees("The PIN is changed.");
+        desk.press("Close");
+        assert!(takes(&desk, "Desk", "583914"), "{}", profile.name());
+    }
+}

@@ -291,12 +291,29 @@ fn a_wrong_management_key_erases_nothing() {
     desk.press("Never show again");
     desk.sees("Nothing was sent.");
     let wrong = MANAGEMENT_KEY.replace('1', "9");
+    desk.wipe_secret("Management key (hexadecimal)");
     desk.type_secret("Management key (hexadecimal)", &wrong);
     desk.press("Never show again");
     desk.sees("The management key is wrong");
     desk.press("Back");
     desk.sees("hidden");
     assert_eq!(kept_on_token(&desk, Profile::Piv).unwrap(), PUK);
+}
+
+#[test]
+fn a_pin_that_can_t_be_any_costs_no_management_key() {
+    let mut desk = Desk::around(keeping(Profile::Piv));
+    view(&mut desk, Profile::Piv);
+    desk.press("Never show again…");
+    desk.tick(SAFE);
+    desk.type_secret("PIN", "123456789");
+    desk.type_secret("Management key (hexadecimal)", MANAGEMENT_KEY);
+    desk.press("Never show again");
+    desk.sees("This can't be a PIN: it has 9 bytes");
+    desk.wipe_secret("PIN");
+    desk.type_secret("PIN", &pin(Profile::Piv));
+    desk.press("Never show again");
+    desk.sees("It is forgotten.");
 }
 
 #[test]
