@@ -65,7 +65,8 @@ impl Options {
         }
     }
 
-    fn wants(&self, name: &str) -> bool {
+    /// Whether the step of this name is to be run.
+    pub(crate) fn wants(&self, name: &str) -> bool {
         let named = |list: &[String]| list.iter().any(|entry| entry == name);
         (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
     }

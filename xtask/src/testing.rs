@@ -1,18 +1,24 @@
 //! `cargo xtask test`: everything that is checked, in the order in which it
 //! fails fastest.
 
-use std::{fs, process::Stdio, sync::Mutex, thread};
+use std::{
+    fs::{self, File},
+    process::{Command, Stdio},
+    sync::Mutex,
+    thread::{self, JoinHandle},
+};
 
 use crate::{
     opensc, packages,
-    process::{self, Outcome, cargo, output, root, target, works},
+    process::{self, Outcome, cargo, output, program, root, target, works},
     stage::{Build, Stage},
     steps::{self, Done, Options, Step},
+    tour,
 };
 
 /// The same selection for every step, so that each finds what the one before
 /// it has built.
-const WORKSPACE: &[&str] = &["--workspace", "--all-features", "--locked"];
+pub(crate) const WORKSPACE: &[&str] = &["--workspace", "--all-features", "--locked"];
 
 /// The crates with features that something is left out without, and that promise to build
 /// and work so. Those between them, which have no such line (`virtual-token`) or one module
@@ -70,6 +76,11 @@ const STEPS: &[Step] = &[
         name: "e2e",
         what: "end to end through pcscd and vpcd",
         run: e2e,
+    },
+    Step {
+        name: "tour",
+        what: "the real window, used as screen readers use it",
+        run: show_around,
     },
     Step {
         name: "fuzz",
@@ -144,8 +155,13 @@ fn interop(_: &Options) -> Outcome<Done> {
     if !Stage::possible_here() {
         return Ok(Done::LeftOut("only used with Debian's pcscd and vpcd"));
     }
-    Stage::build_independent_card()?;
-    Ok(if opensc::build()? {
+    // Half of OpenSC's time is the configuration, which has use for one processor only.
+    let opensc = thread::scope(|scope| {
+        let opensc = scope.spawn(opensc::build);
+        Stage::build_independent_card()?;
+        joined(opensc.join())
+    })?;
+    Ok(if opensc {
         Done::Passed
     } else {
         Done::LeftOut("OpenSC: no archive of Debian's to take its source from")
@@ -159,6 +175,9 @@ fn e2e(options: &Options) -> Outcome<Done> {
     Stage::build_independent_card()?;
     let opensc = opensc::build()?;
     let stage = Stage::build(Build::Debug, WORKSPACE)?;
+    if options.wants("fuzz") {
+        build_fuzz_targets_meanwhile()?;
+    }
     let mut command = cargo([&["test"], WORKSPACE, &["--test", "e2e", "--"]].concat());
     // There is one virtual reader: one test at a time.
     command
@@ -170,17 +189,71 @@ fn e2e(options: &Options) -> Outcome<Done> {
     passed(process::run(stage.enter(&mut command)))
 }
 
-fn fuzz(_: &Options) -> Outcome<Done> {
-    if !works(cargo(["fuzz", "--version"]).stdin(Stdio::null())) {
-        run_cargo(&[&["install", "cargo-fuzz", "--version", CARGO_FUZZ, "--locked"]])?;
+fn show_around(_: &Options) -> Outcome<Done> {
+    if !tour::possible_here() {
+        return Ok(Done::LeftOut("needs Debian's Xvfb and AT-SPI"));
     }
+    // What it looks like in the dark is for people: nothing else is different there.
+    passed(tour::show(&target().join("tour"), &["light"]))
+}
+
+/// The fuzz targets are built here while other steps are under way.
+static FUZZ_BUILD: Mutex<Option<JoinHandle<Outcome>>> = Mutex::new(None);
+
+/// The end-to-end tests and the tour mostly wait, for pcscd and for the window.
+fn build_fuzz_targets_meanwhile() -> Outcome {
+    let log = target().join("fuzz-build.log");
+    println!(
+        "Building the fuzz targets meanwhile; what that prints is in {}.",
+        log.display()
+    );
+    let failed = |error: std::io::Error| format!("{}: {error}", log.display());
+    let file = File::create(&log).map_err(failed)?;
+    let copy = file.try_clone().map_err(failed)?;
+    let build = thread::spawn(move || {
+        install_cargo_fuzz()?;
+        let mut command = program("nice");
+        command.arg("cargo").args(FUZZ_BUILD_ARGUMENTS);
+        build_fuzz_targets(command.stdout(file).stderr(copy))
+    });
+    if let Ok(mut begun) = FUZZ_BUILD.lock() {
+        *begun = Some(build);
+    }
+    Ok(())
+}
+
+const FUZZ_BUILD_ARGUMENTS: &[&str] = &["fuzz", "build"];
+
+fn build_fuzz_targets(command: &mut Command) -> Outcome {
+    // The sanitizer's flags are not stable ones.
+    process::run(command.env("RUSTC_BOOTSTRAP", "1"))
+}
+
+fn install_cargo_fuzz() -> Outcome {
+    if works(cargo(["fuzz", "--version"]).stdin(Stdio::null())) {
+        return Ok(());
+    }
+    run_cargo(&[&["install", "cargo-fuzz", "--version", CARGO_FUZZ, "--locked"]])
+}
+
+/// What a thread has come to.
+fn joined<T>(result: thread::Result<Outcome<T>>) -> Outcome<T> {
+    result.unwrap_or_else(|_| Err("a thread has panicked".to_owned()))
+}
+
+fn fuzz(_: &Options) -> Outcome<Done> {
+    install_cargo_fuzz()?;
+    let begun = FUZZ_BUILD.lock().ok().and_then(|mut begun| begun.take());
+    if let Some(begun) = begun {
+        // If it has failed, it fails again below, and is seen.
+        joined(begun.join()).ok();
+    }
+    build_fuzz_targets(&mut cargo(FUZZ_BUILD_ARGUMENTS))?;
     let listing = output(&mut cargo(["fuzz", "list"]))?;
     let targets: Vec<_> = listing.split_whitespace().collect();
     if targets.is_empty() {
         return Err("cargo fuzz lists no target".to_owned());
     }
-    // The sanitizer's flags are not stable ones.
-    process::run(cargo(["fuzz", "build"]).env("RUSTC_BOOTSTRAP", "1"))?;
 
     let waiting = Mutex::new(targets.iter());
     let failed = Mutex::new(Vec::new());
