@@ -447,6 +447,13 @@ impl PinForm {
     ) -> (Flow, Option<Box<Pin>>) {
         let is_busy = doing.is_busy();
         tries(ui, &reach.snapshot.token.pin.status);
+        if reach.device.is_open {
+            quiet(
+                ui,
+                "The PIN is asked for again: it is verified anew for this, and the token is locked \
+                 after it.",
+            );
+        }
         let typed = ui.add_enabled_ui(!is_busy, |ui| field.ui(ui, "PIN")).inner;
         focus_first(ui, &typed);
         doing.ui(ui, self.doing);

@@ -16,6 +16,7 @@ use virtual_token::{CreateOptions, LinkOptions, MemoryBackend, Profile, SharedTo
 
 use crate::clipboard::FakeClipboard;
 use crate::desk::{Desk, FAMILIES, FIVE_MINUTES, empty, pin, token};
+use crate::lock::{LOCKED, is_verified, unlock};
 
 const PUK: &str = "31415926";
 const KEPT: &str = "It is shown as it was kept";
@@ -357,4 +358,19 @@ fn a_copy_says_how_long_it_is_there_on_each_family() {
         assert_eq!(desk.clipboard.text(), None, "{}", profile.name());
         assert!(!desk.shows(PUK), "copying shows nothing");
     }
+}
+
+#[test]
+fn a_token_that_is_open_asks_for_the_pin_again_and_is_locked_after_it() {
+    let mut desk = Desk::around(keeping(Profile::Piv));
+    desk.is_read();
+    unlock(&mut desk, Profile::Piv);
+    desk.pick("View PUK…");
+    desk.sees("The PIN is asked for again");
+    desk.type_secret("PIN", &pin(Profile::Piv));
+    desk.press("View PUK");
+    desk.sees("hidden");
+    desk.press("Close");
+    desk.sees(LOCKED);
+    assert!(!is_verified(&desk, "Desk"));
 }
