@@ -203,7 +203,8 @@ pub enum ActionError {
     /// The person did not take over a secret that the token was to get, so it
     /// did not get it.
     #[error(
-        "stopped before the token got the new {secret}, since it was not taken over. {aftermath}"
+        "stopped before the token got the new {}, since it was not taken over. {aftermath}",
+        .secret.name_of_new()
     )]
     NotTakenOver {
         /// What it was.
@@ -362,6 +363,14 @@ impl Secret {
             Self::UnlockCode => "unlock code",
             Self::FidoPin => "FIDO PIN",
             Self::SharedPin(_) => "PIN that PIV and FIDO share",
+        }
+    }
+
+    /// The same for one that the token is about to get: nothing was made with it yet.
+    fn name_of_new(self) -> &'static str {
+        match self {
+            Self::AdminKey => "admin key",
+            other => other.name(),
         }
     }
 
@@ -795,7 +804,7 @@ impl Aftermath {
                  try was spent. Insert it again and ask for the next code, which servers allow for"
             }
             Self::Resumable => {
-                "A part is done. Insert the token again and start the same action again: it says \
+                "A part is done. With the token in the reader, start the same action again: it says \
                  where the token stands, and finishes"
             }
         }

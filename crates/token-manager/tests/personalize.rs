@@ -1012,6 +1012,9 @@ fn erase_and_stop(case: &Case, session: &mut Session) {
         )
         .unwrap_err();
     assert!(matches!(error, ActionError::NotTakenOver { .. }), "{error}");
+    let said = "stopped before the token got the new admin key, since it was not taken over. A part \
+                is done. With the token in the reader, start the same action again";
+    assert!(error.to_string().starts_with(said), "{error}");
 }
 
 #[test]

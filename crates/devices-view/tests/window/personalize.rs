@@ -254,7 +254,7 @@ fn a_secret_that_is_not_taken_over_is_not_put_on_the_token() {
     desk.press("Back to the secret");
     desk.press("Stop…");
     desk.press("Stop: the token does not get it");
-    desk.sees("Stopped before the token got the new admin key");
+    desk.sees("Stopped before the token got the new admin key, since it was not taken over.");
     desk.press("Cancel");
     assert!(takes(&desk, "Desk", &pin(Profile::Crescendo2300)));
 }
