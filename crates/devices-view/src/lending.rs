@@ -180,7 +180,7 @@ impl Loan {
             Told::Over(Ok(lent)) => return self::live(ui, lent.sentence()),
             Told::Over(Err(error)) => {
                 let next = if self.was_in.load(Ordering::Relaxed) {
-                    "It is still in the clipboard: copy something else over it."
+                    "It may still be in the clipboard: copy something else over it."
                 } else {
                     "It was not copied. Show it, and type it where it is wanted."
                 };

@@ -306,7 +306,7 @@ impl Clipboard for Board {
         apart(|| self.0.put(text))
     }
 
-    fn get(&mut self) -> Option<Zeroizing<String>> {
+    fn get(&mut self) -> Result<Option<Zeroizing<String>>, ClipboardError> {
         apart(|| self.0.get())
     }
 

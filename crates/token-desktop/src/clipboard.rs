@@ -15,7 +15,10 @@ pub trait Clipboard {
     fn put(&mut self, text: &str) -> Result<(), ClipboardError>;
 
     /// What is in it; `None` if it is empty or holds no text.
-    fn get(&mut self) -> Option<Zeroizing<String>>;
+    ///
+    /// # Errors
+    /// [`ClipboardError`]: nobody could look.
+    fn get(&mut self) -> Result<Option<Zeroizing<String>>, ClipboardError>;
 
     /// Empties it.
     ///
@@ -70,7 +73,8 @@ impl Lent {
 /// with the seconds that are left, rounded up.
 ///
 /// # Errors
-/// [`ClipboardError`]: the secret was not put in, or could not be taken out.
+/// [`ClipboardError`]: the secret was not put in, could not be taken out, or nobody could look
+/// whether it is still in.
 pub fn lend(
     clipboard: &mut dyn Clipboard,
     secret: &str,
@@ -93,7 +97,7 @@ pub fn lend(
         }
     }
     let is_ours = clipboard
-        .get()
+        .get()?
         .is_some_and(|text| text.as_bytes().ct_eq(secret.as_bytes()).into());
     if !is_ours {
         return Ok(Lent::Replaced);
@@ -165,8 +169,12 @@ mod desktop {
             set.text(text).map_err(failed)
         }
 
-        fn get(&mut self) -> Option<Zeroizing<String>> {
-            self.0.get_text().ok().map(Zeroizing::new)
+        fn get(&mut self) -> Result<Option<Zeroizing<String>>, ClipboardError> {
+            match self.0.get_text() {
+                Ok(text) => Ok(Some(Zeroizing::new(text))),
+                Err(arboard::Error::ContentNotAvailable) => Ok(None),
+                Err(error) => Err(failed(error)),
+            }
         }
 
         fn clear(&mut self) -> Result<(), ClipboardError> {
@@ -197,8 +205,8 @@ mod tests {
             Ok(())
         }
 
-        fn get(&mut self) -> Option<Zeroizing<String>> {
-            self.0.borrow().clone().map(Zeroizing::new)
+        fn get(&mut self) -> Result<Option<Zeroizing<String>>, ClipboardError> {
+            Ok(self.0.borrow().clone().map(Zeroizing::new))
         }
 
         fn clear(&mut self) -> Result<(), ClipboardError> {
@@ -219,7 +227,7 @@ mod tests {
         assert_eq!(outcome, Ok(Lent::Cleared));
         assert!(began.elapsed() >= Duration::from_secs(1));
         assert_eq!(seen.borrow()[0], (1, Some("1234".to_owned())));
-        assert_eq!(clipboard.get(), None);
+        assert_eq!(clipboard.get(), Ok(None));
     }
 
     #[test]
@@ -229,7 +237,7 @@ mod tests {
         stop.send(()).unwrap();
         let outcome = lend(&mut clipboard, "1234", SECOND * 600, &stopped, |_| {});
         assert_eq!(outcome, Ok(Lent::Cleared));
-        assert_eq!(clipboard.get(), None);
+        assert_eq!(clipboard.get(), Ok(None));
     }
 
     #[test]
@@ -239,7 +247,7 @@ mod tests {
         drop(stop);
         let outcome = lend(&mut clipboard, "1234", SECOND * 600, &stopped, |_| {});
         assert_eq!(outcome, Ok(Lent::Cleared));
-        assert_eq!(clipboard.get(), None);
+        assert_eq!(clipboard.get(), Ok(None));
     }
 
     #[test]
@@ -252,6 +260,30 @@ mod tests {
             stop.send(()).unwrap();
         });
         assert_eq!(outcome, Ok(Lent::Replaced));
-        assert_eq!(clipboard.get().unwrap().as_str(), "12345");
+        assert_eq!(clipboard.get().unwrap().unwrap().as_str(), "12345");
+    }
+
+    /// Puts in, and nobody can look any more.
+    struct Gone;
+
+    impl Clipboard for Gone {
+        fn put(&mut self, _: &str) -> Result<(), ClipboardError> {
+            Ok(())
+        }
+
+        fn get(&mut self) -> Result<Option<Zeroizing<String>>, ClipboardError> {
+            Err(ClipboardError::NoDisplay)
+        }
+
+        fn clear(&mut self) -> Result<(), ClipboardError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn where_nobody_can_look_it_is_not_taken_for_something_else() {
+        let (_, stopped) = channel();
+        let outcome = lend(&mut Gone, "1234", SECOND, &stopped, |_| {});
+        assert_eq!(outcome, Err(ClipboardError::NoDisplay));
     }
 }

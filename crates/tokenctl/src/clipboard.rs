@@ -1,5 +1,6 @@
 //! A secret in the clipboard, for a short while, as the terminal tells it.
 
+use std::cell::Cell;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -30,14 +31,23 @@ pub(crate) fn lend(
         // Fails only if it is over already.
         let _ = stop.send(());
     })?;
+    let was_in = Cell::new(false);
     let tick = |left: u64| {
+        was_in.set(true);
         let text = format!("\r{what} is in the clipboard for {left} s; Ctrl-C clears it. ");
         output.transient(&text);
     };
     output.detail(format!("The clipboard is cleared after {seconds} s"));
     let time = Duration::from_secs(seconds.into());
-    let lent =
-        token_desktop::lend(&mut *clipboard, secret, time, &stopped, tick).map_err(failed)?;
+    let lent = token_desktop::lend(&mut *clipboard, secret, time, &stopped, tick);
+    let lent = lent.map_err(|error| {
+        let report = failed(error);
+        if was_in.get() {
+            report.next("It may still be in the clipboard: copy something else over it")
+        } else {
+            report
+        }
+    })?;
     output.transient("\r\x1b[K");
     output.remark(&Text::styled(lent.sentence(), DIM));
     Ok(())

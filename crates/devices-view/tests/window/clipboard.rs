@@ -13,6 +13,8 @@ pub(crate) struct FakeClipboard {
     text: Arc<Mutex<Option<String>>>,
     /// Whether it can't be cleared.
     holds: bool,
+    /// Whether nobody can look what is in it.
+    hides: bool,
 }
 
 impl FakeClipboard {
@@ -20,6 +22,14 @@ impl FakeClipboard {
     pub(crate) fn that_holds() -> Self {
         Self {
             holds: true,
+            ..Self::default()
+        }
+    }
+
+    /// One in which nobody can look.
+    pub(crate) fn that_hides() -> Self {
+        Self {
+            hides: true,
             ..Self::default()
         }
     }
@@ -52,8 +62,11 @@ impl Clipboard for FakeClipboard {
         Ok(())
     }
 
-    fn get(&mut self) -> Option<Zeroizing<String>> {
-        self.text().map(Zeroizing::new)
+    fn get(&mut self) -> Result<Option<Zeroizing<String>>, ClipboardError> {
+        if self.hides {
+            return Err(ClipboardError::System("it does not answer".to_owned()));
+        }
+        Ok(self.text().map(Zeroizing::new))
     }
 
     fn clear(&mut self) -> Result<(), ClipboardError> {
