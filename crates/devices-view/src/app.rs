@@ -19,7 +19,7 @@ use crate::suspend::Suspend;
 use crate::theme::{self, Palette, UNIT};
 use crate::tiles::{self, Chosen};
 use crate::watch::Watch;
-use crate::widgets::{follow_focus, give_focus_back, icon_button};
+use crate::widgets::{describe, follow_focus, give_focus_back, icon_button};
 use crate::work::{Hold, Window};
 
 /// The window's title.
@@ -255,7 +255,13 @@ impl DevicesView {
             }
         } else {
             let name = format!("Locked: authenticate to {}", device.name());
-            if icon_button(ui, icons::ICON_LOCK, &name, palette.bad).clicked() {
+            let why_not = device.why_not_open();
+            let locked = |ui: &mut Ui| icon_button(ui, icons::ICON_LOCK, &name, palette.bad);
+            let button = ui.add_enabled_ui(why_not.is_none(), locked).inner;
+            if let Some(why) = why_not {
+                describe(&button, why);
+                button.on_disabled_hover_text(why);
+            } else if button.clicked() {
                 self.open(ui.ctx(), device.stay, Action::Authenticate);
             }
         }

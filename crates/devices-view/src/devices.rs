@@ -70,6 +70,15 @@ impl Device {
         token.identity.id()
     }
 
+    /// Why no dialog can be opened for it: nothing was read of it.
+    pub(crate) fn why_not_open(&self) -> Option<&'static str> {
+        match (&self.snapshot, &self.error) {
+            (Some(_), _) => None,
+            (None, Some(_)) => Some("The token can't be read."),
+            (None, None) => Some("The token is being read."),
+        }
+    }
+
     /// Whether it is this token. One that nothing tells from another is never taken for it.
     pub(crate) fn is(&self, identity: &TokenIdentity) -> bool {
         self.token()

@@ -1,5 +1,7 @@
 //! Which token the title bar is about.
 
+use std::time::Duration;
+
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use virtual_token::Profile;
@@ -95,4 +97,33 @@ fn the_page_of_the_content_turns_to_the_token_that_is_chosen() {
     choose(&mut desk, "HID Crescendo C2300 in B");
     desk.sees("B (contact)");
     assert!(!desk.shows("A (contact)"));
+}
+
+/// With nothing read of the token there is no dialog for it.
+#[test]
+fn the_lock_says_why_it_can_t_be_pressed() {
+    let mut desk = Desk::new();
+    let card = token(Profile::Crescendo2300, &empty());
+    card.set_latency(Duration::from_millis(500));
+    desk.readers.insert("Desk", &card).unwrap();
+    let lock = desk.word(LOCKED);
+    assert!(!desk.can(&lock));
+    assert_eq!(
+        desk.told(LOCKED),
+        Some("The token is being read.".to_owned())
+    );
+    desk.press("Cancel");
+    desk.sees("Read again");
+    let lock = desk.word(LOCKED);
+    assert!(!desk.can(&lock));
+    assert_eq!(
+        desk.told(LOCKED),
+        Some("The token can't be read.".to_owned())
+    );
+    card.set_latency(Duration::ZERO);
+    desk.press("Read again");
+    desk.sees("ID ");
+    let lock = desk.word(LOCKED);
+    desk.press(&lock);
+    desk.sees("PIN: ");
 }
