@@ -96,6 +96,8 @@ fn apply(style: &mut egui::Style, palette: Palette, mut visuals: Visuals) {
     visuals.hyperlink_color = palette.accent;
     visuals.error_fg_color = palette.bad;
     visuals.warn_fg_color = palette.warning;
+    // It would have the window drawn twice a second.
+    visuals.text_cursor.blink = false;
     visuals.selection.bg_fill = palette.accent.gamma_multiply(0.35);
     visuals.selection.stroke = Stroke::new(2.0, palette.accent);
     let widgets = &mut visuals.widgets;
@@ -140,4 +142,20 @@ fn apply(style: &mut egui::Style, palette: Palette, mut visuals: Visuals) {
     style.spacing.scroll.floating_allocated_width = 10.0;
     style.interaction.selectable_labels = false;
     style.interaction.tooltip_delay = 0.3;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A harness for windows has set that already.
+    #[test]
+    fn the_caret_does_not_blink() {
+        let context = egui::Context::default();
+        set_up(&context, ThemePreference::Light);
+        for theme in [Theme::Light, Theme::Dark] {
+            let style = context.style_of(theme);
+            assert!(!style.visuals.text_cursor.blink, "{theme:?}");
+        }
+    }
 }
