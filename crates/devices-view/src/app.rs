@@ -329,6 +329,13 @@ impl DevicesView {
         }
     }
 
+    /// Begins to watch once more, and with no reader, as at the start.
+    fn watch_anew(&mut self, context: &egui::Context) {
+        self.devices.forget_readers();
+        self.watch = Watch::start(&self.config.backend, context);
+        context.request_repaint();
+    }
+
     fn page(&mut self, ui: &mut Ui) {
         let selected = self.selected.as_ref().filter(|_| self.shows_content);
         let device = selected.and_then(|(_, stay)| self.devices.get(*stay));
@@ -338,7 +345,11 @@ impl DevicesView {
             return self.content.ui(ui, device, snapshot);
         }
         self.content.leave();
-        if let Some((stay, chosen)) = tiles::ui(ui, &self.devices, self.config.is_virtual) {
+        if let Some(trouble) = &self.devices.trouble {
+            if tiles::trouble(ui, trouble) {
+                self.watch_anew(ui.ctx());
+            }
+        } else if let Some((stay, chosen)) = tiles::ui(ui, &self.devices, self.config.is_virtual) {
             self.choose(ui.ctx(), stay, chosen);
         }
     }

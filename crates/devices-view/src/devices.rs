@@ -169,6 +169,13 @@ impl Devices {
         }
     }
 
+    /// Forgets all readers, and what kept them from being seen.
+    pub(crate) fn forget_readers(&mut self) {
+        self.readers.clear();
+        self.present.clear();
+        self.trouble = None;
+    }
+
     fn insert(&mut self, reader: String, atr: Option<Atr>) {
         self.remove(&reader);
         let Some(window) = &self.window else {

@@ -46,11 +46,6 @@ const MENU: &[(&[Action], &str)] = &[
 
 /// Draws the page.
 pub(crate) fn ui(ui: &mut Ui, devices: &Devices, is_virtual: bool) -> Option<(u64, Chosen)> {
-    if let Some(trouble) = &devices.trouble {
-        let (what, next) = trouble_text(trouble);
-        empty(ui, icons::ICON_ERROR, what, &next);
-        return None;
-    }
     if devices.iter().next().is_none() {
         let (what, next) = match (devices.has_reader(), is_virtual) {
             (true, _) => (
@@ -91,6 +86,18 @@ pub(crate) fn ui(ui: &mut Ui, devices: &Devices, is_virtual: bool) -> Option<(u6
         });
     }
     chosen
+}
+
+/// Draws what keeps readers from being seen. Whether to try again was pressed.
+pub(crate) fn trouble(ui: &mut Ui, trouble: &Trouble) -> bool {
+    let (what, next) = trouble_text(trouble);
+    empty(ui, icons::ICON_ERROR, what, &next);
+    // A service that is not there is waited for.
+    let has_failed = matches!(trouble, Trouble::Failed(_));
+    has_failed
+        && ui
+            .vertical_centered(|ui| ui.button("Try again").clicked())
+            .inner
 }
 
 fn trouble_text(trouble: &Trouble) -> (&'static str, String) {

@@ -151,3 +151,26 @@ fn a_reader_that_is_unplugged_takes_its_token_along() {
         assert!(!desk.shows(gone), "{gone}");
     }
 }
+
+#[test]
+fn readers_that_could_not_be_watched_are_tried_again() {
+    let readers = MemoryBackend::new();
+    let (told, teller) = Told::about(&readers);
+    let mut desk = Desk::through(Arc::<Told>::clone(&told), readers.clone());
+    let piv = token(Profile::Piv, &CreateOptions::default());
+    readers.insert("Gone", &piv).unwrap();
+    teller.shows("Gone", &piv);
+    desk.sees("ID ");
+    teller.fails(LinkError::Backend("the folder can't be read".to_owned()));
+    desk.sees(FAILED);
+    desk.press("Try again");
+    desk.sees("The PC/SC service cannot be reached. ");
+    let teller = told.mend();
+    desk.press("Try again");
+    desk.sees("No reader");
+    assert!(!desk.shows(FAILED) && !desk.shows("ID "), "as at the start");
+    let crescendo = token(Profile::Crescendo2300, &empty());
+    readers.insert("Desk", &crescendo).unwrap();
+    teller.shows("Desk", &crescendo);
+    desk.sees("ID ");
+}

@@ -28,6 +28,13 @@ impl Told {
         (Arc::new(told), Teller(sender))
     }
 
+    /// They can be watched again, from now on by whom this tells.
+    pub(crate) fn mend(&self) -> Teller {
+        let (sender, watcher) = Watcher::channel();
+        *self.watcher.lock().unwrap() = Some(watcher);
+        Teller(sender)
+    }
+
     /// Readers that can't be watched.
     pub(crate) fn nothing() -> Arc<Self> {
         Arc::new(Self {
