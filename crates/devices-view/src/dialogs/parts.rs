@@ -10,7 +10,7 @@ use super::{Flow, Reach};
 use crate::devices::Device;
 use crate::theme::{NARROWEST, Palette, UNIT};
 use crate::widgets::{
-    Notice, SecretField, capital, follow_focus, notice, progress, quiet, sentence,
+    Notice, SecretField, capital, follow_focus, notice, progress, quiet, say, sentence,
 };
 use crate::work::Task;
 
@@ -137,7 +137,7 @@ pub(crate) fn tries(ui: &mut Ui, status: &PinStatus) {
         PinStatus::TriesLeft(2) => palette.warning,
         _ => palette.quiet,
     };
-    ui.label(RichText::new(format!("PIN: {status}")).color(color));
+    say(&ui.label(RichText::new(format!("PIN: {status}")).color(color)));
 }
 
 /// Something that a thread does for a dialog, and how it went.
@@ -425,7 +425,7 @@ pub(crate) fn close(ui: &mut Ui) -> Flow {
 /// Something about what was typed.
 pub(crate) fn remark(ui: &mut Ui, text: &str) {
     let color = Palette::of(ui.ctx()).warning;
-    ui.label(RichText::new(text).color(color));
+    say(&ui.label(RichText::new(text).color(color)));
 }
 
 /// A dialog's first page where all that it asks for is the PIN.

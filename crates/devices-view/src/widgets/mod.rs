@@ -227,7 +227,7 @@ pub(crate) fn describe(response: &Response, text: &str) {
 pub(crate) fn progress(ui: &mut Ui, what: &str) {
     ui.horizontal(|ui| {
         ui.add(egui::Spinner::new().size(16.0));
-        quiet(ui, what);
+        live(ui, what);
     });
 }
 
@@ -265,8 +265,12 @@ pub(crate) fn sentence(text: &str) -> String {
 
 /// Text of less weight that changes by itself: a screen reader says it when it does.
 pub(crate) fn live(ui: &mut Ui, text: &str) {
-    let label = quiet(ui, text);
-    ui.ctx().accesskit_node_builder(label.id, |node| {
+    say(&quiet(ui, text));
+}
+
+/// Has a screen reader say this text as soon as it is there, and when it changes.
+pub(crate) fn say(label: &Response) {
+    label.ctx.accesskit_node_builder(label.id, |node| {
         node.set_live(egui::accesskit::Live::Polite);
     });
 }

@@ -1,5 +1,9 @@
 //! Change PIN.
 
+use std::time::Duration;
+
+use eframe::egui::accesskit::Live;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use virtual_token::Profile;
 
 use crate::desk::{Desk, FAMILIES, empty, pin, set_policy, takes, token};
@@ -75,4 +79,31 @@ fn a_present_pin_that_can_t_be_any_costs_nothing_that_was_typed() {
         desk.press("Close");
         assert!(takes(&desk, "Desk", "583914"), "{}", profile.name());
     }
+}
+
+/// What comes or changes while the focus is elsewhere is said by a screen reader.
+#[test]
+fn what_changes_by_itself_is_said() {
+    let (mut desk, card) = Desk::holding(Profile::Piv);
+    let is_said = |desk: &Desk, text: &str| {
+        let mut nodes = desk.window.query_all_by(|_| true);
+        nodes.any(|node| {
+            let node = node.accesskit_node();
+            let text_of = node.value().or(node.label());
+            let is_it = text_of.is_some_and(|it| it.starts_with(text));
+            is_it && node.live() == Live::Polite
+        })
+    };
+    desk.pick("Change PIN…");
+    desk.sees("PIN: ");
+    assert!(is_said(&desk, "PIN: "), "the tries");
+    desk.type_secret("Present PIN", &pin(Profile::Piv));
+    desk.type_secret("New PIN", "583914");
+    desk.type_secret("New PIN again", "58391");
+    let differ = "The two entries of the new PIN differ.";
+    assert!(is_said(&desk, differ), "{differ}");
+    desk.type_secret("New PIN again", "4");
+    card.set_latency(Duration::from_millis(300));
+    desk.press("Change PIN");
+    desk.until("progress", |desk| is_said(desk, "Changing the PIN…"));
 }
