@@ -50,8 +50,8 @@ pub(super) fn ui(
 fn control(ui: &mut Ui, rule: &PolicyRule, policy: &mut Policy) {
     match rule.action {
         Action::UpdatePinLength => {
-            segments(ui, "Least length", &LENGTHS, &mut policy.minimum);
-            segments(ui, "Greatest length", &LENGTHS, &mut policy.maximum);
+            segments(ui, "Shortest PIN", &LENGTHS, &mut policy.minimum);
+            segments(ui, "Longest PIN", &LENGTHS, &mut policy.maximum);
         }
         Action::UpdatePinAlphabet => {
             let choices = [(Alphabet::Any, "any"), (Alphabet::Digits, "digits only")];

@@ -132,7 +132,7 @@ impl UpdatePolicies {
 
     /// Shows what would change. Whether anything would.
     fn changes(&mut self, ui: &mut Ui) -> bool {
-        self.planning.ui(ui, "Looking what that changes…");
+        self.planning.ui(ui, "Working out what that changes…");
         let Some(plan) = &self.plan else {
             return false;
         };

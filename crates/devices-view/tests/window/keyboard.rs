@@ -300,7 +300,7 @@ fn policies_are_updated() {
     desk.window.set_size(Vec2::new(900.0, 700.0));
     open(&mut desk, "Update PIN policies…");
     desk.sees("What will be done");
-    go(&mut desk, "Least length: 6", Key::Space);
+    go(&mut desk, "Shortest PIN: 6", Key::Space);
     go(&mut desk, "Characters: digits only", Key::Enter);
     go(&mut desk, "Weak PINs refused", Key::Space);
     go(&mut desk, "Weak PINs refused", Key::Space);
@@ -350,7 +350,7 @@ fn a_token_is_set_up_to_its_end() {
     focus_comes_to(&mut desk, "Erase the token first");
     go(&mut desk, "Next", Key::Enter);
     desk.sees("Page 2 of 6");
-    go(&mut desk, "Least length: 6", Key::Space);
+    go(&mut desk, "Shortest PIN: 6", Key::Space);
     go(&mut desk, "Next", Key::Space);
     desk.sees("Page 3 of 6");
     focus_comes_to(&mut desk, "Those it is delivered with");

@@ -110,7 +110,7 @@ fn an_empty_crescendo_is_set_up_and_takes_what_was_saved() {
         desk.pick("Personalize…");
         desk.sees("Page 1 of 6");
         desk.press("Next");
-        desk.set("Least length: 6");
+        desk.set("Shortest PIN: 6");
         desk.press("Next");
         desk.set("Those it is delivered with");
         desk.press("Next");

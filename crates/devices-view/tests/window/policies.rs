@@ -57,7 +57,7 @@ fn policies_are_set_on_each_family() {
         assert_eq!(policy(&desk, &store), Policy::DELIVERY, "{name}");
         desk.pick("Update PIN policies…");
         desk.sees("Nothing: these are the policies");
-        desk.set("Least length: 6");
+        desk.set("Shortest PIN: 6");
         desk.set("Characters: digits only");
         desk.sees("Update PIN length: 4 to 8 becomes 6 to 8");
         desk.sees("Update PIN characters: ");
@@ -80,13 +80,13 @@ fn a_policy_that_contradicts_itself_is_refused_as_one_edits() {
     let (mut desk, card, store) = managing(Profile::Crescendo4000, &CreateOptions::default());
     desk.pick("Update PIN policies…");
     desk.type_secret("PIN", "000000");
-    desk.set("Least length: 8");
+    desk.set("Shortest PIN: 8");
     desk.sees("Update PIN length: ");
     card.clear_log();
-    desk.set("Greatest length: 5");
+    desk.set("Longest PIN: 5");
     desk.sees("The least length, 8, is above the greatest, 5.");
     assert!(!desk.can("Update policies"));
-    desk.set("Greatest length: 8");
+    desk.set("Longest PIN: 8");
     desk.until("the button", |desk| desk.can("Update policies"));
     assert!(card.log().is_empty());
     desk.press("Update policies");
@@ -99,7 +99,7 @@ fn what_a_card_could_never_satisfy_is_refused_as_one_edits() {
     let (mut desk, _, _) = managing(Profile::Piv, &CreateOptions::default());
     desk.pick("Update PIN policies…");
     desk.type_secret("PIN", "123456");
-    desk.set("Greatest length: 5");
+    desk.set("Longest PIN: 5");
     desk.sees("No PIN would satisfy both the policy and the card");
     assert!(!desk.can("Update policies"));
 }

@@ -169,7 +169,7 @@ impl Personalize {
         if self.plan.is_none() && is_idle {
             self.make_plan(reach);
         }
-        self.planning.ui(ui, "Looking what that takes…");
+        self.planning.ui(ui, "Working out what that takes…");
         if let Some(plan) = &self.plan {
             if self.erases {
                 let next = "What is on it is lost.";
