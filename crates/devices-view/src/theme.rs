@@ -30,6 +30,8 @@ pub(crate) struct Palette {
     pub(crate) page: Color32,
     /// Lines between.
     pub(crate) line: Color32,
+    /// Around what can be used; it keeps a contrast of 3 to 1 (WCAG 2.2, 1.4.11).
+    pub(crate) outline: Color32,
     /// Text.
     pub(crate) text: Color32,
     /// Text of less weight; it keeps a contrast of 4.5 to 1 on `surface` and `page`.
@@ -45,6 +47,7 @@ const LIGHT: Palette = Palette {
     surface: Color32::WHITE,
     page: Color32::from_rgb(0xF3, 0xF5, 0xF8),
     line: Color32::from_rgb(0xD5, 0xDA, 0xE1),
+    outline: Color32::from_rgb(0x86, 0x8F, 0x9C),
     text: Color32::from_rgb(0x1B, 0x20, 0x27),
     quiet: Color32::from_rgb(0x56, 0x5F, 0x6C),
 };
@@ -58,6 +61,7 @@ const DARK: Palette = Palette {
     surface: Color32::from_rgb(0x23, 0x28, 0x30),
     page: Color32::from_rgb(0x18, 0x1C, 0x22),
     line: Color32::from_rgb(0x3A, 0x41, 0x4C),
+    outline: Color32::from_rgb(0x74, 0x7E, 0x8D),
     text: Color32::from_rgb(0xEC, 0xEF, 0xF3),
     quiet: Color32::from_rgb(0xA9, 0xB2, 0xBF),
 };
@@ -103,7 +107,7 @@ fn apply(style: &mut egui::Style, palette: Palette, mut visuals: Visuals) {
     let widgets = &mut visuals.widgets;
     for (state, line) in [
         (&mut widgets.noninteractive, Stroke::new(1.0, palette.line)),
-        (&mut widgets.inactive, Stroke::new(1.0, palette.line)),
+        (&mut widgets.inactive, Stroke::new(1.0, palette.outline)),
         (&mut widgets.hovered, Stroke::new(1.0, palette.accent)),
         // What has the focus is drawn as active.
         (&mut widgets.active, Stroke::new(2.0, palette.accent)),
