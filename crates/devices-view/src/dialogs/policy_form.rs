@@ -1,6 +1,6 @@
 //! The rules of a PIN policy, each with its control, what it means, and who enforces it.
 
-use eframe::egui::{RichText, Ui};
+use eframe::egui::{Response, RichText, Ui};
 use token_manager::token_profile::{Alphabet, ChallengeType, Policy};
 use token_manager::{Action, PolicyOccasion, PolicyRule};
 
@@ -23,7 +23,11 @@ pub(super) fn ui(
         for rule in &snapshot.rules {
             let obstacle = rule.refusal_at(occasion);
             let control = |ui: &mut Ui| control(ui, rule, policy);
-            let shown = ui.add_enabled_ui(obstacle.is_none(), control).response;
+            let shown = ui.add_enabled_ui(obstacle.is_none(), control);
+            if let Some(first) = shown.inner.filter(Response::enabled) {
+                parts::focus_first(ui, &first);
+            }
+            let shown = shown.response;
             quiet(ui, format!("{}.", rule.meaning_under(policy)));
             if let Some(reason) = obstacle {
                 let why = format!("It can't be set here: {reason}.");
@@ -46,33 +50,28 @@ pub(super) fn ui(
     .inner
 }
 
-/// What sets the rule, by the rule's name.
-fn control(ui: &mut Ui, rule: &PolicyRule, policy: &mut Policy) {
+/// What sets the rule, by the rule's name: the first part of it.
+fn control(ui: &mut Ui, rule: &PolicyRule, policy: &mut Policy) -> Option<Response> {
     match rule.action {
         Action::UpdatePinLength => {
-            segments(ui, "Shortest PIN", &LENGTHS, &mut policy.minimum);
+            let first = segments(ui, "Shortest PIN", &LENGTHS, &mut policy.minimum);
             segments(ui, "Longest PIN", &LENGTHS, &mut policy.maximum);
+            first
         }
         Action::UpdatePinAlphabet => {
             let choices = [(Alphabet::Any, "any"), (Alphabet::Digits, "digits only")];
-            segments(ui, rule.name, &choices, &mut policy.alphabet);
+            segments(ui, rule.name, &choices, &mut policy.alphabet)
         }
         Action::UpdateChallengeType => {
             let choices = [
                 (ChallengeType::Dynamic, "dynamic"),
                 (ChallengeType::Static, "static"),
             ];
-            segments(ui, rule.name, &choices, &mut policy.challenge);
+            segments(ui, rule.name, &choices, &mut policy.challenge)
         }
-        Action::UpdateForcePinChange => {
-            ui.checkbox(&mut policy.force_change, rule.name);
-        }
-        Action::UpdateWeakPinControl => {
-            ui.checkbox(&mut policy.refuse_weak, rule.name);
-        }
-        Action::UpdateFidoSharedPin => {
-            ui.checkbox(&mut policy.fido_shared_pin, rule.name);
-        }
-        _ => {}
+        Action::UpdateForcePinChange => Some(ui.checkbox(&mut policy.force_change, rule.name)),
+        Action::UpdateWeakPinControl => Some(ui.checkbox(&mut policy.refuse_weak, rule.name)),
+        Action::UpdateFidoSharedPin => Some(ui.checkbox(&mut policy.fido_shared_pin, rule.name)),
+        _ => None,
     }
 }

@@ -1,18 +1,18 @@
 //! One of a few short values, side by side.
 
-use eframe::egui::{Button, RichText, Role, Ui, WidgetInfo};
+use eframe::egui::{Button, Response, RichText, Role, Ui, WidgetInfo};
 
 use crate::theme::Palette;
 
-/// Shows the choices; each is called by `name` and its own text. Whether another one was
-/// chosen.
+/// Shows the choices; each is called by `name` and its own text. The first
+/// of them.
 pub(crate) fn segments<T: Copy + PartialEq>(
     ui: &mut Ui,
     name: &str,
     choices: &[(T, &str)],
     value: &mut T,
-) -> bool {
-    let before = *value;
+) -> Option<Response> {
+    let mut first = None;
     let palette = Palette::of(ui.ctx());
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -30,7 +30,8 @@ pub(crate) fn segments<T: Copy + PartialEq>(
             if response.clicked() {
                 *value = *choice;
             }
+            first.get_or_insert(response);
         }
     });
-    *value != before
+    first
 }

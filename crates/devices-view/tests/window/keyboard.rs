@@ -350,6 +350,7 @@ fn a_token_is_set_up_to_its_end() {
     focus_comes_to(&mut desk, "Erase the token first");
     go(&mut desk, "Next", Key::Enter);
     desk.sees("Page 2 of 6");
+    focus_comes_to(&mut desk, "Shortest PIN: 4");
     go(&mut desk, "Shortest PIN: 6", Key::Space);
     go(&mut desk, "Next", Key::Space);
     desk.sees("Page 3 of 6");
