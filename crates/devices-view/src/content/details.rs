@@ -6,6 +6,7 @@ use token_desktop::safe;
 use token_manager::{FidoState, OathState, ObjectState, Token};
 
 use super::{code, field, section};
+use crate::theme::UNIT;
 use crate::widgets::{focus_ring, quiet};
 
 /// Who it is, and how its PIN stands. The ID only once it was held against the token.
@@ -126,4 +127,6 @@ pub(super) fn abilities(ui: &mut Ui, token: &Token) {
     if header.has_focus() {
         focus_ring(ui, header.rect, 2.0);
     }
+    // For the ring, which the end of the page would cut off.
+    ui.add_space(UNIT);
 }
