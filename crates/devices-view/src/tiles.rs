@@ -6,7 +6,7 @@ use eframe::egui::{self, Align, Layout, RichText, Role, Ui, WidgetInfo};
 use egui_material_icons::{MaterialIcon, icons};
 use pcsc_transport::Interface;
 use token_desktop::safe;
-use token_manager::{Action, PolicyRule, Reason, Token};
+use token_manager::{Action, PinStatus, PolicyRule, Reason, Token};
 
 use crate::devices::{Device, Devices, Trouble};
 use crate::dialogs::parts;
@@ -29,13 +29,13 @@ pub(crate) enum Chosen {
     ReadAgain,
 }
 
+/// The ways to unblock the PIN.
+const UNBLOCK: [Action; 2] = [Action::UnblockWithPuk, Action::UnblockWithChallengeResponse];
+
 /// What stands in the menu, in this order, with its name there.
 const MENU: &[(&[Action], &str)] = &[
     (&[Action::ChangePin], "Change PIN…"),
-    (
-        &[Action::UnblockWithPuk, Action::UnblockWithChallengeResponse],
-        "Unblock PIN…",
-    ),
+    (&UNBLOCK, "Unblock PIN…"),
     (&[Action::ViewPuk], "View PUK…"),
     (&[Action::RetrievePairingCode], "Retrieve pairing code…"),
     (&PolicyRule::ACTIONS, "Update PIN policies…"),
@@ -149,18 +149,20 @@ fn tile(ui: &mut Ui, device: &Device) -> Option<Chosen> {
         state(ui, device);
         if let Some(token) = device.token() {
             warnings(ui, token);
-            if token.wants_pin_change() && ui.button("Change PIN now…").clicked() {
-                chosen = Some(Chosen::Action(Action::ChangePin));
-            }
         }
         device.clearing.ui(ui);
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             let name = format!("Content of {} in {}", device.name(), device.reader_name());
             let is_there = device.snapshot.is_some();
             let shows = ui.add_enabled(is_there, egui::Button::new("Content"));
             shows.widget_info(|| WidgetInfo::labeled(Role::Button, is_there, &name));
             if shows.clicked() {
                 chosen = Some(Chosen::Content);
+            }
+            if let Some((action, name)) = device.token().and_then(remedy)
+                && ui.button(name).clicked()
+            {
+                chosen = Some(Chosen::Action(action));
             }
             let wants_code = device.token().and_then(Token::wants_pairing_code).is_some();
             if wants_code && ui.button("Enter pairing code…").clicked() {
@@ -257,6 +259,16 @@ fn warnings(ui: &mut Ui, token: &Token) {
             RichText::new(capital(&safe(&others.join(", ")))).color(Palette::of(ui.ctx()).warning);
         ui.add(egui::Label::new(text).wrap());
     }
+}
+
+/// What makes a PIN of use again, with its button's name.
+fn remedy(token: &Token) -> Option<(Action, &'static str)> {
+    if token.wants_pin_change() {
+        return Some((Action::ChangePin, "Change PIN now…"));
+    }
+    let is_blocked = token.pin.status == PinStatus::Blocked;
+    let (unblock, obstacle) = best(token, &UNBLOCK);
+    (is_blocked && obstacle.is_none()).then_some((unblock, "Unblock PIN now…"))
 }
 
 /// The action of several steps that did not come to its end.

@@ -13,13 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::suspend::Told;
 use eframe::egui;
 use piv_apdu::secret::Pin;
 use token_manager::{
     ActionError, Authenticated, Freshness, LastTry, LoadOptions, Manager, NotSent, PinEntry, Plan,
     RecoverySecret, Session, StepReport, Token, TokenIdentity,
 };
+
+use crate::suspend::Told;
 
 /// A token as a thread last saw it, with what only a session tells of it.
 #[derive(Debug)]

@@ -133,13 +133,13 @@ class Tour:
             window.sees("Locked: authenticate to")
             self.screen_lock(window)
 
-            window.menu("HID Crescendo C2300", "Unblock PIN")
+            window.menu("HID Crescendo C2300", "Unblock PIN…")
             window.press("Get challenge")
             window.sees("Challenge")
             window.picture("challenge")
             window.key("Escape")
 
-            window.menu("Software PIV card", "Unblock PIN")
+            window.menu("Software PIV card", "Unblock PIN…")
             window.sees("PUK")
             window.picture("unblock")
             window.key("Escape")
@@ -271,7 +271,7 @@ class Tour:
             window.sees_tokens(4)
             window.picture("attention")
 
-            window.menu("HID Crescendo C4000 in Virtual new", "Unblock PIN")
+            window.menu("HID Crescendo C4000 in Virtual new", "Unblock PIN…")
             window.press("With the unlock code", "radio button")
             window.sees("Unlock code")
             window.picture("unlock-code")
@@ -285,7 +285,7 @@ class Tour:
             window.press(f"Menu of {blocked}")
             window.says("Not possible: the PIN is blocked")
             window.picture("blocked-menu")
-            window.press("Unblock PIN")
+            window.press("Unblock PIN…")
             window.sees("PIN: blocked")
             window.picture("blocked-unblock")
             window.key("Escape")

@@ -291,7 +291,7 @@ fn a_challenge_is_asked_for_and_answered() {
     desk.key(Key::Enter);
     desk.sees("The admin key, or the response made with it, is wrong");
     go(&mut desk, "Cancel", Key::Space);
-    desk.until("the end of it", |desk| !desk.shows("Unblock PIN"));
+    desk.until("the end of it", |desk| !desk.shows("New PIN"));
 }
 
 #[test]

@@ -265,3 +265,20 @@ fn what_a_reader_calls_itself_stays_in_its_line() {
     desk.sees("Certificates");
     harmless(&mut desk, "content");
 }
+
+#[test]
+fn a_blocked_pin_can_be_unblocked_from_its_tile() {
+    let (desk, _) = Desk::holding(Profile::Piv);
+    assert!(!desk.can("Unblock PIN now…"));
+    desk.block("Desk");
+    let (mut desk, readers) = (Desk::around(desk.readers.clone()), desk.readers.clone());
+    desk.press("Unblock PIN now…");
+    desk.type_secret("PUK", "12345678");
+    desk.type_secret("New PIN", "583914");
+    desk.type_secret("New PIN again", "583914");
+    desk.press("Unblock PIN");
+    desk.sees("The PIN is unblocked");
+    desk.press("Close");
+    desk.until("the end of it", |desk| !desk.can("Unblock PIN now…"));
+    assert!(takes(&Desk::around(readers), "Desk", "583914"));
+}
