@@ -138,7 +138,7 @@ pub(crate) struct NoThread;
 /// What comes of something that a thread does, as far as it has come.
 pub(crate) struct Task<T> {
     answers: Receiver<Message<T>>,
-    waiting: Slot,
+    claim: Claim,
     /// The steps that are over.
     pub(crate) steps: Vec<StepReport>,
     asked: Option<Question>,
@@ -167,10 +167,10 @@ impl Question {
 }
 
 impl<T> Task<T> {
-    fn new(waiting: Slot, answers: Receiver<Message<T>>) -> Self {
+    fn new(claim: Claim, answers: Receiver<Message<T>>) -> Self {
         Self {
             answers,
-            waiting,
+            claim,
             steps: Vec::new(),
             asked: None,
         }
@@ -178,12 +178,12 @@ impl<T> Task<T> {
 
     /// Whether it has not begun: the token is being read first, or others are before it.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting.is_waiting()
+        self.claim.0.is_waiting()
     }
 
     /// Gives it up, with what was typed for it. `false` if it has begun.
     pub(crate) fn give_up(&self) -> bool {
-        self.waiting.give_up()
+        self.claim.0.give_up()
     }
 
     /// The result, once it is there.
@@ -210,13 +210,6 @@ impl<T> Task<T> {
     /// The same, to be answered.
     pub(crate) fn take_question(&mut self) -> Option<Question> {
         self.asked.take()
-    }
-}
-
-/// What nobody waits for any more is not begun.
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.give_up();
     }
 }
 
@@ -307,10 +300,11 @@ impl Slot {
     }
 }
 
-/// A session that is being opened, for what is asked next. Dropping it stops that.
-pub(crate) struct Prepared(Slot);
+/// What was asked for, from the window's side: dropping it gives it up, since nobody waits for
+/// it any more.
+pub(crate) struct Claim(Slot);
 
-impl Drop for Prepared {
+impl Drop for Claim {
     fn drop(&mut self) {
         self.0.give_up();
     }
@@ -394,10 +388,10 @@ impl Worker {
     }
 
     /// Has this done as soon as there is a session.
-    fn ask(&self, asked: Asked) -> Slot {
+    fn ask(&self, asked: Asked) -> Claim {
         let slot = Slot::new(asked);
         self.order(Order::Ask(slot.clone()));
-        slot
+        Claim(slot)
     }
 
     /// Has something done in a session with the token.
@@ -434,8 +428,8 @@ impl Worker {
     }
 
     /// Opens a session, so that what is asked next has it already.
-    pub(crate) fn prepare(&self) -> Prepared {
-        Prepared(self.ask(Asked::Work(Box::new(|_| ()))))
+    pub(crate) fn prepare(&self) -> Claim {
+        self.ask(Asked::Work(Box::new(|_| ())))
     }
 
     /// Nothing more is asked for now: the session is closed, unless the token is held open.

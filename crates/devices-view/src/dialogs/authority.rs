@@ -64,14 +64,11 @@ impl AuthorityEntry {
     /// Why it can't be one, as a sentence.
     pub(super) fn given(&self) -> Result<Given, String> {
         if self.by_key {
-            let key = self.key.make(XauthKey::from_hex);
-            return key
-                .map(Given::AdminKey)
-                .map_err(|error| format!("this can't be an admin key: {error}"));
+            let key = self.key.read("an admin key", XauthKey::from_hex);
+            return key.map(Given::AdminKey);
         }
-        let pin = self.pin.make(|text| Pin::new(text.as_bytes()));
+        let pin = self.pin.read("a PIN", |text| Pin::new(text.as_bytes()));
         pin.map(Given::Pin)
-            .map_err(|error| format!("this can't be a PIN: {error}"))
     }
 
     /// Wipes what was typed.

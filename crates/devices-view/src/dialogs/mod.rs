@@ -30,7 +30,7 @@ pub(crate) use self::enter_pairing_code::EnterPairingCode;
 use crate::devices::{Device, Devices};
 use crate::lending::Lender;
 use crate::widgets::{CameFrom, Notice, notice};
-use crate::work::{Prepared, Snapshot, Worker};
+use crate::work::{Claim, Snapshot, Worker};
 
 /// What a dialog can reach.
 pub(crate) struct Reach<'a> {
@@ -128,7 +128,7 @@ pub(crate) struct Open {
     identity: TokenIdentity,
     came_from: CameFrom,
     /// Kept for its drop.
-    session: Option<Prepared>,
+    session: Claim,
     /// The window was to be closed, and can't be yet.
     stays: bool,
 }
@@ -146,7 +146,7 @@ impl Open {
         }
         Some(Self {
             dialog,
-            session: Some(device.worker.prepare()),
+            session: device.worker.prepare(),
             stay: device.stay,
             identity,
             came_from: CameFrom::leave(context),
@@ -243,7 +243,7 @@ impl Open {
                 && let Some(device) = back
             {
                 self.stay = device.stay;
-                self.session = Some(device.worker.prepare());
+                self.session = device.worker.prepare();
                 self.dialog.resume();
             }
             if ui.button("Close").clicked() {

@@ -1,7 +1,7 @@
 //! A new PIN: its rules in a bubble above it, and twice the PIN.
 
 use eframe::egui::{Response, Ui};
-use piv_apdu::secret::{Pin, PinError};
+use piv_apdu::secret::Pin;
 use subtle::ConstantTimeEq as _;
 use token_manager::PinPolicy;
 
@@ -43,8 +43,12 @@ impl NewPin {
     }
 
     /// The PIN, which stays in its fields.
-    pub(super) fn pin(&self) -> Result<Box<Pin>, PinError> {
-        self.first.make(|text| Pin::new(text.as_bytes()))
+    ///
+    /// # Errors
+    /// Why it can't be one, as a sentence.
+    pub(super) fn pin(&self) -> Result<Box<Pin>, String> {
+        self.first
+            .read("the new PIN", |text| Pin::new(text.as_bytes()))
     }
 
     /// The PIN, wiped from its fields.

@@ -179,6 +179,11 @@ impl<T> Doing<T> {
         self.task.as_ref().is_some_and(Task::is_waiting)
     }
 
+    /// Whether it is under way, and can't be given up any more.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.is_busy() && !self.is_waiting()
+    }
+
     /// Gives up what has not begun. `false` if something is under way that has.
     pub(crate) fn give_up(&mut self) -> bool {
         if self.task.as_ref().is_some_and(Task::give_up) {
@@ -198,8 +203,8 @@ impl<T> Doing<T> {
     /// What it was to give, once it is done. A failure is kept to be shown.
     pub(crate) fn poll(&mut self) -> Option<T> {
         let result = self.task.as_mut().and_then(Task::poll)?;
-        if let Some(mut task) = self.task.take() {
-            self.steps = std::mem::take(&mut task.steps);
+        if let Some(task) = self.task.take() {
+            self.steps = task.steps;
         }
         match result {
             Ok(done) => Some(done),
@@ -315,10 +320,10 @@ pub(crate) fn pin<T>(field: &mut SecretField, doing: &mut Doing<T>) -> Option<Bo
 
 /// The same, but that it stays in its field.
 pub(crate) fn possible_pin<T>(field: &SecretField, doing: &mut Doing<T>) -> Option<Box<Pin>> {
-    match field.make(|text| Pin::new(text.as_bytes())) {
+    match field.read("a PIN", |text| Pin::new(text.as_bytes())) {
         Ok(pin) => Some(pin),
-        Err(error) => {
-            doing.refuse(&format!("this can't be a PIN: {error}"));
+        Err(why) => {
+            doing.refuse(&why);
             None
         }
     }
@@ -391,8 +396,9 @@ pub(crate) fn button(name: &str) -> egui::Button<'_> {
 /// The button that leaves a dialog before it is done, unless something has begun. Whether
 /// it was left.
 pub(crate) fn cancel<T>(ui: &mut Ui, doing: &mut Doing<T>) -> bool {
-    let may = !doing.is_busy() || doing.is_waiting();
-    ui.add_enabled(may, button("Cancel")).clicked() && doing.give_up()
+    ui.add_enabled(!doing.has_begun(), button("Cancel"))
+        .clicked()
+        && doing.give_up()
 }
 
 /// The same for a dialog that shows how far it has come: there is nothing to press once it

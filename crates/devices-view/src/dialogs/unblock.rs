@@ -123,9 +123,9 @@ impl Unblock {
             if may && (pressed || enter) {
                 self.send(way, reach);
             }
-            let asks = self.asking.is_busy() && !self.asking.is_waiting();
-            let leaves = ui.add_enabled_ui(!asks, |ui| parts::cancel(ui, &mut self.doing));
-            if leaves.inner && self.asking.give_up() {
+            let has_begun = self.asking.has_begun() || self.doing.has_begun();
+            let cancel = ui.add_enabled(!has_begun, parts::button("Cancel"));
+            if cancel.clicked() && self.leave() {
                 flow = Flow::Close;
             }
         });
@@ -242,9 +242,8 @@ impl Unblock {
     fn by(&self, way: UnblockWith) -> Result<By, String> {
         match way {
             UnblockWith::Puk => {
-                let puk = self.puk.make(|text| Puk::new(text.as_bytes()));
+                let puk = self.puk.read("a PUK", |text| Puk::new(text.as_bytes()));
                 puk.map(By::Puk)
-                    .map_err(|error| format!("this can't be a PUK: {error}"))
             }
             UnblockWith::UnlockCode => {
                 let code = self.code.make(XauthCryptogram::from_hex);

@@ -4,6 +4,8 @@
 //! text. This one has the text in memory of its own that is wiped, draws a dot a character,
 //! and wipes the events that brought the characters.
 
+use std::fmt::Display;
+
 use eframe::egui::{
     self, Event, EventFilter, Key, Modifiers, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui,
     Vec2, WidgetInfo,
@@ -63,7 +65,20 @@ impl SecretField {
         secret
     }
 
-    /// The same, and wipes the field.
+    /// The same, with why it can't be `what` as a sentence.
+    ///
+    /// # Errors
+    /// That sentence.
+    pub(crate) fn read<S, E: Display>(
+        &self,
+        what: &str,
+        make: impl FnOnce(&str) -> Result<S, E>,
+    ) -> Result<Box<S>, String> {
+        self.make(make)
+            .map_err(|error| format!("this can't be {what}: {error}"))
+    }
+
+    /// As [`make`](Self::make), and wipes the field.
     ///
     /// # Errors
     /// Those of `make`.

@@ -28,15 +28,13 @@ impl Order {
     /// # Errors
     /// What can't be right, as a sentence.
     pub(super) fn of(form: &Personalize, snapshot: &Snapshot) -> Result<Self, String> {
-        let puk = |field: &SecretField| {
-            let puk = field.make(|text| Puk::new(text.as_bytes()));
-            puk.map_err(|error| format!("this can't be the PUK: {error}"))
-        };
+        let puk = |field: &SecretField| field.read("the PUK", |text| Puk::new(text.as_bytes()));
         let needs = form.needs(snapshot);
         let present = if needs.present_pin {
             let present_puk = needs.present_puk.then(|| puk(&form.present_puk));
-            let pin = form.present_pin.make(|text| Pin::new(text.as_bytes()));
-            let pin = pin.map_err(|error| format!("this can't be the present PIN: {error}"))?;
+            let pin = form
+                .present_pin
+                .read("the present PIN", |text| Pin::new(text.as_bytes()))?;
             Some((pin, present_puk.transpose()?))
         } else {
             None
@@ -55,7 +53,6 @@ impl Order {
         } else {
             None
         };
-        let new_pin = form.new_pin.pin();
         Ok(Self {
             policy: form.policy(snapshot),
             confirmation: form.erases.then(|| form.confirmation.typed().to_owned()),
@@ -63,7 +60,7 @@ impl Order {
             place,
             interrupted_puk,
             given,
-            new_pin: new_pin.map_err(|error| format!("this can't be the new PIN: {error}"))?,
+            new_pin: form.new_pin.pin()?,
         })
     }
 
