@@ -23,10 +23,7 @@ fn a_pin_is_changed_on_each_family() {
             .clone();
         desk.press(&menu);
         desk.press("Change PIN…");
-        desk.type_secret("Present PIN", &pin(profile));
-        desk.type_secret("New PIN", "583914");
-        desk.type_secret("New PIN again", "583914");
-        desk.press("Change PIN");
+        desk.change_pin(&pin(profile));
         desk.sees("The PIN is changed.");
         desk.press("Close");
         assert!(takes(&desk, "Desk", "583914"), "{name}");

@@ -123,11 +123,25 @@ impl Desk {
 
     /// The same, with a token of this kind in the reader "Desk".
     pub(crate) fn holding(profile: Profile) -> (Self, SharedToken) {
-        let mut desk = Self::new();
+        Self::locking_after(profile, FIVE_MINUTES)
+    }
+
+    /// The same for a window that locks after so long.
+    pub(crate) fn locking_after(profile: Profile, time: Duration) -> (Self, SharedToken) {
+        let mut desk = Self::with(|manager| manager, time);
         let token = token(profile, &CreateOptions::default());
         desk.readers.insert("Desk", &token).unwrap();
         desk.sees("ID ");
         (desk, token)
+    }
+
+    /// Fills in the dialog that changes the PIN, with "583914" as the new one, and presses its
+    /// button.
+    pub(crate) fn change_pin(&mut self, present: &str) {
+        self.type_secret("Present PIN", present);
+        self.type_secret("New PIN", "583914");
+        self.type_secret("New PIN again", "583914");
+        self.press("Change PIN");
     }
 
     /// Waits until a token is read: an empty plain PIV card has no ID.

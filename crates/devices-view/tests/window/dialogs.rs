@@ -118,10 +118,7 @@ fn waiting() -> (Desk, virtual_token::SharedToken) {
     let (mut desk, token) = Desk::holding(Profile::Crescendo4000);
     token.set_latency(Duration::from_millis(300));
     desk.pick("Change PIN…");
-    desk.type_secret("Present PIN", &pin(Profile::Crescendo4000));
-    desk.type_secret("New PIN", "583914");
-    desk.type_secret("New PIN again", "583914");
-    desk.press("Change PIN");
+    desk.change_pin(&pin(Profile::Crescendo4000));
     desk.sees("The token is being read first…");
     (desk, token)
 }

@@ -6,10 +6,9 @@ use eframe::egui::{
     LogicOutput, RawInput, ViewportCommand, ViewportEvent, ViewportId, ViewportInfo,
 };
 use eframe::{App as _, Frame};
-use token_manager::Manager;
-use virtual_token::{CreateOptions, Profile};
+use virtual_token::Profile;
 
-use crate::desk::{Desk, FIVE_MINUTES, empty, token};
+use crate::desk::{Desk, FIVE_MINUTES, empty};
 use crate::lock::{OPEN, is_verified, unlock};
 use crate::personalize::start;
 use crate::policies::managing_for;
@@ -31,10 +30,7 @@ fn tick(desk: &mut Desk, events: Vec<ViewportEvent>) -> LogicOutput {
 
 #[test]
 fn it_locks_what_nobody_uses() {
-    let mut desk = Desk::with(|manager: Manager| manager, Duration::from_millis(2500));
-    let token = token(Profile::Crescendo2300, &CreateOptions::default());
-    desk.readers.insert("Desk", &token).unwrap();
-    desk.sees("ID ");
+    let (mut desk, _) = Desk::locking_after(Profile::Crescendo2300, Duration::from_millis(2500));
     unlock(&mut desk, Profile::Crescendo2300);
     tick(&mut desk, Vec::new());
     assert!(is_verified(&desk, "Desk"), "its time is not over");

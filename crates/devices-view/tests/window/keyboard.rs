@@ -12,6 +12,7 @@ use crate::desk::{Desk, FAMILIES, empty, pin, takes, token};
 use crate::personalize::{NEW, choose_pin, saved, session};
 use crate::policies::{managing, policy};
 use crate::recycle::{content, id};
+use crate::title_bar::two;
 
 /// Goes on with Tab until what has this name has the focus. All that has it in between has to
 /// show it.
@@ -438,15 +439,7 @@ fn content_is_looked_at_and_a_certificate_exported() {
 
 #[test]
 fn another_token_is_chosen_in_the_title_bar() {
-    let mut desk = Desk::new();
-    for (reader, profile) in [("A", Profile::Crescendo4000), ("B", Profile::Crescendo2300)] {
-        let token = token(profile, &empty());
-        desk.readers.insert(reader, &token).unwrap();
-    }
-    desk.until("both", |desk| {
-        let words = desk.words();
-        words.iter().filter(|it| it.starts_with("ID ")).count() == 2
-    });
+    let mut desk = two();
     go(&mut desk, "Token: HID Crescendo C4000", Key::Space);
     go(&mut desk, "HID Crescendo C2300 in B", Key::Enter);
     desk.until("the end of the list", |desk| {

@@ -6,10 +6,9 @@ use pcsc_transport::{Backend as _, Card, Sharing};
 use piv_apdu::aid;
 use piv_apdu::command::Verify;
 use piv_apdu::key::KeyReference;
-use token_manager::Manager;
-use virtual_token::{CreateOptions, Profile};
+use virtual_token::Profile;
 
-use crate::desk::{Desk, FAMILIES, pin, token};
+use crate::desk::{Desk, FAMILIES, pin};
 
 pub(crate) const OPEN: &str = "Authenticated: lock ";
 pub(crate) const LOCKED: &str = "Locked: authenticate to ";
@@ -62,10 +61,7 @@ fn a_wrong_pin_opens_nothing_and_costs_one_try() {
 
 #[test]
 fn what_nobody_uses_is_locked() {
-    let mut desk = Desk::with(|manager: Manager| manager, Duration::from_millis(1500));
-    let token = token(Profile::Crescendo4000, &CreateOptions::default());
-    desk.readers.insert("Desk", &token).unwrap();
-    desk.sees("ID ");
+    let (mut desk, _) = Desk::locking_after(Profile::Crescendo4000, Duration::from_millis(1500));
     unlock(&mut desk, Profile::Crescendo4000);
     desk.sees(LOCKED);
     assert!(!is_verified(&desk, "Desk"));
@@ -84,10 +80,7 @@ fn closing_the_window_locks_before_the_program_ends() {
 /// What was typed does not wait for whoever comes by.
 #[test]
 fn a_dialog_that_nobody_uses_is_closed() {
-    let mut desk = Desk::with(|manager: Manager| manager, Duration::from_millis(1500));
-    let token = token(Profile::Piv, &CreateOptions::default());
-    desk.readers.insert("Desk", &token).unwrap();
-    desk.sees("ID ");
+    let (mut desk, _) = Desk::locking_after(Profile::Piv, Duration::from_millis(1500));
     let button = desk.word(LOCKED);
     desk.press(&button);
     desk.type_secret("PIN", "123");

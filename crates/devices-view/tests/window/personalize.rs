@@ -55,6 +55,19 @@ pub(crate) fn start(desk: &mut Desk) {
     desk.press("Start");
 }
 
+/// Sets up a plain card with its present secrets, as far as its first new secret if this is
+/// its PIN.
+fn start_plain(desk: &mut Desk, pin: &str) {
+    desk.pick("Personalize…");
+    desk.press("Next");
+    desk.type_secret("Present PIN", pin);
+    desk.type_secret("Present PUK", "12345678");
+    desk.press("Next");
+    choose_pin(desk, "Nowhere besides");
+    desk.press("Next");
+    desk.press("Start");
+}
+
 /// Tries all that would leave a page with a new secret.
 fn can_t_be_left(desk: &mut Desk, secret: &str) {
     desk.sees(secret);
@@ -347,14 +360,7 @@ const PUK_CHANGES: u64 = 3;
 /// is lost at this command after that.
 fn lost_while_set_up(file: &Path, lost_at: u64) -> Desk {
     let (mut desk, card, _) = managing(Profile::Piv, &CreateOptions::default());
-    desk.pick("Personalize…");
-    desk.press("Next");
-    desk.type_secret("Present PIN", "123456");
-    desk.type_secret("Present PUK", "12345678");
-    desk.press("Next");
-    choose_pin(&mut desk, "Nowhere besides");
-    desk.press("Next");
-    desk.press("Start");
+    start_plain(&mut desk, "123456");
     desk.sees("New PUK");
     desk.replace("File", &file.display().to_string());
     desk.press("Save to file");
@@ -455,14 +461,7 @@ fn what_an_earlier_window_has_begun_is_offered_to_be_resumed() {
 #[test]
 fn a_secret_that_was_wrong_is_typed_again_before_anything_is_sent() {
     let (mut desk, _, _) = managing(Profile::Piv, &empty());
-    desk.pick("Personalize…");
-    desk.press("Next");
-    desk.type_secret("Present PIN", "918273");
-    desk.type_secret("Present PUK", "12345678");
-    desk.press("Next");
-    choose_pin(&mut desk, "Nowhere besides");
-    desk.press("Next");
-    desk.press("Start");
+    start_plain(&mut desk, "918273");
     desk.sees("The PIN is wrong");
     desk.sees("Page 2 of 5");
     assert!(!desk.can("Next"), "the wrong one is not sent again");

@@ -104,10 +104,7 @@ fn a_forced_change_of_the_pin_is_told_when_the_token_appears() {
     desk.readers.insert("Desk", &card).unwrap();
     desk.sees("The PIN has to be changed");
     desk.press("Change PIN now…");
-    desk.type_secret("Present PIN", &pin(Profile::Crescendo4000));
-    desk.type_secret("New PIN", "583914");
-    desk.type_secret("New PIN again", "583914");
-    desk.press("Change PIN");
+    desk.change_pin(&pin(Profile::Crescendo4000));
     desk.sees("The PIN is changed.");
     desk.press("Close");
     desk.until("no more of it", |desk| {
@@ -132,10 +129,7 @@ fn a_forced_change_that_this_computer_keeps_is_told_too() {
         desk.readers.insert("Desk", &card).unwrap();
         desk.sees("The PIN has to be changed before the token is of use.");
         desk.press("Change PIN now…");
-        desk.type_secret("Present PIN", &pin(profile));
-        desk.type_secret("New PIN", "583914");
-        desk.type_secret("New PIN again", "583914");
-        desk.press("Change PIN");
+        desk.change_pin(&pin(profile));
         desk.sees("The PIN is changed.");
         desk.press("Close");
         let told = |desk: &Desk| desk.shows("The PIN has to be changed");

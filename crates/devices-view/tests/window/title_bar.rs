@@ -10,7 +10,7 @@ use crate::desk::{Desk, empty, pin, token};
 use crate::lock::{LOCKED, OPEN, is_verified, unlock};
 
 /// A 4000 in the reader "A", and a 2300 in the reader "B".
-fn two() -> Desk {
+pub(crate) fn two() -> Desk {
     let mut desk = Desk::new();
     for (reader, profile) in [("A", Profile::Crescendo4000), ("B", Profile::Crescendo2300)] {
         let token = token(profile, &empty());

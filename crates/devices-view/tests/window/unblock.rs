@@ -9,7 +9,7 @@ use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use token_manager::Manager;
 use token_manager::token_profile::ChallengeType;
-use virtual_token::{CreateOptions, Profile};
+use virtual_token::Profile;
 
 use crate::desk::{Desk, FAMILIES, empty, set_policy, takes, token};
 use crate::lock::{LOCKED, unlock};
@@ -105,10 +105,7 @@ fn a_token_that_is_open_is_locked_and_takes_the_response() {
 /// The help desk takes its time; what was typed does not lie there meanwhile.
 #[test]
 fn a_challenge_waits_for_its_response_when_nobody_uses_the_window() {
-    let mut desk = Desk::with(|manager| manager, Duration::from_millis(1500));
-    let card = token(Profile::Crescendo2300, &CreateOptions::default());
-    desk.readers.insert("Desk", &card).unwrap();
-    desk.sees("ID ");
+    let (mut desk, _) = Desk::locking_after(Profile::Crescendo2300, Duration::from_millis(1500));
     desk.pick("Unblock PIN…");
     desk.press("Get challenge");
     desk.sees("The challenge as a QR code");
